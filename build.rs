@@ -1,0 +1,3 @@
+//! Generates the parser from `grammar/` with LALRPOP.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! K04: what must be known at compile time.
+
+codes! {}

@@ -1,0 +1,3 @@
+//! K08: host programs.
+
+codes! {}

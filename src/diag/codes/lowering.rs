@@ -1,0 +1,3 @@
+//! K05: lowering, capacity and communication.
+
+codes! {}

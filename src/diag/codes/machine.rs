@@ -1,0 +1,3 @@
+//! K06: machine and communicator files.
+
+codes! {}

@@ -1,0 +1,3 @@
+//! K07: the machine at run time.
+
+codes! {}

@@ -1,0 +1,3 @@
+//! K01: lexing, layout and parsing.
+
+codes! {}

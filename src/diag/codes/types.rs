@@ -1,0 +1,3 @@
+//! K03: types and shapes.
+
+codes! {}

@@ -1,0 +1,13 @@
+//! kbc compiles a small Triton-like kernel language for a mesh of processing elements, times the
+//! result on a machine described in YAML, and replays it on real data to prove it.
+//!
+//! Modules are listed in dependency order: each may name only those above it, and
+//! `tests/architecture.rs` checks that.
+
+pub mod arena;
+pub mod diag;
+pub mod dtype;
+pub mod shape;
+pub mod source;
+pub mod syntax;
+pub mod units;

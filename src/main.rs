@@ -1,0 +1,3 @@
+//! The `kbc` command.
+
+fn main() {}
