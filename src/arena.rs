@@ -3,8 +3,6 @@
 //! An id is a `u32` that only indexes the table it was made for; it prints the way the text
 //! forms name it (`%3`, `pe5`). No id is ever reused, and tables never shrink.
 
-#![expect(clippy::indexing_slicing, reason = "a typed id always comes from the table it indexes")]
-
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
