@@ -5,9 +5,17 @@
 //! `tests/architecture.rs` checks that.
 
 pub mod arena;
-pub mod diag;
+pub mod units;
+
 pub mod dtype;
 pub mod shape;
+
 pub mod source;
+
+pub mod diag;
+
+pub mod ops;
+
 pub mod syntax;
-pub mod units;
+
+pub mod topology;

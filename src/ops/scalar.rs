@@ -1,0 +1,218 @@
+//! Scalar arithmetic that the op tables are written in, the same bits on every machine: square
+//! root and rounding are IEEE; the rest of the maths library is `libm`, not the system's.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A float type that ops compute in.
+pub trait Real:
+    Copy
+    + PartialOrd
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+{
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// Natural exponential.
+    fn exp(self) -> Self;
+    /// Power of two.
+    fn exp2(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Binary logarithm.
+    fn log2(self) -> Self;
+    /// Square root, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// Sine of radians.
+    fn sin(self) -> Self;
+    /// Cosine of radians.
+    fn cos(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Error function.
+    fn erf(self) -> Self;
+    /// Distance from zero.
+    fn abs(self) -> Self;
+    /// Largest integer not above.
+    fn floor(self) -> Self;
+    /// Smallest integer not below.
+    fn ceil(self) -> Self;
+    /// The smaller; a NaN loses (IEEE `minNum`).
+    fn min(self, other: Self) -> Self;
+    /// The larger; a NaN loses (IEEE `maxNum`).
+    fn max(self, other: Self) -> Self;
+    /// `self * factor + addend`, rounded once.
+    fn fma(self, factor: Self, addend: Self) -> Self;
+    /// The remainder of truncated division (C `fmod`).
+    fn fmod(self, divisor: Self) -> Self;
+}
+
+macro_rules! real {
+    ($Float:ident, $exp:ident, $exp2:ident, $ln:ident, $log2:ident, $sin:ident, $cos:ident, $tanh:ident, $erf:ident, $fma:ident, $fmod:ident) => {
+        impl Real for $Float {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            fn exp(self) -> Self {
+                libm::$exp(self)
+            }
+            fn exp2(self) -> Self {
+                libm::$exp2(self)
+            }
+            fn ln(self) -> Self {
+                libm::$ln(self)
+            }
+            fn log2(self) -> Self {
+                libm::$log2(self)
+            }
+            fn sqrt(self) -> Self {
+                $Float::sqrt(self)
+            }
+            fn sin(self) -> Self {
+                libm::$sin(self)
+            }
+            fn cos(self) -> Self {
+                libm::$cos(self)
+            }
+            fn tanh(self) -> Self {
+                libm::$tanh(self)
+            }
+            fn erf(self) -> Self {
+                libm::$erf(self)
+            }
+            fn abs(self) -> Self {
+                $Float::abs(self)
+            }
+            fn floor(self) -> Self {
+                $Float::floor(self)
+            }
+            fn ceil(self) -> Self {
+                $Float::ceil(self)
+            }
+            fn min(self, other: Self) -> Self {
+                if self < other || other.is_nan() { self } else { other }
+            }
+            fn max(self, other: Self) -> Self {
+                if self > other || other.is_nan() { self } else { other }
+            }
+            fn fma(self, factor: Self, addend: Self) -> Self {
+                libm::$fma(self, factor, addend)
+            }
+            fn fmod(self, divisor: Self) -> Self {
+                libm::$fmod(self, divisor)
+            }
+        }
+    };
+}
+
+real!(f32, expf, exp2f, logf, log2f, sinf, cosf, tanhf, erff, fmaf, fmodf);
+real!(f64, exp, exp2, log, log2, sin, cos, tanh, erf, fma, fmod);
+
+/// An integer type that ops compute in. Arithmetic wraps; division by zero gives zero, which
+/// replay reports before it gets here.
+pub trait Integer: Copy + Ord {
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// `self + other`, wrapped.
+    fn add(self, other: Self) -> Self;
+    /// `self - other`, wrapped.
+    fn sub(self, other: Self) -> Self;
+    /// `self * other`, wrapped.
+    fn mul(self, other: Self) -> Self;
+    /// The quotient, truncated toward zero.
+    fn div(self, other: Self) -> Self;
+    /// The remainder of [`Integer::div`].
+    fn rem(self, other: Self) -> Self;
+    /// The quotient, rounded toward minus infinity.
+    fn floor_div(self, other: Self) -> Self;
+    /// The remainder of [`Integer::floor_div`].
+    fn floor_mod(self, other: Self) -> Self;
+    /// Bitwise and.
+    fn and(self, other: Self) -> Self;
+    /// Bitwise or.
+    fn or(self, other: Self) -> Self;
+    /// Bitwise exclusive or.
+    fn xor(self, other: Self) -> Self;
+    /// `self << count`; 0 once every bit is shifted out.
+    fn shl(self, count: Self) -> Self;
+    /// `self >> count`, filled with the sign if there is one.
+    fn shr(self, count: Self) -> Self;
+    /// `-self`, wrapped.
+    fn neg(self) -> Self;
+    /// Distance from zero, wrapped.
+    fn abs(self) -> Self;
+    /// Whether it is below zero.
+    fn is_negative(self) -> bool;
+}
+
+macro_rules! integer {
+    ($Int:ident, $abs:expr, $is_negative:expr, $all_shifted:expr) => {
+        impl Integer for $Int {
+            const ZERO: Self = 0;
+            const ONE: Self = 1;
+            fn add(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+            fn sub(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+            fn mul(self, other: Self) -> Self {
+                self.wrapping_mul(other)
+            }
+            fn div(self, other: Self) -> Self {
+                if other == 0 { 0 } else { self.wrapping_div(other) }
+            }
+            fn rem(self, other: Self) -> Self {
+                if other == 0 { 0 } else { self.wrapping_rem(other) }
+            }
+            fn floor_div(self, other: Self) -> Self {
+                if other == 0 {
+                    return 0;
+                }
+                let quotient = self.wrapping_div(other);
+                let rounded_up = self.wrapping_rem(other) != 0
+                    && Integer::is_negative(self) != Integer::is_negative(other);
+                if rounded_up { quotient.wrapping_sub(1) } else { quotient }
+            }
+            fn floor_mod(self, other: Self) -> Self {
+                self.wrapping_sub(Integer::floor_div(self, other).wrapping_mul(other))
+            }
+            fn and(self, other: Self) -> Self {
+                self & other
+            }
+            fn or(self, other: Self) -> Self {
+                self | other
+            }
+            fn xor(self, other: Self) -> Self {
+                self ^ other
+            }
+            fn shl(self, count: Self) -> Self {
+                u32::try_from(count).ok().and_then(|count| self.checked_shl(count)).unwrap_or(0)
+            }
+            fn shr(self, count: Self) -> Self {
+                let shifted = u32::try_from(count).ok().and_then(|count| self.checked_shr(count));
+                let all_shifted: fn($Int) -> $Int = $all_shifted;
+                shifted.unwrap_or(all_shifted(self))
+            }
+            fn neg(self) -> Self {
+                self.wrapping_neg()
+            }
+            fn abs(self) -> Self {
+                let abs: fn($Int) -> $Int = $abs;
+                abs(self)
+            }
+            fn is_negative(self) -> bool {
+                let is_negative: fn($Int) -> bool = $is_negative;
+                is_negative(self)
+            }
+        }
+    };
+}
+
+integer!(i64, i64::wrapping_abs, i64::is_negative, |value| value >> 63);
+integer!(u64, |value| value, |_| false, |_| 0);

@@ -1,0 +1,190 @@
+//! The compiled machine: nodes, links and PEs, in a petgraph directed graph.
+
+use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
+
+use super::{Extent, LinkId, NodeId, PeCoord, PeId, PeParams};
+use crate::arena::Id;
+use crate::units::{Bandwidth, Ps};
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeKind {
+    /// The scalar processor of a PE.
+    PeCpu,
+    /// The DMA engine of a PE, where its messages enter and leave the network.
+    PeDma,
+    /// The HBM controller of a PE's slice.
+    HbmCtrl,
+    /// The shared memory of a cube.
+    Sram,
+    /// The control processor of a cube.
+    MCpu,
+    /// A router of a cube's network.
+    Router,
+    /// One end of a UCIe connection between dies.
+    Ucie,
+    /// The network of an IO chiplet.
+    IoNoc,
+    /// The control processor of an IO chiplet.
+    IoCpu,
+    /// The PCIe endpoint of a SIP.
+    PcieEp,
+    /// A switch between SIPs.
+    Switch,
+    /// The host.
+    Host,
+}
+
+/// A place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Its full name, such as `sip0.cube3.pe5.dma`.
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// What a message pays here once, on its first flit.
+    pub overhead: Ps,
+    /// Whether a message must have arrived whole before it goes on.
+    pub store_and_forward: bool,
+}
+
+/// A directed connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The time a bit takes from end to end.
+    pub wire: Ps,
+    /// The rate at which bytes enter.
+    pub bandwidth: Bandwidth,
+    /// Its length in millimetres, for drawing and for routing by distance.
+    pub length_mm: f64,
+}
+
+/// The nodes that belong to one PE. Parts that a machine does not have apart are one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeNodes {
+    /// Where launches arrive.
+    pub cpu: NodeId,
+    /// Where its messages enter and leave the network.
+    pub dma: NodeId,
+    /// Its slice of HBM.
+    pub hbm: NodeId,
+    /// The SRAM it shares.
+    pub sram: NodeId,
+}
+
+/// A machine, checked and ready to route.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    name: String,
+    extent: Extent,
+    params: PeParams,
+    /// The largest piece of a message that a link sends without a break, in bytes.
+    flit_bytes: u64,
+    graph: DiGraph<Node, Link>,
+    pes: Vec<PeNodes>,
+}
+
+impl Machine {
+    /// The machine's name, for titles.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many of everything there are.
+    pub fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
+    /// What each PE can do.
+    pub fn params(&self) -> &PeParams {
+        &self.params
+    }
+
+    /// The largest piece of a message that a link sends without a break, in bytes.
+    pub fn flit_bytes(&self) -> u64 {
+        self.flit_bytes
+    }
+
+    /// The graph itself.
+    pub fn graph(&self) -> &DiGraph<Node, Link> {
+        &self.graph
+    }
+
+    /// The number of PEs.
+    pub fn pe_count(&self) -> u32 {
+        self.pes.len() as u32
+    }
+
+    /// The number of links.
+    pub fn link_count(&self) -> usize {
+        self.graph.edge_count()
+    }
+
+    /// The nodes of `pe`.
+    pub fn pe(&self, pe: PeId) -> PeNodes {
+        self.pes[pe.index()]
+    }
+
+    /// Where `pe` is.
+    pub fn coord(&self, pe: PeId) -> PeCoord {
+        self.extent.coord(pe)
+    }
+
+    /// A node.
+    pub fn node(&self, node: NodeId) -> &Node {
+        &self.graph[NodeIndex::new(node.index())]
+    }
+
+    /// A link.
+    pub fn link(&self, link: LinkId) -> &Link {
+        &self.graph[EdgeIndex::new(link.index())]
+    }
+
+    /// The nodes that `link` leaves and enters.
+    pub fn ends(&self, link: LinkId) -> (NodeId, NodeId) {
+        let (from, to) = self
+            .graph
+            .edge_endpoints(EdgeIndex::new(link.index()))
+            .expect("a link id names a link of its machine");
+        (NodeId::from_index(from.index()), NodeId::from_index(to.index()))
+    }
+}
+
+/// Assembles a [`Machine`] part by part.
+#[derive(Clone, Debug)]
+pub struct MachineBuilder {
+    machine: Machine,
+}
+
+impl MachineBuilder {
+    /// A machine with no parts.
+    pub fn new(name: impl Into<String>, extent: Extent, params: PeParams, flit_bytes: u64) -> Self {
+        let name = name.into();
+        let graph = DiGraph::new();
+        MachineBuilder {
+            machine: Machine { name, extent, params, flit_bytes, graph, pes: Vec::new() },
+        }
+    }
+
+    /// Adds a node.
+    pub fn node(&mut self, node: Node) -> NodeId {
+        NodeId::from_index(self.machine.graph.add_node(node).index())
+    }
+
+    /// Adds a link from `from` to `to`.
+    pub fn link(&mut self, from: NodeId, to: NodeId, link: Link) -> LinkId {
+        let ends = (NodeIndex::new(from.index()), NodeIndex::new(to.index()));
+        LinkId::from_index(self.machine.graph.add_edge(ends.0, ends.1, link).index())
+    }
+
+    /// Adds the next PE.
+    pub fn pe(&mut self, nodes: PeNodes) -> PeId {
+        self.machine.pes.push(nodes);
+        PeId::from_index(self.machine.pes.len() - 1)
+    }
+
+    /// The machine.
+    pub fn build(self) -> Machine {
+        self.machine
+    }
+}

@@ -1,0 +1,200 @@
+//! What one processing element can do, and how long each part takes. Every number comes from
+//! the machine's YAML; this file holds none.
+
+use crate::units::{Bandwidth, Ps};
+
+/// A clock, held exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Clock(Bandwidth);
+
+impl Clock {
+    /// A clock of `ghz` gigahertz; `None` unless positive. Infinity makes cycles free.
+    pub fn from_ghz(ghz: f64) -> Option<Clock> {
+        Bandwidth::from_gb_per_s(ghz).map(Clock)
+    }
+
+    /// The time that `cycles` take, rounded up once.
+    pub fn time(self, cycles: u64) -> Ps {
+        self.0.time(cycles)
+    }
+
+    /// The frequency in gigahertz.
+    pub fn ghz(self) -> f64 {
+        self.0.gb_per_s()
+    }
+}
+
+/// The parameters of a PE. All PEs of a machine are alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeParams {
+    /// What PE_CPU spends on each command before it can issue the next.
+    pub dispatch: Ps,
+    /// Commands that wait in front of one engine before PE_CPU stalls.
+    pub queue_depth: u32,
+    /// Local memory.
+    pub tcm: TcmParams,
+    /// The DMA engine.
+    pub dma: DmaParams,
+    /// The matrix engine.
+    pub gemm: GemmParams,
+    /// The vector engine.
+    pub math: MathParams,
+    /// The queues between PEs.
+    pub ipcq: IpcqParams,
+    /// The PE's own slice of HBM.
+    pub hbm: HbmParams,
+    /// Bytes of SRAM that the PEs of one cube share.
+    pub sram_bytes: u64,
+}
+
+/// Local memory of a PE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TcmParams {
+    /// All of it, in bytes.
+    pub bytes: u64,
+    /// Bytes at its end that the scheduler keeps for itself.
+    pub reserved: u64,
+    /// The rate at which engines read it.
+    pub read: Bandwidth,
+    /// The rate at which engines write it.
+    pub write: Bandwidth,
+}
+
+/// The DMA engine: a read, a write and a communication channel, which never block each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DmaParams {
+    /// What each transfer pays before its first byte leaves.
+    pub overhead: Ps,
+    /// Transfers in flight at once on one channel.
+    pub outstanding: u32,
+}
+
+/// The MAC array: `m × n × k` multiply-adds a cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GemmParams {
+    /// What each command pays before its first cycle.
+    pub overhead: Ps,
+    /// Its clock.
+    pub clock: Clock,
+    /// Rows of the output done at once.
+    pub m: u32,
+    /// Columns of the output done at once.
+    pub n: u32,
+    /// Products summed at once.
+    pub k: u32,
+}
+
+/// The vector engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MathParams {
+    /// What each command pays before its first cycle.
+    pub overhead: Ps,
+    /// Its clock.
+    pub clock: Clock,
+    /// Elements done each cycle by a simple op.
+    pub lanes: u32,
+    /// Cycles that a transcendental op takes where a simple one takes one.
+    pub transcendental: u32,
+}
+
+/// The slice of HBM beside a PE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HbmParams {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What each access pays at the controller.
+    pub overhead: Ps,
+}
+
+/// Where the slots of a queue live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SlotKind {
+    /// In the receiver's TCM.
+    Tcm,
+    /// In the SRAM of the receiver's cube.
+    Sram,
+    /// In the receiver's slice of HBM.
+    Hbm,
+}
+
+impl SlotKind {
+    /// Every kind.
+    pub const ALL: [SlotKind; 3] = [SlotKind::Tcm, SlotKind::Sram, SlotKind::Hbm];
+
+    /// Its name in YAML and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SlotKind::Tcm => "tcm",
+            SlotKind::Sram => "sram",
+            SlotKind::Hbm => "hbm",
+        }
+    }
+}
+
+/// When the sender learns that a slot is free again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CreditMode {
+    /// After the path's latency, while the receiver goes on.
+    Asynchronous,
+    /// After the path's latency, for which the receiver's PE_CPU waits (kernbench).
+    Blocking,
+    /// At once.
+    Ideal,
+}
+
+/// When a slot is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReleaseMode {
+    /// When the last reader of the received tile has finished.
+    LastUse,
+    /// As soon as it is received (kernbench).
+    AtRecv,
+}
+
+/// What a slot of one kind costs, at its write and again at its read:
+/// `overhead + bytes / bandwidth + bytes / hop`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotTier {
+    /// Paid once an access.
+    pub overhead: Ps,
+    /// The memory's own rate.
+    pub bandwidth: Bandwidth,
+    /// The rate of the way between the PE and the memory; infinite for TCM.
+    pub hop: Bandwidth,
+}
+
+impl SlotTier {
+    /// The time of one access of `bytes`.
+    pub fn time(&self, bytes: u64) -> Ps {
+        self.overhead + self.bandwidth.time(bytes) + self.hop.time(bytes)
+    }
+}
+
+/// The queues between PEs: their defaults and their costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IpcqParams {
+    /// Slots of each queue, unless the launch says otherwise.
+    pub slots: u32,
+    /// Where they live, unless the launch says otherwise.
+    pub kind: SlotKind,
+    /// How credits travel.
+    pub credit: CreditMode,
+    /// When slots are given back.
+    pub release: ReleaseMode,
+    /// The size of a credit message in bytes.
+    pub credit_bytes: u64,
+    /// The cost of each kind, in the order of [`SlotKind::ALL`].
+    pub tiers: [SlotTier; 3],
+}
+
+impl IpcqParams {
+    /// The cost of slots of this kind.
+    pub fn tier(&self, kind: SlotKind) -> &SlotTier {
+        let [tcm, sram, hbm] = &self.tiers;
+        match kind {
+            SlotKind::Tcm => tcm,
+            SlotKind::Sram => sram,
+            SlotKind::Hbm => hbm,
+        }
+    }
+}
