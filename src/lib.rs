@@ -18,4 +18,6 @@ pub mod ops;
 
 pub mod syntax;
 
+pub mod ir;
+
 pub mod topology;

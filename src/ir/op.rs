@@ -1,0 +1,566 @@
+//! The ops of the IR, each a plain struct; one list makes [`Op`] and [`Visit`] from them.
+//!
+//! An op names the values it uses in its fields; what it defines is in
+//! [`OpData::results`](super::OpData). Extents of a result are in the result's type.
+
+use super::{BlockId, Dim, FuncId, Literal, Value};
+use crate::dtype::DType;
+use crate::ops;
+
+/// A constant scalar; its type is its result's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Const {
+    /// The value.
+    pub value: Literal,
+}
+
+/// An elementwise op of one operand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unary {
+    /// Which.
+    pub op: ops::UnaryOp,
+    /// The operand.
+    pub x: Value,
+}
+
+/// An elementwise op of two operands of one element type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binary {
+    /// Which.
+    pub op: ops::BinaryOp,
+    /// The left operand.
+    pub x: Value,
+    /// The right operand.
+    pub y: Value,
+}
+
+/// An elementwise op of three operands of one element type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ternary {
+    /// Which.
+    pub op: ops::TernaryOp,
+    /// The first operand.
+    pub x: Value,
+    /// The second operand.
+    pub y: Value,
+    /// The third operand.
+    pub z: Value,
+}
+
+/// A comparison of two operands of one element type; gives `i1`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compare {
+    /// Which.
+    pub op: ops::CompareOp,
+    /// The left operand.
+    pub x: Value,
+    /// The right operand.
+    pub y: Value,
+}
+
+/// `x` where `condition` holds, else `y`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Select {
+    /// An `i1` scalar or tile.
+    pub condition: Value,
+    /// Taken where it is true.
+    pub x: Value,
+    /// Taken where it is false.
+    pub y: Value,
+}
+
+/// Conversion to another element type: floats round to nearest even, float to integer truncates,
+/// integers wrap, to `i1` is `!= 0`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cast {
+    /// What is converted.
+    pub x: Value,
+    /// To what.
+    pub to: DType,
+}
+
+/// How two extents must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DimRule {
+    /// Equal, or one of them 1; gives the other.
+    Broadcast,
+    /// Equal; gives it.
+    Equal,
+}
+
+/// The extent that two extents agree on. Specialisation folds it, or reports that they do not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extent {
+    /// How they must agree.
+    pub rule: DimRule,
+    /// One extent, `i64`.
+    pub x: Value,
+    /// The other.
+    pub y: Value,
+    /// Whose extents they are, for the message: "the operands of `+`".
+    pub what: String,
+    /// The axis of the result, for the message.
+    pub axis: u32,
+}
+
+/// This program's coordinate in the launch; `i64`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProgramId {
+    /// 0, 1 or 2.
+    pub axis: u32,
+}
+
+/// The launch's extent along an axis; `i64`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NumPrograms {
+    /// 0, 1 or 2.
+    pub axis: u32,
+}
+
+/// A tile filled with one scalar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Full {
+    /// The scalar, of the tile's element type.
+    pub value: Value,
+}
+
+/// The tile `start, start + 1, …` along one axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arange {
+    /// The first element.
+    pub start: i64,
+}
+
+/// The same elements in row-major order under another shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reshape {
+    /// What is reshaped.
+    pub x: Value,
+}
+
+/// Axes permuted: axis `i` of the result is axis `axes[i]` of `x`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transpose {
+    /// What is permuted.
+    pub x: Value,
+    /// The permutation.
+    pub axes: Vec<u32>,
+}
+
+/// An axis of extent 1 inserted before `axis`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpandDims {
+    /// What is viewed.
+    pub x: Value,
+    /// Where the new axis is in the result.
+    pub axis: u32,
+}
+
+/// A tile repeated to the shape of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broadcast {
+    /// What is repeated.
+    pub x: Value,
+}
+
+/// The elements of a view laid out row by row in a buffer of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copy {
+    /// What is copied.
+    pub x: Value,
+}
+
+/// A reduction along one axis, or of all elements to a tile of rank 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reduce {
+    /// Which.
+    pub op: ops::ReduceOp,
+    /// What is reduced.
+    pub x: Value,
+    /// The axis that goes; `None` for all.
+    pub axis: Option<u32>,
+    /// Whether the axis stays with extent 1.
+    pub keep_dims: bool,
+}
+
+/// `a @ b (+ acc)`: `[m, k] · [k, n]`, accumulated in `f32` (`i32` for `i8`, `f64` for `f64`)
+/// and rounded once to the result's type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dot {
+    /// `[m, k]`.
+    pub a: Value,
+    /// `[k, n]`.
+    pub b: Value,
+    /// `[m, n]`, of the result's type.
+    pub acc: Option<Value>,
+}
+
+/// A contiguous block of memory as a tile. `ptr` is a byte address (`i64`) or a pointer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// The address of its first element.
+    pub ptr: Value,
+}
+
+/// A tile to a contiguous block of memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    /// The address of its first element.
+    pub ptr: Value,
+    /// The tile.
+    pub value: Value,
+}
+
+/// An N-d block of memory: the element at index `(i, j, …)` is at
+/// `base + i * dims[0].stride + j * dims[1].stride + …`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DmaDesc {
+    /// Outermost first; contiguous axes are merged into one.
+    pub dims: Vec<DmaDim>,
+    /// Bytes of one element.
+    pub elem_bytes: u64,
+}
+
+/// One axis of a [`DmaDesc`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DmaDim {
+    /// How many.
+    pub extent: u64,
+    /// How far apart, in bytes.
+    pub stride: i64,
+}
+
+impl DmaDesc {
+    /// Bytes moved.
+    pub fn bytes(&self) -> u64 {
+        self.dims.iter().fold(self.elem_bytes, |bytes, dim| bytes.saturating_mul(dim.extent))
+    }
+
+    /// Whether it is one contiguous run.
+    pub fn is_contiguous(&self) -> bool {
+        match self.dims.as_slice() {
+            [] => true,
+            [only] => only.stride == self.elem_bytes as i64,
+            _ => false,
+        }
+    }
+}
+
+/// [`Load`] once its addresses are known as a descriptor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DmaRead {
+    /// The byte address of the first element, `i64`.
+    pub base: Value,
+    /// What is read.
+    pub desc: DmaDesc,
+}
+
+/// [`Store`] once its addresses are known as a descriptor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DmaWrite {
+    /// The byte address of the first element, `i64`.
+    pub base: Value,
+    /// What is written.
+    pub desc: DmaDesc,
+    /// The tile.
+    pub value: Value,
+}
+
+/// Sends a tile to the neighbour in a direction. Posted: it does not wait for delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Send {
+    /// The direction's name.
+    pub dir: String,
+    /// The tile.
+    pub src: Value,
+}
+
+/// Receives the next tile from a direction, waiting for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recv {
+    /// The direction's name.
+    pub dir: String,
+    /// The tile whose buffer it is copied to; the slot is then free at once.
+    pub dst: Option<Value>,
+    /// False only for the diagnostic form that skips the cost of reading the slot.
+    pub consume: bool,
+}
+
+/// Asks for the next tile from a direction without waiting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecvAsync {
+    /// The direction's name.
+    pub dir: String,
+}
+
+/// Waits for a future and gives its tile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// The future.
+    pub future: Value,
+}
+
+/// Gives back the slot of a tile after its last use. Nothing where the tile is in no slot, or
+/// where another live value is in the same one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// The tile.
+    pub tile: Value,
+}
+
+/// Calls a function of the module; gone after inlining.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Which.
+    pub callee: FuncId,
+    /// Its arguments.
+    pub args: Vec<Value>,
+}
+
+/// Runs `body` for each `i` of `lo, lo + step, …` below `hi` (above, for a negative step). The
+/// body's arguments are `i` and the carried values; it ends in [`Yield`] of the next carried
+/// values. The results are the last ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct For {
+    /// First.
+    pub lo: Value,
+    /// End, not taken.
+    pub hi: Value,
+    /// Distance, not zero.
+    pub step: Value,
+    /// The carried values before the first iteration.
+    pub inits: Vec<Value>,
+    /// The body.
+    pub body: BlockId,
+    /// Whether it must be unrolled (`static_range`).
+    pub unroll: bool,
+    /// How many iterations' loads may overlap (`num_stages`); 1 for none.
+    pub stages: u32,
+}
+
+/// Runs `body` while a condition holds. Both blocks take the carried values; `test` ends in
+/// [`Condition`], `body` in [`Yield`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct While {
+    /// The carried values before the first test.
+    pub inits: Vec<Value>,
+    /// Decides.
+    pub test: BlockId,
+    /// The body.
+    pub body: BlockId,
+}
+
+/// Runs one of two blocks, each ending in [`Yield`] of the results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct If {
+    /// `i1` scalar.
+    pub condition: Value,
+    /// Run where it is true.
+    pub then: BlockId,
+    /// Run where it is false.
+    pub otherwise: BlockId,
+}
+
+/// Ends a block of [`For`], [`While`] or [`If`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Yield {
+    /// What goes on.
+    pub values: Vec<Value>,
+}
+
+/// Ends the test of a [`While`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// `i1` scalar: whether the body runs.
+    pub condition: Value,
+    /// What the body takes, or what the loop gives.
+    pub values: Vec<Value>,
+}
+
+/// Ends a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Return {
+    /// What it gives.
+    pub values: Vec<Value>,
+}
+
+/// Refuses the launch unless a scalar holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assert {
+    /// `i1` scalar.
+    pub condition: Value,
+    /// What to say.
+    pub message: String,
+}
+
+/// What running an op does beside defining its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Nothing: it may be removed, merged or moved.
+    Pure,
+    /// Reads memory that others may write.
+    Reads,
+    /// Writes memory, sends, receives or checks: it stays, in order.
+    Writes,
+    /// Decides what runs.
+    Control,
+}
+
+/// The values that something uses, to read and to change.
+pub trait Uses {
+    /// Calls `visit` with each, in order.
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value));
+    /// Replaces each by what `replace` gives for it.
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value);
+}
+
+impl Uses for Value {
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value)) {
+        visit(*self);
+    }
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
+        *self = replace(*self);
+    }
+}
+
+impl Uses for Dim {
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value)) {
+        if let Dim::Value(value) = self {
+            visit(*value);
+        }
+    }
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
+        if let Dim::Value(value) = self {
+            *value = replace(*value);
+        }
+    }
+}
+
+impl<T: Uses> Uses for Option<T> {
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value)) {
+        self.iter().for_each(|it| it.for_each_use(visit));
+    }
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
+        self.iter_mut().for_each(|it| it.replace_uses(replace));
+    }
+}
+
+impl<T: Uses> Uses for Vec<T> {
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value)) {
+        self.iter().for_each(|it| it.for_each_use(visit));
+    }
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
+        self.iter_mut().for_each(|it| it.replace_uses(replace));
+    }
+}
+
+/// Makes [`Op`] and [`Visit`] from rows `name: Struct, Effect, [fields that hold values], [blocks];`.
+macro_rules! ops {
+    ($($name:ident: $Struct:ident, $effect:ident, [$($field:ident),*], [$($block:ident),*];)*) => {
+        /// An op of the IR.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Op { $(#[doc = concat!("See [`", stringify!($Struct), "`].")] $Struct($Struct),)* }
+
+        /// What each op means to one consumer.
+        pub trait Visit {
+            /// What the consumer computes for an op.
+            type Out;
+            $(
+                #[doc = concat!("The meaning of [`", stringify!($Struct), "`].")]
+                fn $name(&mut self, it: &$Struct) -> Self::Out;
+            )*
+        }
+
+        impl Op {
+            /// Hands this op to `visitor`'s method for it.
+            pub fn visit<V: Visit>(&self, visitor: &mut V) -> V::Out {
+                match self { $(Op::$Struct(it) => visitor.$name(it),)* }
+            }
+
+            /// What running it does beside defining its results.
+            pub const fn effect(&self) -> Effect {
+                match self { $(Op::$Struct(_) => Effect::$effect,)* }
+            }
+
+            /// The name of the kind of op. Elementwise ops are spelt by their table's name instead.
+            pub const fn kind_name(&self) -> &'static str {
+                match self { $(Op::$Struct(_) => stringify!($name),)* }
+            }
+
+            /// The blocks it owns, in order.
+            pub fn blocks(&self) -> Vec<BlockId> {
+                match self { $(Op::$Struct(_it) => vec![$(_it.$block),*],)* }
+            }
+
+            /// The same, to change.
+            pub fn blocks_mut(&mut self) -> Vec<&mut BlockId> {
+                match self { $(Op::$Struct(_it) => vec![$(&mut _it.$block),*],)* }
+            }
+        }
+
+        /// The values an op uses; those in its blocks and in its results' types are not among them.
+        impl Uses for Op {
+            fn for_each_use(&self, _visit: &mut dyn FnMut(Value)) {
+                match self { $(Op::$Struct(_it) => { $(_it.$field.for_each_use(_visit);)* })* }
+            }
+            fn replace_uses(&mut self, _replace: &mut dyn FnMut(Value) -> Value) {
+                match self { $(Op::$Struct(_it) => { $(_it.$field.replace_uses(_replace);)* })* }
+            }
+        }
+
+        $(impl From<$Struct> for Op {
+            fn from(it: $Struct) -> Op { Op::$Struct(it) }
+        })*
+    };
+}
+
+ops! {
+    constant: Const, Pure, [], [];
+    unary: Unary, Pure, [x], [];
+    binary: Binary, Pure, [x, y], [];
+    ternary: Ternary, Pure, [x, y, z], [];
+    compare: Compare, Pure, [x, y], [];
+    select: Select, Pure, [condition, x, y], [];
+    cast: Cast, Pure, [x], [];
+    extent: Extent, Pure, [x, y], [];
+    program_id: ProgramId, Pure, [], [];
+    num_programs: NumPrograms, Pure, [], [];
+    full: Full, Pure, [value], [];
+    arange: Arange, Pure, [], [];
+    reshape: Reshape, Pure, [x], [];
+    transpose: Transpose, Pure, [x], [];
+    expand_dims: ExpandDims, Pure, [x], [];
+    broadcast: Broadcast, Pure, [x], [];
+    copy: Copy, Pure, [x], [];
+    reduce: Reduce, Pure, [x], [];
+    dot: Dot, Pure, [a, b, acc], [];
+    load: Load, Reads, [ptr], [];
+    store: Store, Writes, [ptr, value], [];
+    dma_read: DmaRead, Reads, [base], [];
+    dma_write: DmaWrite, Writes, [base, value], [];
+    send: Send, Writes, [src], [];
+    recv: Recv, Writes, [dst], [];
+    recv_async: RecvAsync, Writes, [], [];
+    wait: Wait, Writes, [future], [];
+    release: Release, Writes, [tile], [];
+    assert: Assert, Writes, [condition], [];
+    call: Call, Writes, [args], [];
+    for_loop: For, Control, [lo, hi, step, inits], [body];
+    while_loop: While, Control, [inits], [test, body];
+    branch: If, Control, [condition], [then, otherwise];
+    yields: Yield, Control, [values], [];
+    condition: Condition, Control, [condition, values], [];
+    returns: Return, Control, [values], [];
+}
+
+impl Op {
+    /// Whether it ends a block.
+    pub const fn is_terminator(&self) -> bool {
+        matches!(self, Op::Yield(_) | Op::Condition(_) | Op::Return(_))
+    }
+
+    /// Whether its result is its operand's bytes under another shape or order.
+    pub const fn is_view(&self) -> bool {
+        matches!(self, Op::Reshape(_) | Op::Transpose(_) | Op::ExpandDims(_) | Op::Broadcast(_))
+    }
+}
