@@ -21,3 +21,9 @@ pub mod syntax;
 pub mod ir;
 
 pub mod topology;
+
+pub mod launch;
+
+pub mod command;
+
+pub mod oplog;

@@ -8,6 +8,7 @@
 //! Spans lie beside the ops, so ops compare and print without them. Elementwise ops broadcast
 //! their operands, scalars included, to the shape of their result.
 
+pub mod eval;
 mod op;
 mod types;
 

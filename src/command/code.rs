@@ -1,0 +1,384 @@
+//! Code: what all agents of one kernel share. Loops stay loops.
+
+use super::{Message, QueueId, TileRef};
+use crate::arena::Arena;
+use crate::dtype::DType;
+use crate::id;
+use crate::ir::{Buffer, DmaDesc, Literal};
+use crate::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
+use crate::shape::Shape;
+use crate::source::Span;
+
+id! {
+    /// A scalar register.
+    Reg, "r";
+    /// A register that holds where a tile is.
+    TileReg, "t";
+    /// A place in a code's instructions.
+    Pc, "@";
+    /// A place in a code that issues commands.
+    SiteId, "s";
+    /// A DMA descriptor of a code.
+    DescId, "d";
+    /// What a vector command computes.
+    MathId, "m";
+    /// What a matrix command computes.
+    GemmId, "g";
+}
+
+/// The code of one kernel, specialised for one launch.
+#[derive(Clone, Debug, Default)]
+pub struct Code {
+    /// The kernel's name.
+    pub name: String,
+    /// The instructions, the last of them [`Inst::End`].
+    pub insts: Vec<Inst>,
+    /// Where each instruction was written.
+    pub spans: Vec<Span>,
+    /// Scalar registers. 0, 1 and 2 hold the program id at the start.
+    pub regs: u32,
+    /// Tile registers.
+    pub tiles: u32,
+    /// What is issued, by site.
+    pub sites: Arena<SiteId, Site>,
+    /// DMA descriptors.
+    pub descs: Arena<DescId, DmaDesc>,
+    /// Vector computations.
+    pub maths: Arena<MathId, MathSpec>,
+    /// Matrix computations.
+    pub gemms: Arena<GemmId, GemmSpec>,
+    /// The stretches of scratch that tiles are made in.
+    pub buffers: Vec<Buffer>,
+    /// Tile registers that are live at a place, as [`LiveSet`] ranges.
+    pub live: Vec<TileReg>,
+    /// Bytes of scratch that all buffers take together.
+    pub scratch_bytes: u64,
+}
+
+/// A range of [`Code::live`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveSet {
+    /// The first.
+    pub start: u32,
+    /// How many.
+    pub len: u32,
+}
+
+/// A place that issues commands.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What is issued.
+    pub template: Template,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// A scalar operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    /// A register.
+    Reg(Reg),
+    /// A constant.
+    Const(Literal),
+}
+
+/// A scalar computation of PE_CPU. It takes no time: time is charged a command.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ScalarExpr {
+    /// The operand itself.
+    Copy(Operand),
+    /// See [`UnaryOp`].
+    Unary(UnaryOp, DType, Operand),
+    /// See [`BinaryOp`].
+    Binary(BinaryOp, DType, Operand, Operand),
+    /// See [`TernaryOp`].
+    Ternary(TernaryOp, DType, [Operand; 3]),
+    /// See [`CompareOp`]; the type is that of the operands.
+    Compare(CompareOp, DType, Operand, Operand),
+    /// The second where the first is not 0, else the third.
+    Select([Operand; 3]),
+    /// The operand converted to a type.
+    Cast(DType, Operand),
+}
+
+/// An instruction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Inst {
+    /// Computes a scalar.
+    Scalar {
+        /// Where it goes.
+        dst: Reg,
+        /// What it is.
+        expr: ScalarExpr,
+    },
+    /// Starts a counted loop: sets `var` to `lo`; goes past `end` if there is no iteration.
+    LoopBegin {
+        /// The induction variable.
+        var: Reg,
+        /// First.
+        lo: Operand,
+        /// End, not taken; not changed by the body.
+        hi: Operand,
+        /// Distance, not zero; not changed by the body.
+        step: Operand,
+        /// The matching [`Inst::LoopEnd`].
+        end: Pc,
+    },
+    /// Steps the loop and goes back to just after `begin`, or on.
+    LoopEnd {
+        /// The matching [`Inst::LoopBegin`].
+        begin: Pc,
+    },
+    /// Begins a conditional loop; does nothing.
+    WhileBegin,
+    /// Goes past `end` unless `condition` holds.
+    WhileTest {
+        /// Decides.
+        condition: Operand,
+        /// The matching [`Inst::WhileEnd`].
+        end: Pc,
+    },
+    /// Goes back to `begin`.
+    WhileEnd {
+        /// The matching [`Inst::WhileBegin`].
+        begin: Pc,
+    },
+    /// Goes on if `condition` holds, else just after `otherwise`.
+    IfBegin {
+        /// Decides.
+        condition: Operand,
+        /// The matching [`Inst::Else`].
+        otherwise: Pc,
+    },
+    /// Ends the first block: goes to `end`.
+    Else {
+        /// The matching [`Inst::IfEnd`].
+        end: Pc,
+    },
+    /// Ends the second block; does nothing.
+    IfEnd,
+    /// `dst` holds what `src` holds.
+    MoveTile {
+        /// Changed.
+        dst: TileReg,
+        /// Read.
+        src: TileReg,
+    },
+    /// Makes room for a new tile.
+    Define {
+        /// The register that names the new tile.
+        dst: TileReg,
+        /// The buffer; the lowest copy that none of `live` holds is taken.
+        buffer: u32,
+        /// The size of the tile.
+        bytes: u64,
+        /// Tiles that stay in use while the new one is made.
+        live: LiveSet,
+    },
+    /// Issues a command.
+    Issue {
+        /// Which.
+        site: SiteId,
+    },
+    /// Stops with an error unless `condition` holds.
+    Assert {
+        /// What must hold.
+        condition: Operand,
+        /// Its message, in [`Code::sites`] as [`Template::Assert`].
+        site: SiteId,
+    },
+    /// Ends the program.
+    End,
+}
+
+/// An operand of a vector command, before it is walked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arg {
+    /// A tile.
+    Tile(TileReg),
+    /// A scalar, repeated.
+    Scalar(Operand),
+}
+
+/// An operand of a vector command.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MathArg {
+    /// A tile.
+    Tile(TileRef),
+    /// A scalar, repeated.
+    Scalar(Literal),
+}
+
+/// A command whose places and addresses are still registers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Template {
+    /// See [`super::DmaRead`].
+    DmaRead {
+        /// The virtual address.
+        base: Operand,
+        /// The block.
+        desc: DescId,
+        /// The tile, defined just before.
+        dst: TileReg,
+    },
+    /// See [`super::DmaWrite`].
+    DmaWrite {
+        /// The virtual address.
+        base: Operand,
+        /// The block.
+        desc: DescId,
+        /// The tile.
+        src: TileReg,
+    },
+    /// See [`super::MathCmd`].
+    Math {
+        /// What it computes.
+        spec: MathId,
+        /// Its operands.
+        args: [Option<Arg>; 3],
+        /// Its result, defined just before.
+        out: TileReg,
+    },
+    /// See [`super::GemmCmd`].
+    Gemm {
+        /// What it computes.
+        spec: GemmId,
+        /// The left operand.
+        a: TileReg,
+        /// The right operand.
+        b: TileReg,
+        /// The addend.
+        acc: Option<TileReg>,
+        /// Its result, defined just before.
+        out: TileReg,
+    },
+    /// See [`super::IpcqSend`].
+    Send {
+        /// The direction.
+        queue: QueueId,
+        /// The tile.
+        src: TileReg,
+        /// What is sent.
+        message: Message,
+    },
+    /// See [`super::IpcqRecv`].
+    Recv {
+        /// The direction.
+        queue: QueueId,
+        /// The tile that the message is copied to.
+        dst: Option<TileReg>,
+        /// The register that names the received tile: the slot, or `dst`.
+        out: TileReg,
+        /// Whether reading the slot costs time.
+        consume: bool,
+        /// What is expected.
+        message: Message,
+    },
+    /// See [`super::IpcqRecvAsync`].
+    RecvAsync {
+        /// The direction.
+        queue: QueueId,
+        /// The register that names the slot.
+        out: TileReg,
+        /// What is expected.
+        message: Message,
+    },
+    /// See [`super::Wait`].
+    Wait {
+        /// The slot that was claimed.
+        slot: TileReg,
+    },
+    /// See [`super::IpcqRelease`]; nothing unless `tile` is a slot that none of `live` holds.
+    Release {
+        /// The tile.
+        tile: TileReg,
+        /// Tiles still in use.
+        live: LiveSet,
+    },
+    /// The message of an [`Inst::Assert`].
+    Assert {
+        /// What to say.
+        message: String,
+    },
+}
+
+/// What a vector command computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MathOp {
+    /// Elementwise.
+    Unary(UnaryOp),
+    /// Elementwise.
+    Binary(BinaryOp),
+    /// Elementwise.
+    Ternary(TernaryOp),
+    /// Elementwise; gives `i1`.
+    Compare(CompareOp),
+    /// The second operand where the first is not 0, else the third.
+    Select,
+    /// Conversion to the result's type.
+    Cast,
+    /// The one scalar operand, everywhere.
+    Full,
+    /// `start, start + 1, …`.
+    Arange(i64),
+    /// The operand, laid out row by row.
+    Copy,
+    /// Along `axis` of the operand, or of all elements.
+    Reduce(ReduceOp, Option<u32>),
+}
+
+/// A vector computation: `out[i] = op(args[..][i])` over a shape.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MathSpec {
+    /// The op.
+    pub op: MathOp,
+    /// The shape that is walked: the result's, or for a reduction its operand's.
+    pub shape: Shape,
+    /// How each operand is read over that shape.
+    pub args: Vec<ArgSpec>,
+    /// The type of the result, which is dense and row-major.
+    pub out: DType,
+    /// What it costs an element.
+    pub cost: CostClass,
+}
+
+/// How an operand is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ArgSpec {
+    /// Its element type.
+    pub dtype: DType,
+    /// Its strides over the walked shape, in elements: 0 where it repeats; empty for a scalar.
+    pub strides: Vec<i64>,
+}
+
+/// A matrix computation: `out[m, n] = a[m, k] · b[k, n] (+ acc[m, n])`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GemmSpec {
+    /// Rows of the result.
+    pub m: u64,
+    /// Columns of the result.
+    pub n: u64,
+    /// Products summed.
+    pub k: u64,
+    /// The type of both factors.
+    pub input: DType,
+    /// The type of `acc` and of the result.
+    pub out: DType,
+    /// Element strides of `a` along m and k.
+    pub a_strides: [i64; 2],
+    /// Element strides of `b` along k and n.
+    pub b_strides: [i64; 2],
+}
+
+impl Code {
+    /// The instruction at `pc`.
+    pub fn inst(&self, pc: Pc) -> &Inst {
+        &self.insts[pc.0 as usize]
+    }
+
+    /// The registers of `set`.
+    pub fn live(&self, set: LiveSet) -> &[TileReg] {
+        let start = set.start as usize;
+        &self.live[start..start + set.len as usize]
+    }
+}

@@ -1,0 +1,208 @@
+//! What processing elements are told to do: commands, the compact program they are unrolled
+//! from, and the walker that unrolls it.
+//!
+//! A [`Program`] holds each distinct [`Code`] once, with its loops, and a small binding for each
+//! agent. A [`Walker`] runs an agent's scalars and yields its [`Command`]s one by one; nothing
+//! ever stores a whole stream. The same walk serves the communication check, the simulator and
+//! the replay, so the three agree on what command `seq` of an agent is.
+//!
+//! Each command is a plain struct. One list makes [`Command`] and [`Visit`] from them; every
+//! consumer is an `impl Visit`, so the compiler names each one that has not yet said what a new
+//! command means to it.
+
+mod code;
+mod program;
+mod walker;
+
+pub use code::{
+    Arg, ArgSpec, Code, DescId, GemmId, GemmSpec, Inst, LiveSet, MathArg, MathId, MathOp, MathSpec,
+    Operand, Pc, Reg, ScalarExpr, Site, SiteId, Template, TileReg,
+};
+pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
+pub use walker::{Step, WalkError, Walker};
+
+/// Where a tile's bytes are, in the memory of the agent that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// At this byte of the agent's scratch in TCM.
+    Scratch(u64),
+    /// In the slot of a receive queue that holds the queue's `token`-th message (from 0); its
+    /// index is `token` modulo the number of slots.
+    Slot {
+        /// The queue, by its own direction.
+        queue: QueueId,
+        /// The message.
+        token: u64,
+    },
+}
+
+/// A dense row-major tile in an agent's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TileRef {
+    /// Where it begins.
+    pub place: Place,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// Moves a block of HBM into a tile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaRead {
+    /// The virtual address of the block's first element.
+    pub base: u64,
+    /// The shape of the block.
+    pub desc: DescId,
+    /// The tile.
+    pub dst: TileRef,
+}
+
+/// Moves a tile into a block of HBM.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaWrite {
+    /// The virtual address of the block's first element.
+    pub base: u64,
+    /// The shape of the block.
+    pub desc: DescId,
+    /// The tile.
+    pub src: TileRef,
+}
+
+/// Runs the vector engine over tiles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MathCmd {
+    /// What it computes.
+    pub spec: MathId,
+    /// Its operands, as many as the spec has.
+    pub args: [Option<MathArg>; 3],
+    /// Its result.
+    pub out: TileRef,
+}
+
+/// Runs the matrix engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GemmCmd {
+    /// Its sizes and types.
+    pub spec: GemmId,
+    /// `[m, k]`.
+    pub a: TileRef,
+    /// `[k, n]`.
+    pub b: TileRef,
+    /// `[m, n]`, added.
+    pub acc: Option<TileRef>,
+    /// `[m, n]`.
+    pub out: TileRef,
+}
+
+/// Sends a tile to the neighbour that a queue leads to. Posted; PE_CPU stalls only while the
+/// neighbour has no free slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IpcqSend {
+    /// The direction it leaves in.
+    pub queue: QueueId,
+    /// Its number among the messages this agent sends in that direction, from 0.
+    pub token: u64,
+    /// The tile.
+    pub src: TileRef,
+    /// What is sent, to compare with what is expected.
+    pub message: Message,
+}
+
+/// Waits for the next message of a queue and reads its slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IpcqRecv {
+    /// The slot it is in.
+    pub slot: TileRef,
+    /// Where it is copied to; the slot is then released at once.
+    pub dst: Option<TileRef>,
+    /// Whether reading the slot costs time; false only in the diagnostic form.
+    pub consume: bool,
+    /// What is expected.
+    pub message: Message,
+}
+
+/// Claims the next message of a queue without waiting for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IpcqRecvAsync {
+    /// The slot it will be in.
+    pub slot: TileRef,
+    /// What is expected.
+    pub message: Message,
+}
+
+/// Waits for a claimed message and reads its slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wait {
+    /// The slot it is in.
+    pub slot: TileRef,
+}
+
+/// Gives a slot back to the sender once its last reader has finished.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IpcqRelease {
+    /// The slot.
+    pub slot: TileRef,
+}
+
+/// Makes [`Command`] and [`Visit`] from rows `method: Struct, "text name";`.
+macro_rules! commands {
+    ($($method:ident: $Struct:ident, $name:literal;)*) => {
+        /// One entry of an agent's command stream.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Command {
+            $(#[doc = concat!("See [`", stringify!($Struct), "`].")] $Struct($Struct),)*
+        }
+
+        /// What each command means to one consumer.
+        pub trait Visit {
+            /// What the consumer computes for a command.
+            type Out;
+            $(
+                #[doc = concat!("The meaning of [`", stringify!($Struct), "`].")]
+                fn $method(&mut self, it: &$Struct) -> Self::Out;
+            )*
+        }
+
+        impl Command {
+            /// Hands this command to `visitor`'s method for it.
+            pub fn visit<V: Visit>(&self, visitor: &mut V) -> V::Out {
+                match self { $(Command::$Struct(it) => visitor.$method(it),)* }
+            }
+
+            /// The command's name in the text form.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Command::$Struct(_) => $name,)* }
+            }
+
+            /// The names of every command, in the order of the list.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            /// This command's place in [`Command::NAMES`].
+            pub const fn kind_index(&self) -> usize {
+                let mut _index = 0;
+                $(
+                    if let Command::$Struct(_) = self {
+                        return _index;
+                    }
+                    _index += 1;
+                )*
+                _index
+            }
+        }
+
+        $(impl From<$Struct> for Command {
+            fn from(it: $Struct) -> Command { Command::$Struct(it) }
+        })*
+    };
+}
+
+commands! {
+    dma_read: DmaRead, "dma_read";
+    dma_write: DmaWrite, "dma_write";
+    math: MathCmd, "math";
+    gemm: GemmCmd, "gemm";
+    ipcq_send: IpcqSend, "ipcq_send";
+    ipcq_recv: IpcqRecv, "ipcq_recv";
+    ipcq_recv_async: IpcqRecvAsync, "ipcq_recv_async";
+    wait: Wait, "wait";
+    ipcq_release: IpcqRelease, "ipcq_release";
+}

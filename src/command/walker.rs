@@ -1,0 +1,331 @@
+//! Unrolls an agent's commands, one at a time, from the code it shares.
+
+use super::{
+    Agent, AgentId, Arg, Code, Command, DmaRead, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync,
+    IpcqRelease, IpcqSend, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program,
+    QueueId, Reg, ScalarExpr, SiteId, Template, TileRef, TileReg, Wait,
+};
+use crate::arena::Id;
+use crate::ir::Literal;
+use crate::ir::eval;
+use crate::source::Span;
+
+/// Instructions without a command after which a walk is given up as endless.
+const MAX_SILENT_INSTS: u64 = 100_000_000;
+
+/// A command of a stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Its number in the stream, from 0.
+    pub seq: u32,
+    /// Where it comes from.
+    pub site: SiteId,
+    /// The command.
+    pub command: Command,
+}
+
+/// Why a stream cannot go on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WalkError {
+    /// An integer is divided by zero.
+    DivisionByZero {
+        /// The division.
+        span: Span,
+    },
+    /// A loop would never end: its step is zero, or it runs on without a command.
+    Endless {
+        /// The loop.
+        span: Span,
+    },
+    /// An assertion does not hold.
+    Assertion {
+        /// The assertion.
+        span: Span,
+        /// Its message.
+        message: String,
+    },
+    /// More than 2^32 commands.
+    TooLong {
+        /// The command that does not fit.
+        span: Span,
+    },
+}
+
+/// An agent's place in its stream. Plain data: cloning it forks the walk.
+#[derive(Clone, Debug)]
+pub struct Walker {
+    agent: Agent,
+    pc: u32,
+    seq: u32,
+    /// Programs begun.
+    begun: u32,
+    regs: Vec<Literal>,
+    tiles: Vec<TileRef>,
+    /// Messages sent in each direction.
+    sent: Vec<u64>,
+    /// Messages claimed from each direction.
+    received: Vec<u64>,
+}
+
+const NO_TILE: TileRef = TileRef { place: Place::Scratch(0), bytes: 0 };
+
+impl Walker {
+    /// The start of `agent`'s stream.
+    pub fn new(program: &Program, agent: AgentId) -> Walker {
+        let code = program.code(agent);
+        let directions = program.comm.directions.len();
+        let mut walker = Walker {
+            agent: program.agents[agent],
+            pc: 0,
+            seq: 0,
+            begun: 0,
+            regs: vec![Literal::Int(0); (code.regs as usize).max(3)],
+            tiles: vec![NO_TILE; code.tiles as usize],
+            sent: vec![0; directions],
+            received: vec![0; directions],
+        };
+        walker.begin_program(program);
+        walker
+    }
+
+    /// The number of commands walked so far.
+    pub fn position(&self) -> u32 {
+        self.seq
+    }
+
+    /// The value of a scalar register, for checks that look into a walk.
+    pub fn reg(&self, reg: Reg) -> Literal {
+        self.regs[reg.index()]
+    }
+
+    /// Sets the program id of the next program; false where there is none.
+    fn begin_program(&mut self, program: &Program) -> bool {
+        if self.begun == self.agent.count {
+            return false;
+        }
+        let number = self.agent.first + self.begun * self.agent.step;
+        self.begun += 1;
+        self.pc = 0;
+        for (reg, id) in self.regs.iter_mut().zip(program.grid.program_id(number)) {
+            *reg = Literal::Int(i64::from(id));
+        }
+        true
+    }
+
+    /// The next command, or `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// Why the stream cannot go on; it is then at its end.
+    pub fn next(&mut self, program: &Program) -> Result<Option<Step>, WalkError> {
+        let code = &program.codes[self.agent.code];
+        for _ in 0..MAX_SILENT_INSTS {
+            let pc = Pc(self.pc);
+            self.pc += 1;
+            if let Inst::Issue { site } = *code.inst(pc) {
+                if let Some(command) = self.issue(code, site) {
+                    let seq = self.seq;
+                    self.seq = seq.checked_add(1).ok_or_else(|| self.too_long(code, pc))?;
+                    return Ok(Some(Step { seq, site, command }));
+                }
+            } else if *code.inst(pc) == Inst::End {
+                if self.agent.count == 0 || !self.begin_program(program) {
+                    self.pc = pc.0;
+                    return Ok(None);
+                }
+            } else {
+                self.run(code, pc)?;
+            }
+        }
+        Err(WalkError::Endless { span: code.spans[self.pc.saturating_sub(1) as usize] })
+    }
+
+    fn too_long(&self, code: &Code, pc: Pc) -> WalkError {
+        WalkError::TooLong { span: code.spans[pc.index()] }
+    }
+
+    /// Runs an instruction that issues nothing.
+    fn run(&mut self, code: &Code, pc: Pc) -> Result<(), WalkError> {
+        let span = || code.spans[pc.index()];
+        match *code.inst(pc) {
+            Inst::Scalar { dst, expr } => {
+                let value =
+                    self.scalar(expr).ok_or_else(|| WalkError::DivisionByZero { span: span() })?;
+                self.regs[dst.index()] = value;
+            }
+            Inst::LoopBegin { var, lo, hi, step, end } => {
+                self.regs[var.index()] = self.operand(lo);
+                if self.int(step) == 0 {
+                    return Err(WalkError::Endless { span: span() });
+                }
+                if !self.loop_goes_on(var, hi, step) {
+                    self.pc = end.0 + 1;
+                }
+            }
+            Inst::LoopEnd { begin } => self.step_loop(code, begin),
+            Inst::WhileTest { condition, end } => {
+                if self.int(condition) == 0 {
+                    self.pc = end.0 + 1;
+                }
+            }
+            Inst::WhileEnd { begin } => self.pc = begin.0,
+            Inst::IfBegin { condition, otherwise } => {
+                if self.int(condition) == 0 {
+                    self.pc = otherwise.0 + 1;
+                }
+            }
+            Inst::Else { end } => self.pc = end.0,
+            Inst::MoveTile { dst, src } => self.tiles[dst.index()] = self.tiles[src.index()],
+            Inst::Define { dst, buffer, bytes, live } => {
+                self.tiles[dst.index()] = self.define(code, buffer, bytes, live);
+            }
+            Inst::Assert { condition, site } => {
+                if self.int(condition) == 0 {
+                    return Err(assertion(code, site));
+                }
+            }
+            Inst::WhileBegin | Inst::IfEnd | Inst::Issue { .. } | Inst::End => {}
+        }
+        Ok(())
+    }
+
+    fn step_loop(&mut self, code: &Code, begin: Pc) {
+        let Inst::LoopBegin { var, hi, step, .. } = *code.inst(begin) else { return };
+        let next = self.int(Operand::Reg(var)).wrapping_add(self.int(step));
+        self.regs[var.index()] = Literal::Int(next);
+        if self.loop_goes_on(var, hi, step) {
+            self.pc = begin.0 + 1;
+        }
+    }
+
+    fn loop_goes_on(&self, var: Reg, hi: Operand, step: Operand) -> bool {
+        let (at, hi) = (self.int(Operand::Reg(var)), self.int(hi));
+        if self.int(step) > 0 { at < hi } else { at > hi }
+    }
+
+    /// The lowest copy of a buffer that no live tile is in.
+    fn define(&self, code: &Code, buffer: u32, bytes: u64, live: LiveSet) -> TileRef {
+        let buffer = &code.buffers[buffer as usize];
+        let copy_at = |copy: u32| Place::Scratch(buffer.offset + u64::from(copy) * buffer.bytes);
+        let held =
+            |place: Place| code.live(live).iter().any(|tile| self.tile(*tile).place == place);
+        let free = (0..buffer.copies).map(copy_at).find(|place| !held(*place));
+        debug_assert!(free.is_some(), "allocation gives every loop-carried buffer enough copies");
+        TileRef { place: free.unwrap_or(Place::Scratch(buffer.offset)), bytes }
+    }
+
+    fn operand(&self, operand: Operand) -> Literal {
+        match operand {
+            Operand::Reg(reg) => self.regs[reg.index()],
+            Operand::Const(value) => value,
+        }
+    }
+
+    fn int(&self, operand: Operand) -> i64 {
+        self.operand(operand).as_int().unwrap_or(0)
+    }
+
+    fn tile(&self, tile: TileReg) -> TileRef {
+        self.tiles[tile.index()]
+    }
+
+    /// The value of a scalar expression; `None` where it divides by zero.
+    fn scalar(&self, expr: ScalarExpr) -> Option<Literal> {
+        let of = |operand| self.operand(operand);
+        Some(match expr {
+            ScalarExpr::Copy(x) => of(x),
+            ScalarExpr::Unary(op, dtype, x) => eval::unary(op, dtype, of(x)),
+            ScalarExpr::Binary(op, dtype, x, y) => eval::binary(op, dtype, of(x), of(y))?,
+            ScalarExpr::Ternary(op, dtype, xs) => eval::ternary(op, dtype, xs.map(of)),
+            ScalarExpr::Compare(op, dtype, x, y) => eval::compare(op, dtype, of(x), of(y)),
+            ScalarExpr::Select([condition, x, y]) => {
+                if self.int(condition) != 0 {
+                    of(x)
+                } else {
+                    of(y)
+                }
+            }
+            ScalarExpr::Cast(dtype, x) => eval::wrap(dtype, of(x)),
+        })
+    }
+
+    /// The command of `site`; `None` for a release that releases nothing.
+    fn issue(&mut self, code: &Code, site: SiteId) -> Option<Command> {
+        Some(match code.sites[site].template {
+            Template::DmaRead { base, desc, dst } => {
+                DmaRead { base: self.int(base) as u64, desc, dst: self.tile(dst) }.into()
+            }
+            Template::DmaWrite { base, desc, src } => {
+                DmaWrite { base: self.int(base) as u64, desc, src: self.tile(src) }.into()
+            }
+            Template::Math { spec, args, out } => {
+                let args = args.map(|arg| arg.map(|arg| self.math_arg(arg)));
+                MathCmd { spec, args, out: self.tile(out) }.into()
+            }
+            Template::Gemm { spec, a, b, acc, out } => {
+                let acc = acc.map(|acc| self.tile(acc));
+                GemmCmd { spec, a: self.tile(a), b: self.tile(b), acc, out: self.tile(out) }.into()
+            }
+            Template::Send { queue, src, message } => {
+                let token = count(&mut self.sent, queue);
+                IpcqSend { queue, token, src: self.tile(src), message }.into()
+            }
+            Template::Recv { queue, dst, out, consume, message } => {
+                let slot = self.claim(queue, message);
+                let dst = dst.map(|dst| self.tile(dst));
+                self.tiles[out.index()] = dst.unwrap_or(slot);
+                IpcqRecv { slot, dst, consume, message }.into()
+            }
+            Template::RecvAsync { queue, out, message } => {
+                let slot = self.claim(queue, message);
+                self.tiles[out.index()] = slot;
+                IpcqRecvAsync { slot, message }.into()
+            }
+            Template::Wait { slot } => Wait { slot: self.tile(slot) }.into(),
+            Template::Release { tile, live } => return self.release(code, tile, live),
+            Template::Assert { .. } => return None,
+        })
+    }
+
+    fn release(&self, code: &Code, tile: TileReg, live: LiveSet) -> Option<Command> {
+        let slot = self.tile(tile);
+        let held = code.live(live).iter().any(|other| self.tile(*other).place == slot.place);
+        (matches!(slot.place, Place::Slot { .. }) && !held).then(|| IpcqRelease { slot }.into())
+    }
+
+    fn math_arg(&self, arg: Arg) -> MathArg {
+        match arg {
+            Arg::Tile(tile) => MathArg::Tile(self.tile(tile)),
+            Arg::Scalar(operand) => MathArg::Scalar(self.operand(operand)),
+        }
+    }
+
+    /// The slot of the next message of `queue`.
+    fn claim(&mut self, queue: QueueId, message: Message) -> TileRef {
+        let token = count(&mut self.received, queue);
+        TileRef { place: Place::Slot { queue, token }, bytes: message.bytes() }
+    }
+}
+
+/// The count of `queue`, which goes up by one.
+fn count(counts: &mut [u64], queue: QueueId) -> u64 {
+    let count = &mut counts[usize::from(queue.0)];
+    *count += 1;
+    *count - 1
+}
+
+fn assertion(code: &Code, site: SiteId) -> WalkError {
+    let site = &code.sites[site];
+    let message = match &site.template {
+        Template::Assert { message } => message.clone(),
+        Template::DmaRead { .. }
+        | Template::DmaWrite { .. }
+        | Template::Math { .. }
+        | Template::Gemm { .. }
+        | Template::Send { .. }
+        | Template::Recv { .. }
+        | Template::RecvAsync { .. }
+        | Template::Wait { .. }
+        | Template::Release { .. } => String::new(),
+    };
+    WalkError::Assertion { span: site.span, message }
+}

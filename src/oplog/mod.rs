@@ -1,0 +1,126 @@
+//! The record of one run: what each command and transfer did, when, and what released it. It is
+//! all that passes between the simulator, which has no data, and the replay, which has no clock.
+//!
+//! Records are pushed in causal order: whatever a record depends on was pushed before it. Replay
+//! follows that order; reports sort by (start, agent, number).
+
+use crate::command::AgentId;
+use crate::id;
+use crate::topology::LinkId;
+use crate::units::Ps;
+
+id! {
+    /// A record of a log, by its place in causal order.
+    RecordId, "#";
+    /// A message or DMA transfer of one run.
+    TransferId, "x";
+}
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Command `seq` of the agent's stream ran.
+    Command,
+    /// Command `seq` of the agent sent a message, which is now visible in the receiver's slot.
+    Delivery,
+}
+
+/// What did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// PE_CPU itself.
+    Cpu,
+    /// The DMA read channel.
+    DmaRead,
+    /// The DMA write channel.
+    DmaWrite,
+    /// The DMA communication channel.
+    DmaComm,
+    /// The matrix engine.
+    Gemm,
+    /// The vector engine.
+    Math,
+    /// The network and the receiver's inbound side.
+    Network,
+}
+
+/// Why a record could not start before it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// PE_CPU was still issuing earlier commands.
+    Dispatch,
+    /// An operand was not ready, or a buffer was still being read.
+    Operand,
+    /// The engine was busy.
+    Engine,
+    /// Bytes were on their way.
+    Link,
+    /// The receiver had no free slot.
+    Credit,
+    /// The launch barrier.
+    Barrier,
+}
+
+/// One record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it began.
+    pub start: Ps,
+    /// When it had finished.
+    pub end: Ps,
+    /// When what released it let go: at most `start`. Its segment of a critical path runs from
+    /// here to its successor's.
+    pub handoff: Ps,
+    /// Whose stream it is.
+    pub agent: AgentId,
+    /// The number of its command in that stream.
+    pub seq: u32,
+    /// What released it; `None` at the start of the launch.
+    pub predecessor: Option<RecordId>,
+    /// What it moved, if it moved anything between PEs or memories.
+    pub transfer: Option<TransferId>,
+    /// The link that delayed it most, where [`Cause::Link`] says so.
+    pub link: Option<LinkId>,
+    /// What it is about.
+    pub action: Action,
+    /// What did it.
+    pub engine: Engine,
+    /// Why it did not start earlier.
+    pub cause: Cause,
+}
+
+/// Where a simulation puts its records.
+pub trait LogSink {
+    /// Adds a record; what it depends on has been added before.
+    fn push(&mut self, record: Record) -> RecordId;
+}
+
+/// A log held in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryLog {
+    /// Every record, in causal order.
+    pub records: Vec<Record>,
+}
+
+impl LogSink for MemoryLog {
+    fn push(&mut self, record: Record) -> RecordId {
+        self.records.push(record);
+        RecordId(
+            u32::try_from(self.records.len() - 1)
+                .expect("a log in memory holds fewer than 2^32 records"),
+        )
+    }
+}
+
+/// A log that keeps nothing, for runs whose cost is all that matters.
+#[derive(Clone, Debug, Default)]
+pub struct NoLog {
+    pushed: u32,
+}
+
+impl LogSink for NoLog {
+    fn push(&mut self, _: Record) -> RecordId {
+        self.pushed = self.pushed.wrapping_add(1);
+        RecordId(self.pushed.wrapping_sub(1))
+    }
+}
