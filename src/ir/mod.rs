@@ -9,8 +9,11 @@
 //! their operands, scalars included, to the shape of their result.
 
 pub mod eval;
+mod layout;
 mod op;
+pub mod print;
 mod types;
+mod walk;
 
 pub use op::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
@@ -19,6 +22,7 @@ pub use op::{
     Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
 };
 pub use types::{Dim, Literal, TileType, Type};
+pub use walk::{Cloner, MAX_DEPTH, Substitution, UseCounts};
 
 use std::collections::BTreeMap;
 

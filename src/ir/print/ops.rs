@@ -1,0 +1,276 @@
+//! How each op prints.
+
+use super::{Printer, literal_text, quoted, symbol};
+use crate::ir::{
+    Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy,
+    DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, If, Load,
+    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send,
+    Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+};
+
+impl<'a> Printer<'a> {
+    fn callee(&mut self, callee: FuncId) {
+        let called = self.module.and_then(|module| module.functions.get(callee));
+        self.put(called.map_or_else(|| format!("@{callee}"), |function| symbol(&function.name)));
+    }
+
+    /// Prints `name %x, %y`.
+    fn simple(&mut self, name: &str, operands: &[Value]) {
+        self.put(name);
+        self.put(" ");
+        self.values(operands);
+    }
+
+    fn desc(&mut self, desc: &DmaDesc) {
+        let dims: Vec<String> =
+            desc.dims.iter().map(|dim| format!("{}:{}", dim.extent, dim.stride)).collect();
+        let text = format!(" desc [{}] elem {}", dims.join(", "), desc.elem_bytes);
+        self.put(text);
+    }
+
+    /// The signature that `values` print with, to see whether two lists print alike.
+    fn signature(&self, values: &[Value]) -> Vec<(&'a Type, Option<Storage>)> {
+        let of = |value: &Value| {
+            let data = &self.function.values[*value];
+            (&data.ty, data.storage)
+        };
+        values.iter().map(of).collect()
+    }
+
+    /// Opens a block with its carried arguments: `carry (%x: i64 = %a)`.
+    fn carried(&mut self, args: &[Value], inits: &[Value]) {
+        if args.is_empty() && inits.is_empty() {
+            return;
+        }
+        self.put(" carry (");
+        for (index, (arg, init)) in args.iter().zip(inits).enumerate() {
+            self.put(if index == 0 { "" } else { ", " });
+            self.define(*arg);
+            self.put(" = ");
+            self.value(*init);
+        }
+        self.put(")");
+    }
+
+    /// Prints the results' types, unless they are those of `like`.
+    fn result_types(&mut self, op: OpId, like: &[Value]) {
+        let function = self.function;
+        let results = &function.ops[op].results;
+        if self.signature(results) == self.signature(like) {
+            return;
+        }
+        self.put(" -> (");
+        self.list(results, Printer::type_of);
+        self.put(")");
+    }
+
+    /// Prints `{`, the place of `opener` if this is its first block, the ops, and `}`.
+    fn body(&mut self, block: BlockId, opener: Option<OpId>) {
+        self.put(" {");
+        if let Some(op) = opener {
+            self.place_comment(op);
+        }
+        self.put("\n");
+        self.indent += 1;
+        self.ops(block);
+        self.indent -= 1;
+        self.start_line();
+        self.put("}");
+    }
+}
+
+impl Visit for Printer<'_> {
+    type Out = ();
+
+    fn constant(&mut self, it: &Const) {
+        self.put(format!("const {}", literal_text(it.value)));
+    }
+    fn unary(&mut self, it: &Unary) {
+        self.simple(it.op.name(), &[it.x]);
+    }
+    fn binary(&mut self, it: &Binary) {
+        self.simple(it.op.name(), &[it.x, it.y]);
+    }
+    fn ternary(&mut self, it: &Ternary) {
+        self.simple(it.op.name(), &[it.x, it.y, it.z]);
+    }
+    fn compare(&mut self, it: &Compare) {
+        self.simple(it.op.name(), &[it.x, it.y]);
+    }
+    fn select(&mut self, it: &Select) {
+        self.simple("select", &[it.condition, it.x, it.y]);
+    }
+    fn cast(&mut self, it: &Cast) {
+        self.simple("cast", &[it.x]);
+    }
+    fn extent(&mut self, it: &Extent) {
+        let rule = match it.rule {
+            DimRule::Broadcast => "extent broadcast",
+            DimRule::Equal => "extent equal",
+        };
+        self.simple(rule, &[it.x, it.y]);
+        self.put(format!(" axis {} of {}", it.axis, quoted(&it.what)));
+    }
+    fn program_id(&mut self, it: &ProgramId) {
+        self.put(format!("program_id {}", it.axis));
+    }
+    fn num_programs(&mut self, it: &NumPrograms) {
+        self.put(format!("num_programs {}", it.axis));
+    }
+    fn full(&mut self, it: &Full) {
+        self.simple("full", &[it.value]);
+    }
+    fn arange(&mut self, it: &Arange) {
+        self.put(format!("arange {}", it.start));
+    }
+    fn reshape(&mut self, it: &Reshape) {
+        self.simple("reshape", &[it.x]);
+    }
+    fn transpose(&mut self, it: &Transpose) {
+        self.simple("transpose", &[it.x]);
+        let axes: Vec<String> = it.axes.iter().map(u32::to_string).collect();
+        self.put(format!(" [{}]", axes.join(", ")));
+    }
+    fn expand_dims(&mut self, it: &ExpandDims) {
+        self.simple("expand_dims", &[it.x]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn broadcast(&mut self, it: &Broadcast) {
+        self.simple("broadcast", &[it.x]);
+    }
+    fn copy(&mut self, it: &Copy) {
+        self.simple("copy", &[it.x]);
+    }
+    fn reduce(&mut self, it: &Reduce) {
+        self.simple(it.op.name(), &[it.x]);
+        if let Some(axis) = it.axis {
+            self.put(format!(" axis {axis}"));
+        }
+        self.put(if it.keep_dims { " keep_dims" } else { "" });
+    }
+    fn dot(&mut self, it: &Dot) {
+        self.simple("dot", &[it.a, it.b]);
+        if let Some(acc) = it.acc {
+            self.put(", ");
+            self.value(acc);
+        }
+    }
+    fn load(&mut self, it: &Load) {
+        self.simple("load", &[it.ptr]);
+    }
+    fn store(&mut self, it: &Store) {
+        self.simple("store", &[it.ptr, it.value]);
+    }
+    fn dma_read(&mut self, it: &DmaRead) {
+        self.simple("dma_read", &[it.base]);
+        self.desc(&it.desc);
+    }
+    fn dma_write(&mut self, it: &DmaWrite) {
+        self.simple("dma_write", &[it.base, it.value]);
+        self.desc(&it.desc);
+    }
+    fn send(&mut self, it: &Send) {
+        self.put(format!("send {}, ", quoted(&it.dir)));
+        self.value(it.src);
+    }
+    fn recv(&mut self, it: &Recv) {
+        self.put(format!("recv {}", quoted(&it.dir)));
+        if let Some(dst) = it.dst {
+            self.put(" dst ");
+            self.value(dst);
+        }
+        self.put(if it.consume { "" } else { " no_consume" });
+    }
+    fn recv_async(&mut self, it: &RecvAsync) {
+        self.put(format!("recv_async {}", quoted(&it.dir)));
+    }
+    fn wait(&mut self, it: &Wait) {
+        self.simple("wait", &[it.future]);
+    }
+    fn release(&mut self, it: &Release) {
+        self.simple("release", &[it.tile]);
+    }
+    fn assert(&mut self, it: &Assert) {
+        self.simple("assert", &[it.condition]);
+        self.put(format!(", {}", quoted(&it.message)));
+    }
+    fn call(&mut self, it: &Call) {
+        self.put("call ");
+        self.callee(it.callee);
+        self.put("(");
+        self.values(&it.args);
+        self.put(")");
+    }
+    fn for_loop(&mut self, it: &For) {
+        let op = self.op;
+        let args = &self.function.blocks[it.body].args;
+        let (induction, carried) = match args.split_first() {
+            Some((first, rest)) => (Some(*first), rest),
+            None => (None, &[][..]),
+        };
+        self.put("for ");
+        if let Some(induction) = induction {
+            self.name(induction);
+            self.value(induction);
+            if *self.function.ty(induction) != Type::I64 {
+                self.put(": ");
+                self.type_of(induction);
+            }
+        }
+        for (word, value) in [(" = ", it.lo), (" to ", it.hi), (" step ", it.step)] {
+            self.put(word);
+            self.value(value);
+        }
+        self.put(if it.unroll { " unroll" } else { "" });
+        if it.stages != 1 {
+            self.put(format!(" stages {}", it.stages));
+        }
+        self.carried(carried, &it.inits);
+        self.result_types(op, carried);
+        self.body(it.body, Some(op));
+    }
+
+    fn while_loop(&mut self, it: &While) {
+        let op = self.op;
+        let args = &self.function.blocks[it.test].args;
+        self.put("while");
+        self.carried(args, &it.inits);
+        self.result_types(op, args);
+        self.body(it.test, Some(op));
+        self.put(" do (");
+        let function = self.function;
+        self.list(&function.blocks[it.body].args, Printer::define);
+        self.put(")");
+        self.body(it.body, None);
+    }
+
+    fn branch(&mut self, it: &If) {
+        let op = self.op;
+        self.put("if ");
+        self.value(it.condition);
+        self.result_types(op, &[]);
+        self.body(it.then, Some(op));
+        self.put(" else");
+        self.body(it.otherwise, None);
+    }
+    fn yields(&mut self, it: &Yield) {
+        self.put("yield");
+        self.put(if it.values.is_empty() { "" } else { " " });
+        self.values(&it.values);
+    }
+    fn condition(&mut self, it: &Condition) {
+        self.simple("condition", &[it.condition]);
+        self.put(if it.values.is_empty() { "" } else { ", " });
+        self.values(&it.values);
+    }
+    fn returns(&mut self, it: &Return) {
+        self.put("return");
+        self.put(if it.values.is_empty() { "" } else { " " });
+        self.values(&it.values);
+        let function = self.function;
+        for (index, ty) in function.results.iter().enumerate() {
+            self.put(if index == 0 { " : " } else { ", " });
+            self.ty(ty);
+        }
+    }
+}
