@@ -53,6 +53,8 @@ pub struct Code {
     pub live: Vec<TileReg>,
     /// Bytes of scratch that all buffers take together.
     pub scratch_bytes: u64,
+    /// What the kernel calls what an instruction defines, for reading; ordered by place.
+    pub names: Vec<(Pc, String)>,
 }
 
 /// A range of [`Code::live`].
@@ -374,6 +376,12 @@ impl Code {
     /// The instruction at `pc`.
     pub fn inst(&self, pc: Pc) -> &Inst {
         &self.insts[pc.0 as usize]
+    }
+
+    /// What the kernel calls what the instruction at `pc` defines.
+    pub fn name(&self, pc: Pc) -> Option<&str> {
+        let found = self.names.binary_search_by_key(&pc, |(at, _)| *at).ok()?;
+        self.names.get(found).map(|(_, name)| name.as_str())
     }
 
     /// The registers of `set`.

@@ -12,6 +12,7 @@
 
 mod code;
 mod program;
+mod registers;
 mod walker;
 
 pub use code::{
@@ -19,6 +20,7 @@ pub use code::{
     Operand, Pc, Reg, ScalarExpr, Site, SiteId, Template, TileReg,
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
+pub use registers::{Access, RegisterMap};
 pub use walker::{Step, WalkError, Walker};
 
 /// Where a tile's bytes are, in the memory of the agent that holds it.

@@ -97,7 +97,7 @@ pub struct Message {
 impl Message {
     /// Its length in bytes.
     pub fn bytes(self) -> u64 {
-        self.elements * self.dtype.bytes()
+        self.elements.saturating_mul(self.dtype.bytes())
     }
 }
 
@@ -126,6 +126,12 @@ pub struct Comm {
 }
 
 impl Comm {
+    /// No queues at all.
+    pub fn none() -> Comm {
+        let (directions, peers) = (Vec::new(), Vec::new());
+        Comm { directions, peers, slots: 1, slot_bytes: 0, kind: SlotKind::Tcm }
+    }
+
     /// Where `queue` of `agent` leads, if anywhere.
     pub fn peer(&self, agent: AgentId, queue: QueueId) -> Option<Peer> {
         let index = agent.index() * self.directions.len() + usize::from(queue.0);
@@ -139,7 +145,8 @@ impl Comm {
 
     /// Bytes that the slots of one agent take.
     pub fn bytes_per_agent(&self) -> u64 {
-        self.directions.len() as u64 * u64::from(self.slots) * self.slot_bytes
+        let slots = self.directions.len() as u64 * u64::from(self.slots);
+        slots.saturating_mul(self.slot_bytes)
     }
 }
 

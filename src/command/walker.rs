@@ -84,7 +84,9 @@ impl Walker {
             sent: vec![0; directions],
             received: vec![0; directions],
         };
-        walker.begin_program(program);
+        if !walker.begin_program(program) {
+            walker.pc = code.insts.len().saturating_sub(1) as u32;
+        }
         walker
     }
 
@@ -118,6 +120,15 @@ impl Walker {
     /// Why the stream cannot go on; it is then at its end.
     pub fn next(&mut self, program: &Program) -> Result<Option<Step>, WalkError> {
         let code = &program.codes[self.agent.code];
+        let step = self.advance(program, code);
+        if step.is_err() {
+            self.begun = self.agent.count;
+            self.pc = code.insts.len().saturating_sub(1) as u32;
+        }
+        step
+    }
+
+    fn advance(&mut self, program: &Program, code: &Code) -> Result<Option<Step>, WalkError> {
         for _ in 0..MAX_SILENT_INSTS {
             let pc = Pc(self.pc);
             self.pc += 1;
@@ -128,7 +139,7 @@ impl Walker {
                     return Ok(Some(Step { seq, site, command }));
                 }
             } else if *code.inst(pc) == Inst::End {
-                if self.agent.count == 0 || !self.begin_program(program) {
+                if !self.begin_program(program) {
                     self.pc = pc.0;
                     return Ok(None);
                 }
@@ -190,7 +201,9 @@ impl Walker {
 
     fn step_loop(&mut self, code: &Code, begin: Pc) {
         let Inst::LoopBegin { var, hi, step, .. } = *code.inst(begin) else { return };
-        let next = self.int(Operand::Reg(var)).wrapping_add(self.int(step));
+        // A step past the last integer is past `hi`, too.
+        let next = self.int(Operand::Reg(var)).checked_add(self.int(step));
+        let Some(next) = next else { return };
         self.regs[var.index()] = Literal::Int(next);
         if self.loop_goes_on(var, hi, step) {
             self.pc = begin.0 + 1;

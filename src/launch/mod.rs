@@ -1,10 +1,13 @@
 //! What a launch is given, as plain data: world, grid, arguments, queues, memory.
 
 mod memory;
+mod neighbors;
+
+pub use neighbors::{NeighborTable, Neighbors};
 
 pub use memory::{AddressMap, Fault, Placement, Region, Shard};
 
-use crate::topology::SlotKind;
+use crate::topology::{Extent, SlotKind};
 
 /// One launch of one kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,4 +45,74 @@ pub struct IpcqOptions {
     pub slot_bytes: Option<u64>,
     /// Where slots are.
     pub kind: Option<SlotKind>,
+}
+
+impl Launch {
+    /// `num_programs` of axes 0, 1 and 2: the grid's, or the PEs of a cube, the cubes that the
+    /// world reaches and the SIPs that it reaches.
+    pub fn num_programs(&self, extent: &Extent) -> [u32; 3] {
+        self.grid.unwrap_or_else(|| {
+            let pes = extent.pes.count().max(1);
+            let cubes = self.world.div_ceil(pes);
+            [pes, cubes, cubes.div_ceil(extent.cubes.count().max(1))]
+        })
+    }
+
+    /// How many programs run; `None` where they are more than 2^32.
+    pub fn program_count(&self) -> Option<u32> {
+        let Some(grid) = self.grid else { return Some(self.world) };
+        grid.into_iter().try_fold(1u32, u32::checked_mul)
+    }
+
+    /// The programs of `rank`, of `programs` in all: the first, the distance to the next, and
+    /// how many.
+    pub fn share(&self, rank: u32, programs: u32) -> (u32, u32, u32) {
+        let world = self.world.max(1);
+        let (each, more) = (programs / world, programs % world);
+        let count = each + u32::from(rank < more);
+        match self.deal {
+            Deal::Block => (rank * each + rank.min(more), 1, count),
+            Deal::Cyclic => (rank, world, count),
+        }
+    }
+
+    /// The value of the argument `name`.
+    pub fn arg(&self, name: &str) -> Option<crate::ir::Literal> {
+        self.args.iter().find(|(it, _)| it == name).map(|(_, value)| *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Grid;
+
+    fn launch(world: u32, grid: Option<[u32; 3]>, deal: Deal) -> Launch {
+        let (kernel, args, ipcq) = (String::from("k"), Vec::new(), IpcqOptions::default());
+        Launch { kernel, args, world, grid, deal, ipcq }
+    }
+
+    #[test]
+    fn every_program_is_run_once() {
+        for deal in [Deal::Block, Deal::Cyclic] {
+            let launch = launch(4, Some([5, 2, 1]), deal);
+            let mut ran = Vec::new();
+            for rank in 0..4 {
+                let (first, step, count) = launch.share(rank, 10);
+                ran.extend((0..count).map(|index| first + index * step));
+            }
+            ran.sort_unstable();
+            assert_eq!(ran, (0..10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn machine_axes_count_the_launch() {
+        let grid = |w, h| Grid { w, h, wraps: false };
+        let extent = Extent { sips: grid(2, 1), cubes: grid(4, 4), pes: grid(4, 2) };
+        assert_eq!(launch(3, None, Deal::Block).num_programs(&extent), [8, 1, 1]);
+        assert_eq!(launch(256, None, Deal::Block).num_programs(&extent), [8, 32, 2]);
+        assert_eq!(launch(3, Some([7, 1, 1]), Deal::Block).num_programs(&extent), [7, 1, 1]);
+        assert_eq!(launch(3, Some([1 << 20, 1 << 20, 1]), Deal::Block).program_count(), None);
+    }
 }
