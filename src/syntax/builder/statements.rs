@@ -1,0 +1,231 @@
+//! Statements.
+
+use super::{Branches, Builder, Lost, Node, ParamNode, Suite, ids};
+use crate::diag::syntax::UNSUPPORTED;
+use crate::syntax::ast::{BinaryOp, Function, Ident, ImportName, Stmt, StmtKind};
+use crate::syntax::token::Token;
+
+impl Builder<'_> {
+    fn stmt(&self, kind: StmtKind, start: u32, end: u32) -> Stmt {
+        Stmt { kind, span: self.span(start, end) }
+    }
+
+    /// What stands for a statement that did not parse.
+    pub(in crate::syntax) fn lost_statement(&mut self, lost: Lost) -> Stmt {
+        let node = self.lost(lost);
+        self.stmt(StmtKind::Error, node.start, node.end)
+    }
+
+    /// An expression for its effect.
+    pub(in crate::syntax) fn expression(&mut self, value: Node) -> Stmt {
+        self.stmt(StmtKind::Expr(value.id), value.start, value.end)
+    }
+
+    /// A statement of one word.
+    pub(in crate::syntax) fn word(&mut self, word: Token, kind: StmtKind) -> Stmt {
+        self.stmt(kind, word.start, word.end)
+    }
+
+    /// `a = b = value`: `first`, then all that stands after an `=`.
+    pub(in crate::syntax) fn assign(&mut self, first: Node, mut rest: Vec<Node>) -> Stmt {
+        let value = rest.pop().unwrap_or(first);
+        let mut targets = vec![first];
+        targets.append(&mut rest);
+        for target in &targets {
+            self.check_assigned(*target);
+        }
+        let kind = StmtKind::Assign { targets: ids(&targets), value: value.id };
+        self.stmt(kind, first.start, value.end)
+    }
+
+    /// `target op= value`.
+    pub(in crate::syntax) fn aug_assign(&mut self, target: Node, op: Token, value: Node) -> Stmt {
+        self.check_single(target, "changed in place");
+        let kind = StmtKind::AugAssign { target: target.id, op: self.aug_op(op), value: value.id };
+        self.stmt(kind, target.start, value.end)
+    }
+
+    fn aug_op(&self, token: Token) -> BinaryOp {
+        match token.text(self.text).trim_end_matches('=') {
+            "+" => BinaryOp::Add,
+            "-" => BinaryOp::Sub,
+            "*" => BinaryOp::Mul,
+            "/" => BinaryOp::Div,
+            "//" => BinaryOp::FloorDiv,
+            "%" => BinaryOp::Mod,
+            "**" => BinaryOp::Pow,
+            "@" => BinaryOp::MatMul,
+            "&" => BinaryOp::BitAnd,
+            "|" => BinaryOp::BitOr,
+            "^" => BinaryOp::BitXor,
+            "<<" => BinaryOp::Shl,
+            _ => BinaryOp::Shr,
+        }
+    }
+
+    /// `target: annotation = value`.
+    pub(in crate::syntax) fn ann_assign(
+        &mut self,
+        target: Node,
+        annotation: Node,
+        value: Option<Node>,
+    ) -> Stmt {
+        self.check_single(target, "given an annotation");
+        let end = value.map_or(annotation.end, |value| value.end);
+        let kind = StmtKind::AnnAssign {
+            target: target.id,
+            annotation: annotation.id,
+            value: value.map(|node| node.id),
+        };
+        self.stmt(kind, target.start, end)
+    }
+
+    /// `return value`.
+    pub(in crate::syntax) fn return_(&mut self, word: Token, value: Option<Node>) -> Stmt {
+        let end = value.map_or(word.end, |value| value.end);
+        self.stmt(StmtKind::Return(value.map(|node| node.id)), word.start, end)
+    }
+
+    /// `assert condition, message`.
+    pub(in crate::syntax) fn assert(
+        &mut self,
+        word: Token,
+        condition: Node,
+        message: Option<Node>,
+    ) -> Stmt {
+        let end = message.unwrap_or(condition).end;
+        let message = message.map(|node| node.id);
+        self.stmt(StmtKind::Assert { condition: condition.id, message }, word.start, end)
+    }
+
+    // ---- Imports -----------------------------------------------------------------------
+
+    /// `path.name`.
+    pub(in crate::syntax) fn dotted(&mut self, path: Ident, name: Token) -> Ident {
+        let letters = format!("{}.{}", path.name, name.text(self.text));
+        Ident { name: letters, span: path.span.to(self.span(name.start, name.end)) }
+    }
+
+    /// `.name`, with as many dots as are written.
+    pub(in crate::syntax) fn relative(&mut self, dots: Token, name: Option<Ident>) -> Ident {
+        let written = dots.text(self.text).chars().filter(|letter| *letter == '.');
+        let mut letters: String = written.collect();
+        let mut span = self.span(dots.start, dots.end);
+        if let Some(name) = name {
+            letters.push_str(&name.name);
+            span = span.to(name.span);
+        }
+        Ident { name: letters, span }
+    }
+
+    /// `name as alias`.
+    pub(in crate::syntax) fn import_name(
+        &mut self,
+        name: Ident,
+        alias: Option<Token>,
+    ) -> ImportName {
+        ImportName { name, alias: alias.map(|token| self.ident(token)) }
+    }
+
+    /// `*`, which is refused.
+    pub(in crate::syntax) fn import_star(&mut self, star: Token) -> Vec<ImportName> {
+        let place = (star.start, star.end);
+        let message = "`import *` is not supported: a reader could not tell where a name is from";
+        let diagnostic = self.faults.at(UNSUPPORTED, place, message, "not supported");
+        self.faults.report(diagnostic.help("list the names that are used"));
+        let name = self.ident(star);
+        vec![self.import_name(name, None)]
+    }
+
+    /// `import names`.
+    pub(in crate::syntax) fn import(&mut self, word: Token, names: Vec<ImportName>) -> Stmt {
+        let end = imports_end(&names).unwrap_or(word.end);
+        self.stmt(StmtKind::Import(names), word.start, end)
+    }
+
+    /// `from module import names`.
+    pub(in crate::syntax) fn import_from(
+        &mut self,
+        word: Token,
+        module: Ident,
+        names: Vec<ImportName>,
+    ) -> Stmt {
+        let end = imports_end(&names).unwrap_or(module.span.end);
+        self.stmt(StmtKind::ImportFrom { module, names }, word.start, end)
+    }
+
+    // ---- Compound statements -----------------------------------------------------------
+
+    /// `if`, its `elif`s and its `else`.
+    pub(in crate::syntax) fn if_(
+        &mut self,
+        word: Token,
+        (condition, suite): (Node, Suite),
+        rest: Branches,
+        otherwise: Option<Vec<Stmt>>,
+    ) -> Stmt {
+        let end = suite.colon.end;
+        let mut branches = vec![(condition.id, suite.body)];
+        branches.extend(rest.into_iter().map(|(condition, suite)| (condition.id, suite.body)));
+        let kind = StmtKind::If { branches, otherwise: otherwise.unwrap_or_default() };
+        self.stmt(kind, word.start, end)
+    }
+
+    /// `while condition`.
+    pub(in crate::syntax) fn while_(
+        &mut self,
+        word: Token,
+        condition: Node,
+        suite: Suite,
+        otherwise: Option<Vec<Stmt>>,
+    ) -> Stmt {
+        let kind = StmtKind::While {
+            condition: condition.id,
+            body: suite.body,
+            otherwise: otherwise.unwrap_or_default(),
+        };
+        self.stmt(kind, word.start, suite.colon.end)
+    }
+
+    /// `for target in iter`.
+    pub(in crate::syntax) fn for_(
+        &mut self,
+        word: Token,
+        (target, iter): (Node, Node),
+        suite: Suite,
+        otherwise: Option<Vec<Stmt>>,
+    ) -> Stmt {
+        self.check_bound(target);
+        let kind = StmtKind::For {
+            target: target.id,
+            iter: iter.id,
+            body: suite.body,
+            otherwise: otherwise.unwrap_or_default(),
+        };
+        self.stmt(kind, word.start, suite.colon.end)
+    }
+
+    /// `def name(params) -> returns`.
+    pub(in crate::syntax) fn function(
+        &mut self,
+        (decorators, word, name): (Vec<Node>, Token, Token),
+        params: Vec<ParamNode>,
+        returns: Option<Node>,
+        suite: Suite,
+    ) -> Stmt {
+        let header = self.span(word.start, suite.colon.end);
+        let function = Function {
+            name: self.ident(name),
+            decorators: ids(&decorators),
+            params: self.check_params(params),
+            returns: returns.map(|node| node.id),
+            body: suite.body,
+            header,
+        };
+        Stmt { kind: StmtKind::Function(Box::new(function)), span: header }
+    }
+}
+
+fn imports_end(names: &[ImportName]) -> Option<u32> {
+    names.last().map(|last| last.alias.as_ref().unwrap_or(&last.name).span.end)
+}

@@ -1,0 +1,165 @@
+//! The colon that ends a compound statement's header, and chains too long for any tree.
+
+use super::ast::MAX_DEPTH;
+use super::faults::Faults;
+use super::layout::Header;
+use super::token::{Kind, Token};
+use crate::diag::syntax::{ASSIGNMENT_IN_EXPRESSION, MISSING_COLON, TOO_DEEP};
+
+/// Marks the colon of a header as [`Kind::BlockColon`]; puts one where it is missing. Returns the
+/// header if its block should follow on the next lines.
+pub(super) fn mark(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> Option<Header> {
+    let keyword = *line.first()?;
+    if !begins_block(keyword.kind) {
+        let ends_like_one = line.last().is_some_and(|last| last.kind == Kind::Colon);
+        return ends_like_one.then_some(Header { keyword, mended: true, ghost: true });
+    }
+    let colon = block_colon(line);
+    let mended = colon.is_none();
+    let at = match colon {
+        Some(at) => at,
+        None => insert_colon(text, line, faults),
+    };
+    if let Some(colon) = line.get_mut(at) {
+        colon.kind = Kind::BlockColon;
+    }
+    compare_in_condition(keyword, line.get_mut(..at).unwrap_or(&mut []), faults);
+    (at + 1 == line.len()).then_some(Header { keyword, mended, ghost: false })
+}
+
+fn begins_block(kind: Kind) -> bool {
+    matches!(kind, Kind::If | Kind::Elif | Kind::Else | Kind::For | Kind::While | Kind::Def)
+}
+
+/// The first colon outside brackets that is not a lambda's.
+fn block_colon(line: &[Token]) -> Option<usize> {
+    let (mut depth, mut lambdas) = (0usize, 0usize);
+    for (at, token) in line.iter().enumerate() {
+        depth += usize::from(token.kind.opens());
+        depth = depth.saturating_sub(usize::from(token.kind.closes()));
+        match token.kind {
+            Kind::Lambda if depth == 0 => lambdas += 1,
+            Kind::Colon if depth == 0 && lambdas > 0 => lambdas -= 1,
+            Kind::Colon if depth == 0 => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Puts a colon where the header most likely ends; returns its index.
+fn insert_colon(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> usize {
+    let keyword = line.first().copied().unwrap_or(Token::made(Kind::Else, 0));
+    let body = line.iter().skip(1).position(|token| begins_simple_statement(token.kind));
+    let at = match (keyword.kind, body) {
+        (Kind::Else, _) => 1,
+        (_, Some(body)) => body + 1,
+        (_, None) => line.len(),
+    };
+    let end = line.get(at - 1).map_or(keyword.end, |token| token.end);
+    let last = line.last().map_or(end, |token| token.end);
+    if !faults.any_within(keyword.start, last) {
+        let word = keyword.text(text);
+        let message = format!("the header of this `{word}` does not end in a colon");
+        let span = faults.span(end, end);
+        let diagnostic = faults
+            .at(MISSING_COLON, (end, end), message, "expected `:` here")
+            .because(faults.span(keyword.start, keyword.end), "the header begins here")
+            .suggest(span, ":", "write `:` at the end of the header");
+        faults.report(diagnostic);
+    }
+    line.insert(at, Token::made(Kind::Colon, end));
+    at
+}
+
+fn begins_simple_statement(kind: Kind) -> bool {
+    matches!(kind, Kind::Return | Kind::Pass | Kind::Break | Kind::Continue | Kind::Assert)
+        || matches!(kind, Kind::Raise | Kind::Import)
+}
+
+/// An `=` in a condition is taken for `==`.
+fn compare_in_condition(keyword: Token, condition: &mut [Token], faults: &mut Faults) {
+    if !matches!(keyword.kind, Kind::If | Kind::Elif | Kind::While) {
+        return;
+    }
+    let mut depth = 0usize;
+    for token in condition {
+        depth += usize::from(token.kind.opens());
+        depth = depth.saturating_sub(usize::from(token.kind.closes()));
+        if depth == 0 && token.kind == Kind::Equals {
+            token.kind = Kind::Comparison;
+            let span = faults.span(token.start, token.end);
+            let message = "a condition compares with `==`, and `=` stands in it";
+            let diagnostic = faults
+                .at(ASSIGNMENT_IN_EXPRESSION, (token.start, token.end), message, "this assigns")
+                .suggest(span, "==", "write `==`");
+            faults.report(diagnostic);
+        }
+    }
+}
+
+/// Operators that wait for what stands right of them, between two brackets of a line.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    /// `-`, `+`, `~` before an operand, and `**`.
+    tight: u32,
+    /// `not`.
+    nots: u32,
+    /// `lambda`, and the `else` of a conditional expression.
+    loose: u32,
+    /// Lambdas whose colon has not come.
+    headers: u32,
+}
+
+/// Whether a line holds a chain such as `not not not …` that nests deeper than any tree may.
+/// Such a chain grows the parser's stack by one entry an operator, and recovering from an error
+/// walks that stack, so it is refused before the parser sees it.
+pub(super) fn chains_too_long(line: &[Token], faults: &mut Faults) -> bool {
+    let mut outer = Vec::new();
+    let mut waiting = Waiting::default();
+    let mut after_operand = false;
+    for token in line {
+        if token.kind.opens() {
+            outer.push(std::mem::take(&mut waiting));
+        } else if token.kind.closes() {
+            waiting = outer.pop().unwrap_or_default();
+        } else {
+            waiting.step(token.kind, after_operand);
+        }
+        after_operand = token.kind.ends_operand();
+        if waiting.tight + waiting.nots + waiting.loose > MAX_DEPTH {
+            let message = format!("operators nest deeper than {MAX_DEPTH} levels");
+            let place = (token.start, token.end);
+            let diagnostic = faults.at(TOO_DEEP, place, message, "one operator too many");
+            faults.report(diagnostic.help("give parts of the expression names of their own"));
+            return true;
+        }
+    }
+    false
+}
+
+impl Waiting {
+    fn step(&mut self, kind: Kind, after_operand: bool) {
+        match kind {
+            Kind::Minus | Kind::Plus | Kind::Tilde if !after_operand => self.tight += 1,
+            Kind::DoubleStar if after_operand => self.tight += 1,
+            Kind::Not if !after_operand => self.nots += 1,
+            Kind::Lambda => {
+                self.loose += 1;
+                self.headers += 1;
+            }
+            Kind::Else if after_operand => {
+                self.loose += 1;
+                (self.tight, self.nots) = (0, 0);
+            }
+            Kind::Colon if self.headers > 0 => self.headers -= 1,
+            Kind::Comma | Kind::Equals if self.headers > 0 => {}
+            Kind::Comma | Kind::Equals | Kind::Colon | Kind::BlockColon | Kind::Semicolon => {
+                *self = Waiting::default();
+            }
+            Kind::And | Kind::Or | Kind::If => (self.tight, self.nots) = (0, 0),
+            _ if kind.is_binary() => self.tight = 0,
+            _ => {}
+        }
+    }
+}
