@@ -1,7 +1,9 @@
 //! The compiled machine: nodes, links and PEs, in a petgraph directed graph.
 
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
+use petgraph::visit::EdgeRef;
 
+use super::route::Routing;
 use super::{Extent, LinkId, NodeId, PeCoord, PeId, PeParams};
 use crate::arena::Id;
 use crate::units::{Bandwidth, Ps};
@@ -82,6 +84,45 @@ pub struct Machine {
     flit_bytes: u64,
     graph: DiGraph<Node, Link>,
     pes: Vec<PeNodes>,
+    routing: Routing,
+}
+
+impl NodeKind {
+    /// Whether messages may pass here on their way elsewhere.
+    pub const fn passes_messages(self) -> bool {
+        match self {
+            NodeKind::PeDma
+            | NodeKind::Router
+            | NodeKind::Ucie
+            | NodeKind::IoNoc
+            | NodeKind::PcieEp
+            | NodeKind::Switch => true,
+            NodeKind::PeCpu
+            | NodeKind::HbmCtrl
+            | NodeKind::Sram
+            | NodeKind::MCpu
+            | NodeKind::IoCpu
+            | NodeKind::Host => false,
+        }
+    }
+
+    /// What it is, in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NodeKind::PeCpu => "PE_CPU",
+            NodeKind::PeDma => "PE_DMA",
+            NodeKind::HbmCtrl => "HBM controller",
+            NodeKind::Sram => "SRAM",
+            NodeKind::MCpu => "M_CPU",
+            NodeKind::Router => "router",
+            NodeKind::Ucie => "UCIe port",
+            NodeKind::IoNoc => "IO NOC",
+            NodeKind::IoCpu => "IO_CPU",
+            NodeKind::PcieEp => "PCIe endpoint",
+            NodeKind::Switch => "switch",
+            NodeKind::Host => "host",
+        }
+    }
 }
 
 impl Machine {
@@ -148,6 +189,73 @@ impl Machine {
             .expect("a link id names a link of its machine");
         (NodeId::from_index(from.index()), NodeId::from_index(to.index()))
     }
+
+    /// The links that a message takes from `from` to `to`; none to itself. `None` where no way
+    /// leads there. The same ends give the same links, always.
+    ///
+    /// Dies are joined by several parallel connections; this is the route over the one that the
+    /// PE numbers of the ends choose. [`Machine::route_on`] chooses another.
+    pub fn route(&self, from: NodeId, to: NodeId) -> Option<Vec<LinkId>> {
+        self.route_on(from, to, self.default_lane(from, to))
+    }
+
+    /// The route that takes the parallel connection `lane` (modulo their number) wherever there
+    /// are several.
+    pub fn route_on(&self, from: NodeId, to: NodeId, lane: u32) -> Option<Vec<LinkId>> {
+        self.routing.route(self, from, to, lane)
+    }
+
+    /// How many parallel connections a route may choose from; 1 where there is no choice.
+    pub fn lanes(&self) -> u32 {
+        self.routing.lanes()
+    }
+
+    /// The parallel connection that [`Machine::route`] takes: the mean of the two PE numbers in
+    /// their cubes. So PEs spread evenly, whether they send to their like or all to one.
+    pub fn default_lane(&self, from: NodeId, to: NodeId) -> u32 {
+        self.routing.default_lane(from, to)
+    }
+
+    /// What the first bit of a message pays on `route`: every wire, and the overhead of every node
+    /// entered, that of the last one included and that of the first one not.
+    pub fn latency(&self, route: &[LinkId]) -> Ps {
+        let hop = |link: &LinkId| self.link(*link).wire + self.node(self.ends(*link).1).overhead;
+        route.iter().map(hop).sum()
+    }
+
+    /// The lowest bandwidth on `route`; infinite on an empty one.
+    pub fn bottleneck(&self, route: &[LinkId]) -> Bandwidth {
+        let slower = |slowest: Bandwidth, link: &LinkId| {
+            let rate = self.link(*link).bandwidth;
+            if rate.is_slower_than(slowest) { rate } else { slowest }
+        };
+        route.iter().fold(Bandwidth::INFINITE, slower)
+    }
+
+    /// The node with this full name. Linear: for tests and the command line.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        let found = self.graph.node_indices().find(|node| self.graph[*node].name == name);
+        found.map(|node| NodeId::from_index(node.index()))
+    }
+
+    /// Every node, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        let ids = (0..self.graph.node_count()).map(NodeId::from_index);
+        ids.zip(self.graph.node_weights())
+    }
+
+    /// The links that leave `node`, in order, and where they lead.
+    pub fn links_from(&self, node: NodeId) -> Vec<(LinkId, NodeId)> {
+        let mut links: Vec<(LinkId, NodeId)> = self
+            .graph
+            .edges(NodeIndex::new(node.index()))
+            .map(|edge| {
+                (LinkId::from_index(edge.id().index()), NodeId::from_index(edge.target().index()))
+            })
+            .collect();
+        links.sort_unstable();
+        links
+    }
 }
 
 /// Assembles a [`Machine`] part by part.
@@ -162,7 +270,15 @@ impl MachineBuilder {
         let name = name.into();
         let graph = DiGraph::new();
         MachineBuilder {
-            machine: Machine { name, extent, params, flit_bytes, graph, pes: Vec::new() },
+            machine: Machine {
+                name,
+                extent,
+                params,
+                flit_bytes,
+                graph,
+                pes: Vec::new(),
+                routing: Routing::Shortest,
+            },
         }
     }
 
@@ -181,6 +297,17 @@ impl MachineBuilder {
     pub fn pe(&mut self, nodes: PeNodes) -> PeId {
         self.machine.pes.push(nodes);
         PeId::from_index(self.machine.pes.len() - 1)
+    }
+
+    /// Makes room, so that large machines are built without moving what is there.
+    pub(super) fn reserve(&mut self, nodes: usize, links: usize) {
+        self.machine.graph.reserve_nodes(nodes);
+        self.machine.graph.reserve_edges(links);
+    }
+
+    /// Sets how routes are found; the shortest ones otherwise.
+    pub(super) fn routed_by(&mut self, routing: Routing) {
+        self.machine.routing = routing;
     }
 
     /// The machine.

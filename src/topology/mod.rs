@@ -4,14 +4,23 @@
 //! Nodes are named places (`sip0.cube3.pe5.dma`), links are directed and carry bytes, and a
 //! route is the fixed list of links a message takes. Time belongs to `sim`; nothing here moves.
 
+mod build;
+mod floorplan;
 mod machine;
+pub mod neighbors;
 mod params;
+mod reach;
+mod route;
+mod section;
+mod spec;
+mod yaml;
 
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes};
 pub use params::{
     Clock, CreditMode, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams, PeParams,
     ReleaseMode, SlotKind, SlotTier, TcmParams,
 };
+pub use spec::{DEFAULT_YAML, Spec, load};
 
 use crate::id;
 

@@ -1,0 +1,47 @@
+//! From a checked spec to the graph. Links and nodes are numbered here, and the tables that find
+//! them again are made in the same breath, so the two cannot disagree.
+
+mod hierarchy;
+mod nodes;
+
+use super::spec::{Form, Spec};
+use super::{Machine, MachineBuilder};
+use crate::diag::{Diagnostic, Reported, Sink, machine as codes};
+use crate::units::grouped;
+
+/// The most nodes that a graph may have: some 460,000 default PEs, in about 2 GB.
+const MAX_NODES: u64 = 1 << 22;
+
+/// Builds the graph of `spec`.
+pub(super) fn build(spec: &Spec, sink: &mut Sink) -> Result<Machine, Reported> {
+    match spec.form() {
+        Form::Hierarchy(form) => {
+            let sip = hierarchy::SipTemplate::new(form, spec.extent());
+            let nodes = u64::from(spec.extent().sips.count()) * sip.node_count();
+            if nodes > MAX_NODES {
+                return Err(sink.error(too_large(spec, nodes)));
+            }
+            let mut builder = start(spec);
+            hierarchy::build(form, spec.extent(), &sip, &mut builder);
+            Ok(builder.build())
+        }
+        Form::Nodes(form) => {
+            let mut builder = start(spec);
+            nodes::build(form, &mut builder);
+            Ok(builder.build())
+        }
+    }
+}
+
+fn start(spec: &Spec) -> MachineBuilder {
+    let (extent, params) = (*spec.extent(), spec.params().clone());
+    MachineBuilder::new(spec.name(), extent, params, spec.flit_bytes())
+}
+
+fn too_large(spec: &Spec, nodes: u64) -> Diagnostic {
+    let (found, limit) = (grouped(nodes), grouped(MAX_NODES));
+    let pes = grouped(spec.extent().pe_count().into());
+    let message = format!("a machine of {pes} PEs has {found} nodes, expected at most {limit}");
+    Diagnostic::global(codes::MACHINE_TOO_LARGE, message)
+        .note("compiling for it needs no graph and still works")
+}
