@@ -1,5 +1,7 @@
 //! Element types: names in both spellings, widths, kinds.
 
+pub mod convert;
+
 use std::fmt;
 
 /// What family of numbers a type holds.
