@@ -43,21 +43,47 @@ pub(super) struct Given<T> {
 pub(super) struct Problem {
     code: Code,
     expected: String,
+    /// The item of a list that is at fault, in words and where, if it is not the whole value.
+    item: Option<(String, Span)>,
+    /// What was probably meant.
+    similar: Option<&'static str>,
 }
 
 impl Problem {
     pub(super) fn new(code: Code, expected: impl Into<String>) -> Problem {
-        Problem { code, expected: expected.into() }
+        Problem { code, expected: expected.into(), item: None, similar: None }
     }
 
     /// The same mistake, where something else is expected; a wrong type stays one.
     pub(super) fn expecting(self, code: Code, expected: &str) -> Problem {
         let code = if self.code == codes::WRONG_TYPE { codes::WRONG_TYPE } else { code };
-        Problem::new(code, expected)
+        Problem { code, expected: expected.to_owned(), ..self }
+    }
+
+    /// The same mistake, made by an item of a list.
+    pub(super) fn in_item(self, item: &Node) -> Problem {
+        Problem { item: Some((item.describe(), item.span)), ..self }
     }
 
     fn of_type(expected: &str) -> Problem {
         Problem::new(codes::WRONG_TYPE, expected)
+    }
+
+    /// The message about the value `node` of the key `path`.
+    fn report(self, path: &str, node: &Node) -> Diagnostic {
+        let expected = &self.expected;
+        let (message, span) = match &self.item {
+            Some((found, span)) => (format!("`{path}` holds {found}, expected {expected}"), *span),
+            None => (format!("`{path}` is {}, expected {expected}", node.describe()), node.span),
+        };
+        let diagnostic = Diagnostic::new(self.code, message, span, format!("expected {expected}"));
+        match self.similar {
+            Some(name) => {
+                let text = format!("a value with a similar name exists: `{name}`");
+                diagnostic.suggest(span, name, text)
+            }
+            None => diagnostic,
+        }
     }
 }
 
@@ -172,7 +198,7 @@ impl<'t> Section<'t> {
         let path = self.path_of(key);
         let Some(entry) = self.ask(key) else { return &[] };
         let Value::List(items) = &entry.node.value else {
-            errors.report(unfit(&path, &entry.node, &Problem::of_type("a list")));
+            errors.report(Problem::of_type("a list").report(&path, &entry.node));
             return &[];
         };
         items
@@ -206,7 +232,7 @@ impl<'t> Section<'t> {
         match convert(&entry.node) {
             Ok(value) => Some(Given { value, span: entry.node.span }),
             Err(problem) => {
-                errors.report(unfit(&path, &entry.node, &problem));
+                errors.report(problem.report(&path, &entry.node));
                 None
             }
         }
@@ -219,8 +245,8 @@ impl<'t> Section<'t> {
         errors: &mut Errors<'_>,
         convert: impl Fn(&Node) -> Result<T, Problem>,
     ) -> Option<Given<T>> {
-        if !self.has(key) {
-            self.asked.push(key);
+        // A misspelt key is reported as such; that it is missing too goes without saying.
+        if !self.has(key) && !self.given.iter().any(|entry| means(&entry.key, key)) {
             errors.report(self.missing(key));
         }
         self.read_given(key, errors, convert)
@@ -254,16 +280,23 @@ impl<'t> Section<'t> {
         };
         let message = format!("{place} has no key `{key}`");
         let diagnostic = Diagnostic::new(codes::UNKNOWN_KEY, message, entry.span, "unknown key");
-        let habit = habit_of(key).filter(|name| self.asked.contains(name));
-        let close = nearest(key, self.asked.iter().copied());
-        match habit.or(close.first().copied()) {
+        let habit = self.asked.iter().find(|name| habit_of(key) == Some(**name));
+        if let Some(name) = habit {
+            return diagnostic.suggest(entry.span, *name, format!("the key for this is `{name}`"));
+        }
+        match nearest(key, self.asked.iter().copied()).first() {
             Some(name) => {
                 let text = format!("a key with a similar name exists: `{name}`");
-                diagnostic.suggest(entry.span, name, text)
+                diagnostic.suggest(entry.span, *name, text)
             }
             None => diagnostic.note(format!("its keys are {}", quoted(&self.asked))),
         }
     }
+}
+
+/// Whether `key` is a misspelling of `name`.
+fn means(key: &str, name: &'static str) -> bool {
+    habit_of(key) == Some(name) || (key.len() > 2 && !nearest(key, [name]).is_empty())
 }
 
 /// What other tools call some of our keys.
@@ -288,12 +321,6 @@ fn quoted(names: &[&str]) -> String {
     sorted.sort_unstable();
     sorted.dedup();
     sorted.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn unfit(path: &str, node: &Node, problem: &Problem) -> Diagnostic {
-    let (found, expected) = (node.describe(), &problem.expected);
-    let message = format!("`{path}` is {found}, expected {expected}");
-    Diagnostic::new(problem.code, message, node.span, format!("expected {expected}"))
 }
 
 fn keys_of(node: &Node) -> &[Entry] {
@@ -421,22 +448,23 @@ pub(super) fn choice<T: Copy>(
     names: &'static [(&'static str, T)],
 ) -> impl Fn(&Node) -> Result<T, Problem> {
     move |node| {
-        let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let all: Vec<&'static str> = names.iter().map(|(name, _)| *name).collect();
         let wanted = either(&all);
         let Value::Text(text) = &node.value else { return Err(Problem::of_type(&wanted)) };
         let found = names.iter().find(|(name, _)| name == text);
         found.map(|(_, value)| *value).ok_or_else(|| {
-            let close = nearest(text, all.iter().copied());
-            let hint = close.first().map_or(wanted.clone(), |name| {
-                if all.len() > 2 {
-                    format!("{wanted} (`{name}` is nearest)")
-                } else {
-                    wanted.clone()
-                }
-            });
-            Problem::new(codes::UNKNOWN_CHOICE, hint)
+            let mut problem = Problem::new(codes::UNKNOWN_CHOICE, wanted.as_str());
+            problem.similar = similar_choice(text, &all);
+            problem
         })
     }
+}
+
+/// The choice that `text` begins, or the nearest one.
+fn similar_choice(text: &str, all: &[&'static str]) -> Option<&'static str> {
+    let mut begun = all.iter().filter(|name| !text.is_empty() && name.starts_with(text));
+    let only = begun.next().filter(|_| begun.next().is_none()).copied();
+    only.or_else(|| nearest(text, all.iter().copied()).first().copied())
 }
 
 /// `a`, `b` or `c`.

@@ -97,20 +97,21 @@ pub(super) fn parse(file: FileId, text: &str, errors: &mut Errors<'_>) -> Option
 
 fn syntax_error(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic {
     let full = error.to_string();
-    let reason = full.split(" at line ").next().unwrap_or(&full);
+    let reason = full.split(" at line ").next().unwrap_or(&full).replace("illegal", "invalid");
     let at = error.location().map_or(0, |place| byte_at(text, place.line(), place.column()));
-    let message = format!("the file is not valid YAML: {}", reason.replace('\'', "`"));
+    let message = format!("the file is not YAML: {}", reason.replace('\'', "`"));
     let span = one_character(file, text, at);
     Diagnostic::new(codes::YAML_SYNTAX, message, span, "the reader stopped here")
 }
 
 /// The byte at a one-based line and column (in characters), cut to the text.
 fn byte_at(text: &str, line: u64, column: u64) -> usize {
-    let skip = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let Some(found) = text.split_inclusive('\n').nth(skip) else { return text.len() };
-    let start = found.as_ptr() as usize - text.as_ptr() as usize;
+    let before = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let mut lines = text.split_inclusive('\n');
+    let start: usize = lines.by_ref().take(before).map(str::len).sum();
+    let line = lines.next().unwrap_or("").trim_end();
     let chars = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
-    start + found.char_indices().nth(chars).map_or(found.trim_end().len(), |(at, _)| at)
+    start + line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at)
 }
 
 /// The character at byte `at`, or nothing at the end.

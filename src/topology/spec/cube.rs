@@ -80,11 +80,11 @@ fn corners(node: &Node) -> Result<Vec<Corner>, Problem> {
         return Err(Problem::new(codes::WRONG_TYPE, wanted));
     };
     let corner = |item: &Node| {
-        let Value::Text(name) = &item.value else { return None };
-        Corner::ALL.into_iter().find(|corner| corner.name() == name)
+        let named = |corner: &Corner| matches!(&item.value, Value::Text(it) if it == corner.name());
+        let found = Corner::ALL.into_iter().find(named);
+        found.ok_or(Problem::new(codes::UNKNOWN_CHOICE, "`NW`, `NE`, `SW` or `SE`").in_item(item))
     };
-    let found: Option<Vec<Corner>> = items.iter().map(corner).collect();
-    found.ok_or(Problem::new(codes::UNKNOWN_CHOICE, wanted))
+    items.iter().map(corner).collect()
 }
 
 fn no_grid(corners: &Given<Vec<Corner>>) -> Diagnostic {
@@ -170,44 +170,51 @@ impl Noc {
         match Floorplan::new(Routers { w, h, zone }, parts) {
             Ok(floorplan) => Some(floorplan),
             Err(misfit) => {
-                errors.report(self.misfit((w, h), parts, misfit).because(pes, "PEs of a cube"));
+                errors.report(self.misfit((w, h), parts, misfit, pes));
                 None
             }
         }
     }
 
-    fn misfit(&self, size: (u32, u32), parts: &Attachments, misfit: Misfit) -> Diagnostic {
+    fn misfit(
+        &self,
+        size: (u32, u32),
+        parts: &Attachments,
+        misfit: Misfit,
+        pes: Span,
+    ) -> Diagnostic {
         let (w, h) = size;
-        let sides = [self.w.span, self.h.span];
-        let side = sides.into_iter().find(|span| !span.is_none()).unwrap_or(Span::NONE);
-        let (message, span, label) = match misfit {
+        let zone = self.zone.span;
+        match misfit {
             Misfit::Pes => {
                 let (columns, rows) = parts.blocks.grid();
-                let message =
-                    format!("{w} × {h} routers are too few for {columns} × {rows} PEs of a cube");
-                (message, side, format!("expected at least {columns} columns and {rows} rows"))
+                let what = format!("{columns} × {rows} PEs of a cube");
+                self.too_few(size, (columns, rows), &what).because(pes, "PEs of a cube")
             }
             Misfit::Connections => {
                 let many = parts.connections;
-                let message = format!(
-                    "{w} × {h} routers are too few for {many} UCIe connections on each side"
-                );
-                (message, side, format!("expected at least {many} columns and {many} rows"))
+                self.too_few(size, (many, many), &format!("{many} UCIe connections on each side"))
             }
             Misfit::NoRouter => {
                 let message = format!("`hbm_zone` displaces all of the {w} × {h} routers");
-                return Diagnostic::new(
-                    codes::UNREACHABLE_PE,
-                    message,
-                    self.zone.span,
-                    "no router is left",
-                );
+                Diagnostic::new(codes::UNREACHABLE_PE, message, zone, "no router is left")
             }
             Misfit::Unreachable(part) => {
                 let message = format!("`hbm_zone` cuts {part} off from pe0");
                 let label = "no way leads around these routers";
-                return Diagnostic::new(codes::UNREACHABLE_PE, message, self.zone.span, label);
+                Diagnostic::new(codes::UNREACHABLE_PE, message, zone, label)
             }
+        }
+    }
+
+    /// `size` routers where at least `needed` are needed for `what`.
+    fn too_few(&self, size: (u32, u32), needed: (u32, u32), what: &str) -> Diagnostic {
+        let (w, h) = size;
+        let message = format!("{w} × {h} routers are too few for {what}");
+        let (span, label) = if w < needed.0 {
+            (self.w.span, format!("expected at least {} columns", needed.0))
+        } else {
+            (self.h.span, format!("expected at least {} rows", needed.1))
         };
         Diagnostic::new(codes::NOC_TOO_SMALL, message, span, label)
             .help("leave out `w` and `h` to have them worked out")
