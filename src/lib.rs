@@ -26,4 +26,6 @@ pub mod launch;
 
 pub mod command;
 
+pub mod lower;
+
 pub mod oplog;

@@ -3,7 +3,7 @@
 mod memory;
 mod neighbors;
 
-pub use neighbors::{NeighborTable, Neighbors};
+pub use neighbors::{NeighborMap, NeighborTable};
 
 pub use memory::{AddressMap, Fault, Placement, Region, Shard};
 

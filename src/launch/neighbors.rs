@@ -1,16 +1,39 @@
 //! Who each rank's neighbours are: what a file's `neighbors` function said, as plain data.
 
-/// A map from (rank, direction) to a neighbour.
-pub trait Neighbors {
-    /// The neighbour of `rank` in `direction` and, where the map says so, the neighbour's own
-    /// direction in which it receives what `rank` sends.
-    fn neighbor(&self, rank: u32, direction: &str) -> Option<(u32, Option<&str>)>;
+use crate::topology::neighbors::{self, Direction, Neighbors, Unpaired};
 
-    /// The directions that lead back from the far end of `direction`, most likely first.
-    fn opposites(&self, direction: &str) -> Vec<&str>;
+/// A map from (rank, direction) to a neighbour: the default one, or a file's own.
+pub trait NeighborMap {
+    /// The neighbour of `rank` in `direction`, if there is one.
+    fn neighbor(&self, rank: u32, direction: &str) -> Option<u32>;
+
+    /// Where a tile that `rank` sends in `direction` arrives: the neighbour, and the direction
+    /// from which the neighbour receives it. `None` where there is no neighbour.
+    ///
+    /// # Errors
+    /// Why no direction of the neighbour can be chosen.
+    fn receiver(&self, rank: u32, direction: &str) -> Result<Option<(u32, &str)>, Unpaired>;
 
     /// Every direction that some rank may have, for messages.
     fn directions(&self) -> Vec<&str>;
+}
+
+impl NeighborMap for neighbors::Neighbors {
+    fn neighbor(&self, rank: u32, direction: &str) -> Option<u32> {
+        self.of(rank, Direction::from_name(direction)?)
+    }
+
+    fn receiver(&self, rank: u32, direction: &str) -> Result<Option<(u32, &str)>, Unpaired> {
+        let Some(direction) = Direction::from_name(direction) else { return Ok(None) };
+        let Some(peer) = self.of(rank, direction) else { return Ok(None) };
+        // In a family of default directions, one at most leads back.
+        let (_, theirs) = Neighbors::receiver(self, rank, direction).ok_or(Unpaired::NoWayBack)?;
+        Ok(Some((peer, theirs.name())))
+    }
+
+    fn directions(&self) -> Vec<&str> {
+        Direction::names().collect()
+    }
 }
 
 /// Neighbours that were listed one by one.
@@ -50,6 +73,11 @@ impl NeighborTable {
         }
     }
 
+    fn entry(&self, rank: u32, direction: &str) -> Option<Entry> {
+        let column = self.names.iter().position(|it| it == direction)?;
+        self.columns[column].get(rank as usize).copied().flatten()
+    }
+
     /// The column of `name`, which is made if need be.
     fn column(&mut self, name: &str) -> usize {
         self.names.iter().position(|it| it == name).unwrap_or_else(|| {
@@ -60,43 +88,24 @@ impl NeighborTable {
     }
 }
 
-impl Neighbors for NeighborTable {
-    fn neighbor(&self, rank: u32, direction: &str) -> Option<(u32, Option<&str>)> {
-        let column = self.names.iter().position(|it| it == direction)?;
-        let entry = self.columns[column].get(rank as usize).copied().flatten()?;
-        let theirs = entry.theirs.and_then(|index| self.names.get(index as usize));
-        Some((entry.rank, theirs.map(String::as_str)))
+impl NeighborMap for NeighborTable {
+    fn neighbor(&self, rank: u32, direction: &str) -> Option<u32> {
+        self.entry(rank, direction).map(|entry| entry.rank)
     }
 
-    fn opposites(&self, direction: &str) -> Vec<&str> {
-        opposites(direction)
-            .into_iter()
-            .filter_map(|name| self.names.iter().find(|it| **it == name))
-            .map(String::as_str)
-            .collect()
+    fn receiver(&self, rank: u32, direction: &str) -> Result<Option<(u32, &str)>, Unpaired> {
+        let Some(entry) = self.entry(rank, direction) else { return Ok(None) };
+        if let Some(theirs) = entry.theirs.and_then(|index| self.names.get(index as usize)) {
+            return Ok(Some((entry.rank, theirs)));
+        }
+        let leads_back = |name: &&str| self.neighbor(entry.rank, name) == Some(rank);
+        let theirs = neighbors::pair(direction, self.directions().into_iter().filter(leads_back))?;
+        Ok(Some((entry.rank, theirs)))
     }
 
     fn directions(&self) -> Vec<&str> {
         self.names.iter().map(String::as_str).collect()
     }
-}
-
-/// The directions that by their names lead back from the far end of `direction`.
-fn opposites(direction: &str) -> Vec<String> {
-    let (prefix, last) = match direction.rfind('_') {
-        Some(at) => direction.split_at(at + 1),
-        None => ("", direction),
-    };
-    let back: &[&str] = match last {
-        "N" => &["S"],
-        "S" => &["N"],
-        "E" => &["W"],
-        "W" => &["E"],
-        _ if direction == "parent" => return vec!["child_left".into(), "child_right".into()],
-        _ if direction.starts_with("child_") => return vec!["parent".into()],
-        _ => &[],
-    };
-    back.iter().map(|name| format!("{prefix}{name}")).collect()
 }
 
 #[cfg(test)]
@@ -107,21 +116,26 @@ mod tests {
     fn a_table_gives_back_what_was_said() {
         let mut table = NeighborTable::new(3);
         table.set(0, "E", 1, None);
+        table.set(1, "W", 0, None);
         table.set(1, "up", 0, Some("down"));
         table.set(7, "E", 1, None);
-        assert_eq!(table.neighbor(0, "E"), Some((1, None)));
-        assert_eq!(table.neighbor(1, "up"), Some((0, Some("down"))));
+        assert_eq!(table.neighbor(0, "E"), Some(1));
         assert_eq!(table.neighbor(1, "E"), None);
         assert_eq!(table.neighbor(7, "E"), None);
-        assert_eq!(table.directions(), ["E", "down", "up"]);
+        assert_eq!(table.receiver(0, "E"), Ok(Some((1, "W"))));
+        assert_eq!(table.receiver(1, "up"), Ok(Some((0, "down"))));
+        assert_eq!(table.receiver(2, "up"), Ok(None));
+        assert_eq!(table.directions(), ["E", "W", "down", "up"]);
     }
 
     #[test]
-    fn opposites_follow_the_compass_and_the_tree() {
-        assert_eq!(opposites("E"), ["W"]);
-        assert_eq!(opposites("cube_N"), ["cube_S"]);
-        assert_eq!(opposites("parent"), ["child_left", "child_right"]);
-        assert_eq!(opposites("child_right"), ["parent"]);
-        assert!(opposites("sideways").is_empty());
+    fn a_tile_arrives_where_one_direction_leads_back() {
+        let mut table = NeighborTable::new(2);
+        table.set(0, "next", 1, None);
+        assert_eq!(table.receiver(0, "next"), Err(Unpaired::NoWayBack));
+        table.set(1, "last", 0, None);
+        assert_eq!(table.receiver(0, "next"), Ok(Some((1, "last"))));
+        table.set(1, "other", 0, None);
+        assert_eq!(table.receiver(0, "next"), Err(Unpaired::Ambiguous));
     }
 }

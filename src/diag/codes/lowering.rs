@@ -1,3 +1,24 @@
 //! K05: lowering, capacity and communication.
 
-codes! {}
+codes! {
+    /// The world has more ranks than the machine has PEs.
+    WORLD_TOO_LARGE = "K0520", "world-too-large", Error;
+    /// A grid has more programs than can be numbered.
+    GRID_TOO_LARGE = "K0521", "grid-too-large", Error;
+    /// A direction that no rank has.
+    NO_SUCH_DIRECTION = "K0522", "no-such-direction", Error;
+    /// What is sent in a direction has no direction to arrive from.
+    NO_WAY_BACK = "K0523", "no-way-back", Error;
+    /// Two ranks would send to one queue.
+    TWO_SENDERS = "K0524", "two-senders", Error;
+    /// A neighbour that is no rank of the world.
+    NEIGHBOR_OUTSIDE = "K0525", "neighbour-outside-world", Error;
+    /// A tile that is larger than a slot.
+    SLOT_TOO_SMALL = "K0526", "slot-too-small", Error;
+    /// Receive slots that do not fit in their memory.
+    QUEUES_TOO_LARGE = "K0527", "queues-too-large", Error;
+    /// Queues without slots.
+    NO_SLOTS = "K0528", "no-slots", Error;
+    /// More directions than a program may use.
+    TOO_MANY_DIRECTIONS = "K0529", "too-many-directions", Error;
+}

@@ -1,0 +1,360 @@
+//! What each op of the IR becomes: a scalar instruction, a command, or only another way to read a
+//! tile.
+
+use super::emit::Emitter;
+use crate::command::{
+    Arg, ArgSpec, GemmSpec, LiveSet, MathOp, MathSpec, Message, Operand, Reg, ScalarExpr, Template,
+};
+use crate::diag::Reported;
+use crate::dtype::DType;
+use crate::ir;
+use crate::ir::{DmaDesc, DmaDim, Literal, Type, Value};
+use crate::ops::{BinaryOp, CostClass};
+use crate::shape::Shape;
+
+type Out = Result<(), Reported>;
+
+/// A vector computation before its operands are known.
+struct Vector {
+    op: MathOp,
+    cost: CostClass,
+    /// The shape that is walked.
+    shape: Shape,
+}
+
+impl Emitter<'_> {
+    /// Whether the current op's result is a tile.
+    fn gives_tile(&mut self) -> Result<bool, Reported> {
+        let result = self.result()?;
+        Ok(self.is_tile(result))
+    }
+
+    /// An elementwise op whose result is a tile.
+    fn elementwise(&mut self, op: MathOp, cost: CostClass, args: &[Value]) -> Out {
+        let result = self.result()?;
+        let shape = self.shape(result)?;
+        self.vector(Vector { op, cost, shape }, args)
+    }
+
+    /// Issues a vector command that makes the current op's result.
+    fn vector(&mut self, vector: Vector, args: &[Value]) -> Out {
+        let mut operands = [None; 3];
+        let mut specs = Vec::with_capacity(args.len());
+        for (operand, value) in operands.iter_mut().zip(args) {
+            let (arg, strides) = self.vector_arg(*value, &vector.shape)?;
+            *operand = Some(arg);
+            specs.push(ArgSpec { dtype: self.data(*value).ty.dtype(), strides });
+        }
+        let result = self.result()?;
+        let Vector { op, cost, shape } = vector;
+        let out_dtype = self.data(result).ty.dtype();
+        let spec = self.math_spec(MathSpec { op, shape, args: specs, out: out_dtype, cost });
+        let out = self.define()?;
+        self.issue(Template::Math { spec, args: operands, out });
+        Ok(())
+    }
+
+    /// An operand of a vector command over `shape`, and its strides there.
+    fn vector_arg(&mut self, value: Value, shape: &Shape) -> Result<(Arg, Vec<i64>), Reported> {
+        if !self.is_tile(value) {
+            return Ok((Arg::Scalar(self.operand(value)?), Vec::new()));
+        }
+        let (own, strides) = (self.shape(value)?, self.strides(value)?);
+        Ok((Arg::Tile(self.tile(value)?), own.broadcast_strides(&strides, shape)))
+    }
+
+    /// Another way to read the bytes of `x`.
+    fn view(&mut self, x: Value) -> Out {
+        let (tile, result) = (self.tile(x)?, self.result()?);
+        self.set_tile(result, tile);
+        Ok(())
+    }
+
+    /// The type that a scalar op computes in: pointers are byte addresses.
+    fn scalar_type(&self, value: Value) -> DType {
+        match &self.data(value).ty {
+            Type::Scalar(dtype) => *dtype,
+            Type::Pointer(_) | Type::Tile(_) | Type::Future(_) => DType::I64,
+        }
+    }
+
+    /// A pointer moved by a number of elements.
+    fn pointer_offset(&mut self, it: &ir::Binary) -> Out {
+        let is_pointer = |emitter: &Self, value| matches!(emitter.data(value).ty, Type::Pointer(_));
+        let (pointer, count) = if is_pointer(self, it.x) { (it.x, it.y) } else { (it.y, it.x) };
+        let moves = matches!(it.op, BinaryOp::Add | BinaryOp::Sub);
+        if !moves || is_pointer(self, count) {
+            return Err(self.bug("a pointer is moved by addition and subtraction only"));
+        }
+        let bytes = self.data(pointer).ty.dtype().bytes();
+        let (pointer, count) = (self.operand(pointer)?, self.operand(count)?);
+        let offset = if let Operand::Const(Literal::Int(count)) = count {
+            Operand::Const(Literal::Int(count.wrapping_mul(bytes as i64)))
+        } else {
+            let factor = Emitter::int(bytes);
+            let product = ScalarExpr::Binary(BinaryOp::Mul, DType::I64, count, factor);
+            Operand::Reg(self.compute_fresh(product))
+        };
+        self.compute(ScalarExpr::Binary(it.op, DType::I64, pointer, offset))
+    }
+
+    /// What a message with the tile `value` holds.
+    fn message(&mut self, value: Value) -> Result<Message, Reported> {
+        let elements = self.shape(value)?.elements();
+        Ok(Message { elements, dtype: self.data(value).ty.dtype() })
+    }
+
+    /// One contiguous run of a tile's elements.
+    fn contiguous(&mut self, tile: Value) -> Result<DmaDesc, Reported> {
+        let message = self.message(tile)?;
+        let elem_bytes = message.dtype.bytes();
+        let dim = DmaDim { extent: message.elements, stride: elem_bytes as i64 };
+        Ok(DmaDesc { dims: vec![dim], elem_bytes })
+    }
+
+    fn read(&mut self, base: Value, desc: DmaDesc) -> Out {
+        let base = self.operand(base)?;
+        let desc = self.desc(desc);
+        let dst = self.define()?;
+        self.issue(Template::DmaRead { base, desc, dst });
+        Ok(())
+    }
+
+    fn write(&mut self, base: Value, desc: DmaDesc, tile: Value) -> Out {
+        let base = self.operand(base)?;
+        let desc = self.desc(desc);
+        let src = self.dense(tile)?;
+        self.issue(Template::DmaWrite { base, desc, src });
+        Ok(())
+    }
+}
+
+impl ir::Visit for Emitter<'_> {
+    type Out = Out;
+
+    fn constant(&mut self, it: &ir::Const) -> Out {
+        let result = self.result()?;
+        self.set_scalar(result, Operand::Const(it.value));
+        Ok(())
+    }
+
+    fn unary(&mut self, it: &ir::Unary) -> Out {
+        if self.gives_tile()? {
+            return self.elementwise(MathOp::Unary(it.op), it.op.cost_class(), &[it.x]);
+        }
+        let (dtype, x) = (self.scalar_type(it.x), self.operand(it.x)?);
+        self.compute(ScalarExpr::Unary(it.op, dtype, x))
+    }
+
+    fn binary(&mut self, it: &ir::Binary) -> Out {
+        if self.gives_tile()? {
+            return self.elementwise(MathOp::Binary(it.op), it.op.cost_class(), &[it.x, it.y]);
+        }
+        let result = self.result()?;
+        if matches!(self.data(result).ty, Type::Pointer(_)) {
+            return self.pointer_offset(it);
+        }
+        let (x, y) = (self.operand(it.x)?, self.operand(it.y)?);
+        self.compute(ScalarExpr::Binary(it.op, self.scalar_type(it.x), x, y))
+    }
+
+    fn ternary(&mut self, it: &ir::Ternary) -> Out {
+        if self.gives_tile()? {
+            let args = [it.x, it.y, it.z];
+            return self.elementwise(MathOp::Ternary(it.op), it.op.cost_class(), &args);
+        }
+        let args = [self.operand(it.x)?, self.operand(it.y)?, self.operand(it.z)?];
+        self.compute(ScalarExpr::Ternary(it.op, self.scalar_type(it.x), args))
+    }
+
+    fn compare(&mut self, it: &ir::Compare) -> Out {
+        if self.gives_tile()? {
+            return self.elementwise(MathOp::Compare(it.op), CostClass::Simple, &[it.x, it.y]);
+        }
+        let (x, y) = (self.operand(it.x)?, self.operand(it.y)?);
+        self.compute(ScalarExpr::Compare(it.op, self.scalar_type(it.x), x, y))
+    }
+
+    fn select(&mut self, it: &ir::Select) -> Out {
+        if self.gives_tile()? {
+            let args = [it.condition, it.x, it.y];
+            return self.elementwise(MathOp::Select, CostClass::Simple, &args);
+        }
+        let args = [self.operand(it.condition)?, self.operand(it.x)?, self.operand(it.y)?];
+        self.compute(ScalarExpr::Select(args))
+    }
+
+    fn cast(&mut self, it: &ir::Cast) -> Out {
+        if self.gives_tile()? {
+            return self.elementwise(MathOp::Cast, CostClass::Simple, &[it.x]);
+        }
+        let result = self.result()?;
+        let (x, to) = (self.operand(it.x)?, self.scalar_type(result));
+        self.compute(ScalarExpr::Cast(to, x))
+    }
+
+    fn extent(&mut self, _: &ir::Extent) -> Out {
+        Err(self.bug("an extent is still to be agreed on"))
+    }
+
+    fn program_id(&mut self, it: &ir::ProgramId) -> Out {
+        let result = self.result()?;
+        if it.axis > 2 {
+            return Err(self.bug("a program id has three axes"));
+        }
+        self.set_scalar(result, Operand::Reg(Reg(it.axis)));
+        Ok(())
+    }
+
+    fn num_programs(&mut self, it: &ir::NumPrograms) -> Out {
+        let result = self.result()?;
+        let Some(extent) = self.num_programs.get(it.axis as usize).copied() else {
+            return Err(self.bug("a launch has three axes"));
+        };
+        self.set_scalar(result, Emitter::int(u64::from(extent)));
+        Ok(())
+    }
+
+    fn full(&mut self, it: &ir::Full) -> Out {
+        self.elementwise(MathOp::Full, CostClass::Simple, &[it.value])
+    }
+
+    fn arange(&mut self, it: &ir::Arange) -> Out {
+        self.elementwise(MathOp::Arange(it.start), CostClass::Simple, &[])
+    }
+
+    fn reshape(&mut self, it: &ir::Reshape) -> Out {
+        self.view(it.x)
+    }
+
+    fn transpose(&mut self, it: &ir::Transpose) -> Out {
+        self.view(it.x)
+    }
+
+    fn expand_dims(&mut self, it: &ir::ExpandDims) -> Out {
+        self.view(it.x)
+    }
+
+    fn broadcast(&mut self, it: &ir::Broadcast) -> Out {
+        self.view(it.x)
+    }
+
+    fn copy(&mut self, it: &ir::Copy) -> Out {
+        self.elementwise(MathOp::Copy, CostClass::Simple, &[it.x])
+    }
+
+    fn reduce(&mut self, it: &ir::Reduce) -> Out {
+        let shape = self.shape(it.x)?;
+        let (op, cost) = (MathOp::Reduce(it.op, it.axis), it.op.combine().cost_class());
+        self.vector(Vector { op, cost, shape }, &[it.x])
+    }
+
+    fn dot(&mut self, it: &ir::Dot) -> Out {
+        let (a_shape, b_shape) = (self.shape(it.a)?, self.shape(it.b)?);
+        let (a_strides, b_strides) = (self.strides(it.a)?, self.strides(it.b)?);
+        let (&[m, k], &[_, n]) = (a_shape.0.as_slice(), b_shape.0.as_slice()) else {
+            return Err(self.bug("a matrix product has two axes"));
+        };
+        let (&[am, ak], &[bk, bn]) = (a_strides.as_slice(), b_strides.as_slice()) else {
+            return Err(self.bug("a matrix product has two strides"));
+        };
+        let result = self.result()?;
+        let (input, out) = (self.data(it.a).ty.dtype(), self.data(result).ty.dtype());
+        let spec = GemmSpec { m, n, k, input, out, a_strides: [am, ak], b_strides: [bk, bn] };
+        let spec = self.gemm_spec(spec);
+        let (a, b) = (self.tile(it.a)?, self.tile(it.b)?);
+        let acc = it.acc.map(|acc| self.dense(acc)).transpose()?;
+        let out = self.define()?;
+        self.issue(Template::Gemm { spec, a, b, acc, out });
+        Ok(())
+    }
+
+    fn load(&mut self, it: &ir::Load) -> Out {
+        let result = self.result()?;
+        let desc = self.contiguous(result)?;
+        self.read(it.ptr, desc)
+    }
+
+    fn store(&mut self, it: &ir::Store) -> Out {
+        let desc = self.contiguous(it.value)?;
+        self.write(it.ptr, desc, it.value)
+    }
+
+    fn dma_read(&mut self, it: &ir::DmaRead) -> Out {
+        self.read(it.base, it.desc.clone())
+    }
+
+    fn dma_write(&mut self, it: &ir::DmaWrite) -> Out {
+        self.write(it.base, it.desc.clone(), it.value)
+    }
+
+    fn send(&mut self, it: &ir::Send) -> Out {
+        let (queue, message) = (self.queue(&it.dir)?, self.message(it.src)?);
+        let src = self.dense(it.src)?;
+        self.issue(Template::Send { queue, src, message });
+        Ok(())
+    }
+
+    fn recv(&mut self, it: &ir::Recv) -> Out {
+        let result = self.result()?;
+        let (queue, message) = (self.queue(&it.dir)?, self.message(result)?);
+        let dst = it.dst.map(|dst| self.dense(dst)).transpose()?;
+        let out = self.name_tile_result()?;
+        self.issue_result(Template::Recv { queue, dst, out, consume: it.consume, message })
+    }
+
+    fn recv_async(&mut self, it: &ir::RecvAsync) -> Out {
+        let result = self.result()?;
+        let (queue, message) = (self.queue(&it.dir)?, self.message(result)?);
+        let out = self.name_tile_result()?;
+        self.issue_result(Template::RecvAsync { queue, out, message })
+    }
+
+    fn wait(&mut self, it: &ir::Wait) -> Out {
+        let (tile, result) = (self.tile(it.future)?, self.result()?);
+        self.issue(Template::Wait { slot: tile });
+        self.set_tile(result, tile);
+        Ok(())
+    }
+
+    fn release(&mut self, it: &ir::Release) -> Out {
+        let (tile, live) = (self.tile(it.tile)?, LiveSet::default());
+        self.issue(Template::Release { tile, live });
+        Ok(())
+    }
+
+    fn assert(&mut self, it: &ir::Assert) -> Out {
+        let condition = self.operand(it.condition)?;
+        self.refuse_unless(condition, it.message.clone());
+        Ok(())
+    }
+
+    fn call(&mut self, _: &ir::Call) -> Out {
+        Err(self.bug("a call is still to be inlined"))
+    }
+
+    fn for_loop(&mut self, it: &ir::For) -> Out {
+        self.begin_for(it)
+    }
+
+    fn while_loop(&mut self, it: &ir::While) -> Out {
+        self.begin_while(it)
+    }
+
+    fn branch(&mut self, it: &ir::If) -> Out {
+        self.begin_if(it)
+    }
+
+    /// What a block hands on is emitted with the loop or branch that it ends.
+    fn yields(&mut self, _: &ir::Yield) -> Out {
+        Ok(())
+    }
+
+    fn condition(&mut self, _: &ir::Condition) -> Out {
+        Ok(())
+    }
+
+    fn returns(&mut self, _: &ir::Return) -> Out {
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! Which addresses a kernel touches, so that a launch that nobody sized can be given tensors.
+//!
+//! Only what decides addresses is walked (see `slice`), not the streams: a ring over 100,000
+//! ranks costs each of them its two transfers, not its 100,000 rounds.
+
+use super::{bind, emit, slice};
+use crate::arena::Id;
+use crate::command::{AgentId, Comm, Command, DescId, Program, Walker};
+use crate::diag::{Reported, Sink};
+use crate::ir::{DmaDesc, Function};
+use crate::launch::Launch;
+use crate::topology::Extent;
+
+/// Bytes from `first` up to `end`, counted from the base of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The first byte; negative before the base.
+    pub first: i128,
+    /// One past the last byte.
+    pub end: i128,
+}
+
+impl Reach {
+    /// The smallest reach that holds both.
+    fn join(self, other: Reach) -> Reach {
+        Reach { first: self.first.min(other.first), end: self.end.max(other.end) }
+    }
+}
+
+/// What is touched of one tensor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TouchedTensor {
+    /// By anyone.
+    pub all: Option<Reach>,
+    /// By each agent.
+    pub by_agent: Vec<Option<Reach>>,
+    /// Whether anyone reads it.
+    pub is_read: bool,
+    /// Whether anyone writes it.
+    pub is_written: bool,
+}
+
+/// What a launch touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// By tensor, in the order of the bases that were given.
+    pub tensors: Vec<TouchedTensor>,
+    /// Whether every transfer was counted: false where they are more than the budget, or where a
+    /// stream cannot go on, which the communication check explains.
+    pub is_complete: bool,
+}
+
+/// What `function` touches of the tensors at `bases`, which lie far apart: an address belongs to
+/// the nearest. At most `budget` transfers are walked.
+///
+/// # Errors
+/// As [`super::lower`].
+pub fn touched(
+    function: &Function,
+    launch: &Launch,
+    extent: &Extent,
+    (bases, budget): (&[u64], u64),
+    sink: &mut Sink,
+) -> Result<Touched, Reported> {
+    let slice = slice::Slice::of_addresses(function);
+    let (num_programs, comm) = (launch.num_programs(extent), Comm::none());
+    let source = emit::Source { function, launch, num_programs, comm: &comm, slice: Some(&slice) };
+    let code = emit::emit(&source, sink)?;
+    let program = bind(code, launch, extent, comm, sink)?;
+    let by_agent = vec![None; program.agents.len()];
+    let tensor = TouchedTensor { by_agent, ..TouchedTensor::default() };
+    let tensors = vec![tensor; bases.len()];
+    let mut sum = Sum { bases, touched: Touched { tensors, is_complete: true }, budget };
+    for agent in program.agents.ids() {
+        sum.walk(&program, agent);
+    }
+    Ok(sum.touched)
+}
+
+struct Sum<'a> {
+    bases: &'a [u64],
+    touched: Touched,
+    budget: u64,
+}
+
+impl Sum<'_> {
+    fn walk(&mut self, program: &Program, agent: AgentId) {
+        let mut walker = Walker::new(program, agent);
+        loop {
+            let step = match walker.next(program) {
+                Ok(Some(step)) if self.budget > 0 => step,
+                Ok(None) => return,
+                Ok(Some(_)) | Err(_) => {
+                    self.touched.is_complete = false;
+                    return;
+                }
+            };
+            self.budget -= 1;
+            if let Command::DmaRead(it) = step.command {
+                self.count(program, agent, (it.base, it.desc), true);
+            } else if let Command::DmaWrite(it) = step.command {
+                self.count(program, agent, (it.base, it.desc), false);
+            }
+        }
+    }
+
+    /// Counts a transfer at `base`.
+    fn count(
+        &mut self,
+        program: &Program,
+        agent: AgentId,
+        (base, desc): (u64, DescId),
+        is_read: bool,
+    ) {
+        let Some(reach) = reach(&program.code(agent).descs[desc]) else { return };
+        let nearest = (0..self.bases.len()).min_by_key(|index| self.bases[*index].abs_diff(base));
+        let Some(index) = nearest else { return };
+        let offset = i128::from(base) - i128::from(self.bases[index]);
+        let reach = Reach { first: reach.first + offset, end: reach.end + offset };
+        let tensor = &mut self.touched.tensors[index];
+        let join = |it: &mut Option<Reach>| *it = Some(it.map_or(reach, |old| old.join(reach)));
+        join(&mut tensor.all);
+        join(&mut tensor.by_agent[agent.index()]);
+        tensor.is_read |= is_read;
+        tensor.is_written |= !is_read;
+    }
+}
+
+/// The bytes of a block, counted from its first element; `None` where it is empty.
+fn reach(desc: &DmaDesc) -> Option<Reach> {
+    let mut reach = Reach { first: 0, end: i128::from(desc.elem_bytes) };
+    for dim in &desc.dims {
+        let last = i128::from(dim.extent.checked_sub(1)?) * i128::from(dim.stride);
+        reach.first += last.min(0);
+        reach.end += last.max(0);
+    }
+    Some(reach)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::DmaDim;
+
+    #[test]
+    fn a_block_reaches_from_its_lowest_to_its_highest_element() {
+        let dim = |extent, stride| DmaDim { extent, stride };
+        let of = |dims| reach(&DmaDesc { dims, elem_bytes: 2 });
+        assert_eq!(of(vec![]), Some(Reach { first: 0, end: 2 }));
+        assert_eq!(of(vec![dim(3, 100), dim(4, 2)]), Some(Reach { first: 0, end: 208 }));
+        assert_eq!(of(vec![dim(3, -100), dim(4, 2)]), Some(Reach { first: -200, end: 8 }));
+        assert_eq!(of(vec![dim(3, 100), dim(0, 2)]), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! Kernels built by hand for the tests of lowering and of the communication check.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use kbc::command::Program;
+use kbc::diag::{ColorChoice, Sink, to_text};
+use kbc::dtype::DType;
+use kbc::ir::{
+    Binary, BlockId, Buffer, Const, Dim, For, Function, Literal, Load, Op, ProgramId, Recv,
+    Release, Return, Send, Storage, Store, TileType, Type, Value, Yield,
+};
+use kbc::launch::{Deal, IpcqOptions, Launch};
+use kbc::lower::{self, Wiring};
+use kbc::ops::BinaryOp;
+use kbc::source::{FileId, SourceMap, Span};
+use kbc::topology::neighbors::Neighbors;
+use kbc::topology::{Extent, Grid, PeParams, Spec};
+
+/// 800 SIPs of 16 cubes of 8 PEs: room for 100,000 ranks.
+pub(crate) const EXTENT: Extent = Extent {
+    sips: Grid { w: 800, h: 1, wraps: true },
+    cubes: Grid { w: 4, h: 4, wraps: false },
+    pes: Grid { w: 4, h: 2, wraps: false },
+};
+
+/// The parameters of the default machine's PEs.
+pub(crate) fn params() -> PeParams {
+    Spec::implied().params().clone()
+}
+
+/// A launch of `world` ranks whose only tensor is at the first virtual address.
+pub(crate) fn launch(world: u32) -> Launch {
+    Launch {
+        kernel: "kernel".into(),
+        args: vec![("t_ptr".into(), Literal::Int(0x1_0000_0000))],
+        world,
+        grid: None,
+        deal: Deal::Block,
+        ipcq: IpcqOptions::default(),
+    }
+}
+
+/// Lowers with the default neighbours; panics with the diagnostics.
+pub(crate) fn compile(function: &Function, launch: &Launch) -> Program {
+    try_compile(function, launch).unwrap_or_else(|sink| {
+        let texts = sink.diagnostics().iter().map(|it| to_text(it, &sources(), ColorChoice::Plain));
+        panic!("{}", texts.collect::<String>())
+    })
+}
+
+/// Lowers with the default neighbours.
+pub(crate) fn try_compile(function: &Function, launch: &Launch) -> Result<Program, Sink> {
+    let mut sink = Sink::new();
+    let neighbors = Neighbors::new(&EXTENT, launch.world);
+    let params = params();
+    let wiring = Wiring { launch, extent: &EXTENT, params: &params, neighbors: &neighbors };
+    let comm = lower::connect(&lower::traffic(function), &wiring, &mut sink);
+    let program = comm.and_then(|comm| lower::lower(function, launch, &EXTENT, comm, &mut sink));
+    program.map_err(|_| sink)
+}
+
+/// A file of a hundred numbered lines, eight bytes each: `line 07\n`.
+pub(crate) fn sources() -> SourceMap {
+    let mut sources = SourceMap::new();
+    sources.add("ring.kb", (1..=100).map(|line| format!("line {line:02}\n")).collect::<String>());
+    sources
+}
+
+/// The text of a line of [`sources`].
+pub(crate) fn line(number: usize) -> Span {
+    Span::new(FileId(0), (number - 1) * 8, (number - 1) * 8 + 7)
+}
+
+/// Builds a kernel op by op.
+pub(crate) struct Kernel {
+    pub(crate) function: Function,
+    pub(crate) block: BlockId,
+}
+
+impl Kernel {
+    /// A kernel with a tensor parameter `t_ptr`.
+    pub(crate) fn new() -> (Kernel, Value) {
+        let mut function = Function::new("kernel", true, line(1));
+        let t_ptr = function.add_param("t_ptr", Type::I64, false, line(1));
+        let block = function.entry;
+        (Kernel { function, block }, t_ptr)
+    }
+
+    pub(crate) fn op(&mut self, op: impl Into<Op>, types: Vec<Type>, at: usize) -> Vec<Value> {
+        let id = self.function.append(self.block, op, types, line(at));
+        self.function.ops[id].results.clone()
+    }
+
+    pub(crate) fn int(&mut self, value: i64) -> Value {
+        self.op(Const { value: Literal::Int(value) }, vec![Type::I64], 1)[0]
+    }
+
+    pub(crate) fn binary(&mut self, op: BinaryOp, x: Value, y: Value, at: usize) -> Value {
+        let ty = self.function.ty(x).clone();
+        self.op(Binary { op, x, y }, vec![ty], at)[0]
+    }
+
+    pub(crate) fn name(&mut self, value: Value, name: &str) {
+        self.function.values[value].name = Some(name.into());
+    }
+
+    /// `program_id(1) * 8 + program_id(0)`.
+    pub(crate) fn rank(&mut self, at: usize) -> Value {
+        let cube = self.op(ProgramId { axis: 1 }, vec![Type::I64], at)[0];
+        let pe = self.op(ProgramId { axis: 0 }, vec![Type::I64], at)[0];
+        let eight = self.int(8);
+        let first = self.binary(BinaryOp::Mul, cube, eight, at);
+        let rank = self.binary(BinaryOp::Add, first, pe, at);
+        self.name(rank, "rank");
+        rank
+    }
+
+    /// Puts a tile in a buffer of its own with this many copies.
+    pub(crate) fn buffer(&mut self, tile: Value, copies: u32) {
+        let bytes = self.function.ty(tile).tile().and_then(TileType::bytes).expect("a known size");
+        let end = |buffer: &Buffer| buffer.offset + buffer.bytes * u64::from(buffer.copies);
+        let offset = self.function.buffers.values().map(end).max().unwrap_or(0);
+        let buffer = self.function.buffers.push(Buffer { offset, bytes, copies });
+        self.function.values[tile].storage = Some(Storage::Buffer(buffer));
+    }
+
+    pub(crate) fn load(&mut self, ptr: Value, ty: &Type, at: usize) -> Value {
+        let tile = self.op(Load { ptr }, vec![ty.clone()], at)[0];
+        self.buffer(tile, 1);
+        tile
+    }
+
+    pub(crate) fn store(&mut self, ptr: Value, value: Value, at: usize) {
+        self.op(Store { ptr, value }, vec![], at);
+    }
+
+    pub(crate) fn send(&mut self, dir: &str, src: Value, at: usize) {
+        self.op(Send { dir: dir.into(), src }, vec![], at);
+    }
+
+    pub(crate) fn recv(&mut self, dir: &str, ty: &Type, at: usize) -> Value {
+        let recv = Recv { dir: dir.into(), dst: None, consume: true };
+        let tile = self.op(recv, vec![ty.clone()], at)[0];
+        self.function.values[tile].storage = Some(Storage::Slot);
+        tile
+    }
+
+    pub(crate) fn release(&mut self, tile: Value, at: usize) {
+        self.op(Release { tile }, vec![], at);
+    }
+
+    pub(crate) fn add(&mut self, x: Value, y: Value, at: usize) -> Value {
+        let sum = self.binary(BinaryOp::Add, x, y, at);
+        self.buffer(sum, 1);
+        sum
+    }
+
+    /// A loop over `0..count` that carries `inits`; `body` is given the carried values and gives
+    /// the next.
+    pub(crate) fn repeat(
+        &mut self,
+        count: i64,
+        inits: &[Value],
+        at: usize,
+        body: impl FnOnce(&mut Kernel, &[Value]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let (lo, hi, step) = (self.int(0), self.int(count), self.int(1));
+        let inner = self.function.add_block();
+        self.function.add_argument(inner, Type::I64, Some("i".into()));
+        let types: Vec<Type> = inits.iter().map(|init| self.function.ty(*init).clone()).collect();
+        let carried: Vec<Value> =
+            types.iter().map(|ty| self.function.add_argument(inner, ty.clone(), None)).collect();
+        let outer = std::mem::replace(&mut self.block, inner);
+        let values = body(self, &carried);
+        self.op(Yield { values }, vec![], at);
+        self.block = outer;
+        let results = self.op(
+            For { lo, hi, step, inits: inits.to_vec(), body: inner, unroll: false, stages: 1 },
+            types,
+            at,
+        );
+        for value in carried.into_iter().chain(results.iter().copied()) {
+            self.function.values[value].storage = Some(Storage::Alias);
+        }
+        results
+    }
+
+    pub(crate) fn end(mut self) -> Function {
+        self.op(Return { values: vec![] }, vec![], 99);
+        self.function
+    }
+}
+
+/// A tile of `elements` `f16`s.
+pub(crate) fn f16s(elements: i64) -> Type {
+    Type::Tile(TileType::new(vec![Dim::Const(elements)], DType::F16))
+}
+
+/// `kernels/ring_allreduce.kb` for tiles of 64 `f16`s, as the passes would leave it.
+pub(crate) fn ring_all_reduce(world: i64) -> Function {
+    let (mut kernel, t_ptr) = Kernel::new();
+    let ty = f16s(64);
+    let rank = kernel.rank(10);
+    let nbytes = kernel.int(128);
+    let offset = kernel.binary(BinaryOp::Mul, rank, nbytes, 11);
+    let addr = kernel.binary(BinaryOp::Add, t_ptr, offset, 11);
+    kernel.name(addr, "addr");
+    let tile = kernel.load(addr, &ty, 12);
+    kernel.name(tile, "acc");
+    let results = kernel.repeat(world - 1, &[tile, tile], 15, |kernel, carried| {
+        let &[acc, current] = carried else { panic!("two values are carried") };
+        kernel.name(acc, "acc");
+        kernel.name(current, "current");
+        kernel.send("E", current, 16);
+        let received = kernel.recv("W", &f16s(64), 17);
+        kernel.name(received, "received");
+        let sum = kernel.binary(BinaryOp::Add, acc, received, 18);
+        kernel.name(sum, "acc");
+        kernel.buffer(sum, 2);
+        kernel.release(current, 19);
+        vec![sum, received]
+    });
+    kernel.release(results[1], 21);
+    kernel.store(addr, results[0], 21);
+    kernel.end()
+}
