@@ -4,7 +4,7 @@
 //! Records are pushed in causal order: whatever a record depends on was pushed before it. Replay
 //! follows that order; reports sort by (start, agent, number).
 
-use crate::command::AgentId;
+use crate::command::{AgentId, SiteId};
 use crate::id;
 use crate::topology::LinkId;
 use crate::units::Ps;
@@ -75,6 +75,8 @@ pub struct Record {
     pub agent: AgentId,
     /// The number of its command in that stream.
     pub seq: u32,
+    /// Where that command comes from in the agent's code, so that a line is found without a walk.
+    pub site: SiteId,
     /// What released it; `None` at the start of the launch.
     pub predecessor: Option<RecordId>,
     /// What it moved, if it moved anything between PEs or memories.
