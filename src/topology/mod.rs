@@ -5,6 +5,7 @@
 //! route is the fixed list of links a message takes. Time belongs to `sim`; nothing here moves.
 
 mod build;
+mod dot;
 mod floorplan;
 mod machine;
 pub mod neighbors;
@@ -12,15 +13,20 @@ mod params;
 mod reach;
 mod route;
 mod section;
+mod show;
 mod spec;
+mod svg;
 mod yaml;
 
+pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes};
 pub use params::{
     Clock, CreditMode, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams, PeParams,
     ReleaseMode, SlotKind, SlotTier, TcmParams,
 };
+pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};
+pub use svg::svg;
 
 use crate::id;
 
