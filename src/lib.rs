@@ -20,6 +20,8 @@ pub mod syntax;
 
 pub mod ir;
 
+pub mod passes;
+
 pub mod topology;
 
 pub mod launch;

@@ -13,6 +13,7 @@ mod layout;
 mod op;
 pub mod print;
 mod types;
+pub mod verify;
 mod walk;
 
 pub use op::{
@@ -22,7 +23,7 @@ pub use op::{
     Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
 };
 pub use types::{Dim, Literal, TileType, Type};
-pub use walk::{Cloner, MAX_DEPTH, Substitution, UseCounts};
+pub use walk::{Cloner, MAX_DEPTH, Nest, Substitution, UseCounts};
 
 use std::collections::BTreeMap;
 

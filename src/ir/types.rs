@@ -107,6 +107,17 @@ impl Literal {
         }
     }
 
+    /// Whether two constants are the same bits: `-0.0` is not `0.0`, and a NaN is itself.
+    pub fn same_bits(x: Literal, y: Literal) -> bool {
+        match (x, y) {
+            (Literal::Int(x), Literal::Int(y)) => x == y,
+            (Literal::Float(x), Literal::Float(y)) => {
+                x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan())
+            }
+            (Literal::Int(_), Literal::Float(_)) | (Literal::Float(_), Literal::Int(_)) => false,
+        }
+    }
+
     /// The value as a float.
     pub fn as_float(self) -> f64 {
         match self {

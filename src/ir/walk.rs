@@ -3,7 +3,9 @@
 //! Every walk recurses once for each level of nesting; [`MAX_DEPTH`] bounds it, and the verifier
 //! and the inliner see to it that no function is deeper.
 
-use super::{BlockId, Dim, Function, OpId, Type, Uses, Value};
+use super::{
+    BlockId, Condition, Dim, For, Function, If, Op, OpId, Return, Type, Uses, Value, While, Yield,
+};
 use crate::arena::SideTable;
 
 /// How deep blocks may nest in one function.
@@ -35,6 +37,19 @@ impl Function {
         blocks
     }
 
+    /// How deep blocks nest: 0 where no op owns a block.
+    pub fn depth(&self) -> usize {
+        let mut deepest = 0;
+        let mut open = vec![(self.entry, 0)];
+        while let Some((block, depth)) = open.pop() {
+            deepest = deepest.max(depth);
+            for op in &self.blocks[block].ops {
+                open.extend(self.ops[*op].op.blocks().into_iter().map(|inner| (inner, depth + 1)));
+            }
+        }
+        deepest
+    }
+
     /// The last op of `block`: its terminator in a verified function.
     pub fn terminator(&self, block: BlockId) -> Option<OpId> {
         self.blocks[block].ops.last().copied()
@@ -43,11 +58,15 @@ impl Function {
     /// The values that the terminator of `block` hands on: what a `yield` or `return` lists, what
     /// a `condition` lists after its truth value.
     pub fn handed_on(&self, block: BlockId) -> &[Value] {
-        match self.terminator(block).map(|op| &self.ops[op].op) {
-            Some(super::Op::Yield(it)) => &it.values,
-            Some(super::Op::Condition(it)) => &it.values,
-            Some(super::Op::Return(it)) => &it.values,
-            Some(_) | None => &[],
+        let Some(terminator) = self.terminator(block) else { return &[] };
+        let op = &self.ops[terminator].op;
+        if let Op::Yield(Yield { values })
+        | Op::Condition(Condition { values, .. })
+        | Op::Return(Return { values }) = op
+        {
+            values
+        } else {
+            &[]
         }
     }
 
@@ -89,6 +108,34 @@ impl Uses for Type {
     fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
         if let Some(tile) = self.tile_mut() {
             tile.dims.replace_uses(replace);
+        }
+    }
+}
+
+/// An op by what its blocks are to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Nest<'a> {
+    /// A counted loop.
+    For(&'a For),
+    /// A tested loop.
+    While(&'a While),
+    /// A branch.
+    If(&'a If),
+    /// It owns no blocks.
+    Plain,
+}
+
+impl Op {
+    /// This op by what its blocks are to it.
+    pub fn nest(&self) -> Nest<'_> {
+        if let Op::For(it) = self {
+            Nest::For(it)
+        } else if let Op::While(it) = self {
+            Nest::While(it)
+        } else if let Op::If(it) = self {
+            Nest::If(it)
+        } else {
+            Nest::Plain
         }
     }
 }

@@ -1,6 +1,12 @@
 //! K05: lowering, capacity and communication.
 
 codes! {
+    /// Tiles that do not fit into TCM.
+    TCM_CAPACITY = "K0501", "tcm-capacity", Error;
+    /// A `static_range` loop that is too long to unroll.
+    UNROLLED_TOO_LARGE = "K0502", "unrolled-too-large", Error;
+    /// Calls that make a kernel too large.
+    INLINED_TOO_LARGE = "K0503", "inlined-too-large", Error;
     /// The world has more ranks than the machine has PEs.
     WORLD_TOO_LARGE = "K0520", "world-too-large", Error;
     /// A grid has more programs than can be numbered.

@@ -43,4 +43,32 @@ codes! {
     REPEATED_NAME = "K0120", "repeated-name", Error;
     /// `*value` where there is nothing to unpack it into.
     LONE_STAR = "K0121", "lone-star", Error;
+    /// Text IR that is not what is expected at its place.
+    KIR_UNEXPECTED = "K0150", "kir-unexpected", Error;
+    /// Text IR that names an operation that there is not.
+    KIR_UNKNOWN_OP = "K0151", "kir-unknown-operation", Error;
+    /// Text IR that uses a value or function that is not defined.
+    KIR_UNDEFINED = "K0152", "kir-undefined", Error;
+    /// Text IR that defines a value, a function or a buffer twice.
+    KIR_REDEFINED = "K0153", "kir-redefined", Error;
+    /// Text IR with an element type that there is not.
+    KIR_UNKNOWN_TYPE = "K0154", "kir-unknown-type", Error;
+    /// Text IR with a number that does not fit its place.
+    KIR_NUMBER = "K0155", "kir-bad-number", Error;
+    /// Text IR that gives an operation another number of results than types.
+    KIR_RESULTS = "K0156", "kir-results-and-types", Error;
+    /// Text IR with blocks nested too deep.
+    KIR_TOO_DEEP = "K0157", "kir-too-deep", Error;
+    /// Text IR whose blocks and terminators do not fit.
+    KIR_STRUCTURE = "K0160", "kir-structure", Error;
+    /// Text IR that uses a value where it is not defined.
+    KIR_DEFINITION = "K0161", "kir-definition-before-use", Error;
+    /// Text IR with an operation that takes or gives the wrong types.
+    KIR_TYPES = "K0162", "kir-types", Error;
+    /// Text IR whose loops or branches hand on something else than they say.
+    KIR_AGREEMENT = "K0163", "kir-agreement", Error;
+    /// Text IR whose functions do not fit together.
+    KIR_FUNCTIONS = "K0164", "kir-functions", Error;
+    /// Text IR that stores a value where it cannot be.
+    KIR_STORAGE = "K0165", "kir-storage", Error;
 }
