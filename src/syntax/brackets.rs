@@ -26,6 +26,7 @@ pub(super) fn repair(text: &str, raw: Vec<Token>, faults: &mut Faults) -> Vec<To
         skipping: 0,
         header: false,
         column: 0,
+        line: 0,
     };
     let mut rest = raw.as_slice();
     while !rest.is_empty() {
@@ -76,6 +77,8 @@ struct Repair<'r, 's> {
     header: bool,
     /// The column of the statement.
     column: usize,
+    /// The first byte of the physical line.
+    line: u32,
 }
 
 impl Repair<'_, '_> {
@@ -86,13 +89,14 @@ impl Repair<'_, '_> {
             return;
         };
         let column = column(self.text, first.start);
+        if !self.open.is_empty() && self.resynchronise && self.begins_statement(line, column, after)
+        {
+            self.close_all(Some(*first));
+        }
         if self.open.is_empty() {
             self.begin(*first, column);
-        } else if self.resynchronise && self.begins_statement(line, column, after) {
-            self.close_all(Some(*first));
-            self.out.push(Token::made(Kind::Newline, first.start));
-            self.begin(*first, column);
         }
+        self.line = first.start;
         for token in line {
             self.token(*token);
         }
@@ -172,13 +176,19 @@ impl Repair<'_, '_> {
         self.out.extend(closers.map(|kind| Token::made(kind, at)));
     }
 
-    /// A closing bracket that no open one wants: it is taken for the innermost one's.
+    /// A closing bracket that no open one wants. It is taken for the innermost one's if that was
+    /// opened on the same line, or if it begins its line; otherwise it is one too many.
     fn unmatched(&mut self, token: Token) {
         let bracket = token.text(self.text);
         let place = (token.start, token.end);
-        let Some(open) = self.open.pop() else {
+        let line = self.line;
+        let meant = |open: &Token| open.start >= line || token.start == line;
+        let Some(open) = self.open.pop_if(|open| meant(open)) else {
             let message = format!("this `{bracket}` closes nothing");
-            let label = "no bracket is open here";
+            let label = match self.open.last() {
+                Some(open) => format!("the innermost open bracket is a `{}`", open.text(self.text)),
+                None => String::from("no bracket is open here"),
+            };
             let diagnostic = self.faults.at(UNMATCHED_BRACKET, place, message, label);
             let span = self.faults.span(token.start, token.end);
             self.faults.report(diagnostic.suggest(span, "", format!("remove the `{bracket}`")));
@@ -207,15 +217,18 @@ impl Repair<'_, '_> {
         }
     }
 
-    /// Closes every bracket before `next`, or before the end of the file.
+    /// Closes every bracket before `next`, or before the end of the file, and before the line
+    /// ends in front of it.
     fn close_all(&mut self, next: Option<Token>) {
         let open = std::mem::take(&mut self.open);
-        let end = self.out.iter().rfind(|token| token.kind != Kind::Newline);
-        let end = end.map_or(0, |token| token.end);
+        let last = self.out.iter().rposition(|token| token.kind != Kind::Newline);
+        let newlines = self.out.split_off(last.map_or(0, |last| last + 1));
+        let end = self.out.last().map_or(0, |token| token.end);
         if self.skipping == 0 {
             self.report_unclosed(&open, next, end);
         }
         self.insert_closers(&open, end);
+        self.out.extend(newlines);
     }
 
     fn report_unclosed(&mut self, open: &[Token], next: Option<Token>, end: u32) {
@@ -241,7 +254,8 @@ impl Repair<'_, '_> {
             it = it.because(self.faults.span(next.start, next.end), label);
         }
         let closes = innermost.kind.closer().map_or("", closer_text);
-        if outer.is_empty() && self.complete() {
+        let between = self.text.get(innermost.start as usize..end as usize).unwrap_or("");
+        if outer.is_empty() && self.complete() && !between.contains('\n') {
             let help = format!("close it with `{closes}`");
             it = it.suggest(self.faults.span(end, end), closes, help);
         }
@@ -250,8 +264,7 @@ impl Repair<'_, '_> {
 
     /// Whether what was read last can end what stands in a bracket.
     fn complete(&self) -> bool {
-        let last = self.out.iter().rfind(|token| token.kind != Kind::Newline);
-        last.is_some_and(|token| token.kind.ends_operand() || token.kind == Kind::Comma)
+        self.out.last().is_some_and(|it| it.kind.ends_operand() || it.kind == Kind::Comma)
     }
 
     /// Whether a line inside brackets is a statement of its own.
@@ -262,18 +275,19 @@ impl Repair<'_, '_> {
         if is_statement_keyword(first) || (first == Kind::From && kinds.contains(&Kind::Import)) {
             return true;
         }
+        // In a header's brackets no name follows an operand, however far in it stands.
+        let apart = first == Kind::Name && self.header && self.follows_operand();
         if column > self.column {
-            return false;
+            return apart;
         }
-        match first {
-            Kind::If | Kind::For | Kind::Else => last == Some(Kind::Colon),
-            Kind::At => {
-                let next = after.iter().find(|token| token.kind != Kind::Newline);
-                next.is_some_and(|next| matches!(next.kind, Kind::Def | Kind::At | Kind::Class))
-            }
-            Kind::Name => assigns(&kinds) || self.follows_operand(),
-            _ => false,
+        if first == Kind::At {
+            let next = after.iter().find(|token| token.kind != Kind::Newline);
+            return next.is_some_and(|it| matches!(it.kind, Kind::Def | Kind::At | Kind::Class));
         }
+        if first == Kind::Name {
+            return assigns(&kinds) || self.follows_operand();
+        }
+        matches!(first, Kind::If | Kind::For | Kind::Else) && last == Some(Kind::Colon)
     }
 
     /// Whether the token before the line ends an operand, so that a name after it is no part of
@@ -321,9 +335,6 @@ pub(super) fn width(line: &str) -> usize {
 }
 
 fn closer_text(kind: Kind) -> &'static str {
-    match kind {
-        Kind::RightBracket => "]",
-        Kind::RightBrace => "}",
-        _ => ")",
-    }
+    let texts = [(Kind::RightParen, ")"), (Kind::RightBracket, "]"), (Kind::RightBrace, "}")];
+    texts.into_iter().find_map(|(closer, text)| (closer == kind).then_some(text)).unwrap_or("")
 }

@@ -19,8 +19,10 @@ pub(super) fn mend(text: &str, line: &mut Vec<Token>, faults: &mut Faults) {
 
 fn report(faults: &mut Faults, (start, end): (u32, u32), message: String, meant: &str) {
     let span = faults.span(start, end);
-    let help =
-        if meant.is_empty() { String::from("leave it out") } else { format!("write `{meant}`") };
+    let help = match meant.trim() {
+        "" => String::from("leave it out"),
+        meant => format!("write `{meant}`"),
+    };
     let diagnostic = faults
         .at(FOREIGN_SPELLING, (start, end), message, "a spelling of another language")
         .suggest(span, meant, help);
@@ -32,7 +34,8 @@ fn foreign_comment(text: &str, line: &[Token], faults: &mut Faults) -> bool {
     let [first, second, ..] = line else { return false };
     let slashes = first.kind == Kind::DoubleSlash;
     let star = first.kind == Kind::Slash && matches!(second.kind, Kind::Star | Kind::DoubleStar);
-    if !slashes && !(star && first.end == second.start) {
+    let star = star && first.end == second.start;
+    if !slashes && !star {
         return false;
     }
     let place = (first.start, if slashes { first.end } else { second.end });
@@ -90,20 +93,21 @@ fn retype(line: &mut [Token], kind: Kind) {
     }
 }
 
-/// `x++` and `x--` at the end of a line.
+/// `x++` and `x--` at the end of a statement.
 fn steps(text: &str, line: &mut Vec<Token>, faults: &mut Faults) {
-    let [.., first, second] = line.as_slice() else { return };
+    let ends = line.last().is_some_and(|last| last.kind == Kind::Semicolon);
+    let end = line.len() - usize::from(ends);
+    let [.., first, second] = line.get(..end).unwrap_or(&[]) else { return };
+    let (first, second) = (*first, *second);
     let same = first.kind == second.kind && first.end == second.start;
     if !same || !matches!(first.kind, Kind::Plus | Kind::Minus) {
         return;
     }
     let place = (first.start, second.end);
     let sign = first.text(text);
-    let message = format!("there is no `{sign}{sign}`");
-    report(faults, place, message, &format!(" {sign}= 1"));
-    line.truncate(line.len() - 2);
-    line.push(Token { kind: Kind::AugAssign, start: place.0, end: place.1 });
-    line.push(Token::made(Kind::Refused, place.1));
+    report(faults, place, format!("there is no `{sign}{sign}`"), &format!(" {sign}= 1"));
+    let step = Token { kind: Kind::AugAssign, start: place.0, end: place.1 };
+    line.splice(end - 2..end, [step, Token::made(Kind::Refused, place.1)]);
 }
 
 /// `&&`, `||`, `!`, `===`, `!==`, `<>` and `?`.

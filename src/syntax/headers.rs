@@ -4,7 +4,7 @@ use super::ast::MAX_DEPTH;
 use super::faults::Faults;
 use super::layout::Header;
 use super::token::{Kind, Token};
-use crate::diag::syntax::{ASSIGNMENT_IN_EXPRESSION, MISSING_COLON, TOO_DEEP};
+use crate::diag::syntax::{ASSIGNMENT_IN_EXPRESSION, MISSING_COLON, TOO_DEEP, UNEXPECTED};
 
 /// Marks the colon of a header as [`Kind::BlockColon`]; puts one where it is missing. Returns the
 /// header if its block should follow on the next lines.
@@ -23,8 +23,12 @@ pub(super) fn mark(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> Op
     if let Some(colon) = line.get_mut(at) {
         colon.kind = Kind::BlockColon;
     }
+    semicolons(text, keyword, line.get_mut(..at).unwrap_or(&mut []), faults);
     compare_in_condition(keyword, line.get_mut(..at).unwrap_or(&mut []), faults);
-    (at + 1 == line.len()).then_some(Header { keyword, mended, ghost: false })
+    // A header that follows on the same line ends the line like one, but has no block.
+    let ghost = at + 1 < line.len();
+    let opens = line.last().is_some_and(|last| last.kind == Kind::Colon);
+    (opens || !ghost).then_some(Header { keyword, mended: mended || ghost, ghost })
 }
 
 fn begins_block(kind: Kind) -> bool {
@@ -37,12 +41,14 @@ fn block_colon(line: &[Token]) -> Option<usize> {
     for (at, token) in line.iter().enumerate() {
         depth += usize::from(token.kind.opens());
         depth = depth.saturating_sub(usize::from(token.kind.closes()));
-        match token.kind {
-            Kind::Lambda if depth == 0 => lambdas += 1,
-            Kind::Colon if depth == 0 && lambdas > 0 => lambdas -= 1,
-            Kind::Colon if depth == 0 => return Some(at),
-            _ => {}
+        if depth > 0 {
+            continue;
         }
+        lambdas += usize::from(token.kind == Kind::Lambda);
+        if token.kind == Kind::Colon && lambdas == 0 {
+            return Some(at);
+        }
+        lambdas -= usize::from(token.kind == Kind::Colon);
     }
     None
 }
@@ -75,6 +81,16 @@ fn insert_colon(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> usize
 fn begins_simple_statement(kind: Kind) -> bool {
     matches!(kind, Kind::Return | Kind::Pass | Kind::Break | Kind::Continue | Kind::Assert)
         || matches!(kind, Kind::Raise | Kind::Import)
+}
+
+/// A `;` in a header would end the statement for the parser, which could not find its block.
+fn semicolons(text: &str, keyword: Token, header: &mut [Token], faults: &mut Faults) {
+    for token in header.iter_mut().filter(|token| token.kind == Kind::Semicolon) {
+        token.kind = Kind::Refused;
+        let message = format!("a `;` stands in the header of `{}`", keyword.text(text));
+        let place = (token.start, token.end);
+        faults.report(faults.at(UNEXPECTED, place, message, "this would end the statement"));
+    }
 }
 
 /// An `=` in a condition is taken for `==`.
@@ -140,26 +156,25 @@ pub(super) fn chains_too_long(line: &[Token], faults: &mut Faults) -> bool {
 
 impl Waiting {
     fn step(&mut self, kind: Kind, after_operand: bool) {
-        match kind {
-            Kind::Minus | Kind::Plus | Kind::Tilde if !after_operand => self.tight += 1,
-            Kind::DoubleStar if after_operand => self.tight += 1,
-            Kind::Not if !after_operand => self.nots += 1,
-            Kind::Lambda => {
-                self.loose += 1;
-                self.headers += 1;
-            }
-            Kind::Else if after_operand => {
-                self.loose += 1;
-                (self.tight, self.nots) = (0, 0);
-            }
-            Kind::Colon if self.headers > 0 => self.headers -= 1,
-            Kind::Comma | Kind::Equals if self.headers > 0 => {}
-            Kind::Comma | Kind::Equals | Kind::Colon | Kind::BlockColon | Kind::Semicolon => {
-                *self = Waiting::default();
-            }
-            Kind::And | Kind::Or | Kind::If => (self.tight, self.nots) = (0, 0),
-            _ if kind.is_binary() => self.tight = 0,
-            _ => {}
+        let signs = matches!(kind, Kind::Minus | Kind::Plus | Kind::Tilde) && !after_operand;
+        let separates = matches!(kind, Kind::Comma | Kind::Equals | Kind::Colon)
+            || matches!(kind, Kind::BlockColon | Kind::Semicolon);
+        if signs || (kind == Kind::DoubleStar && after_operand) {
+            self.tight += 1;
+        } else if kind == Kind::Not && !after_operand {
+            self.nots += 1;
+        } else if kind == Kind::Lambda {
+            self.loose += 1;
+            self.headers += 1;
+        } else if separates && self.headers > 0 {
+            self.headers -= u32::from(kind == Kind::Colon);
+        } else if separates {
+            *self = Waiting::default();
+        } else if matches!(kind, Kind::And | Kind::Or | Kind::If | Kind::Else) {
+            self.loose += u32::from(kind == Kind::Else);
+            (self.tight, self.nots) = (0, 0);
+        } else if kind.is_binary() {
+            self.tight = 0;
         }
     }
 }

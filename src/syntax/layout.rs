@@ -24,7 +24,7 @@ use super::faults::Faults;
 use super::token::{Kind, Token};
 use super::{habits, headers, unsupported};
 use crate::diag::syntax::{
-    BAD_DEDENT, MISSING_BLOCK, MIXED_INDENTATION, TOO_DEEP, UNEXPECTED_INDENT,
+    BAD_DEDENT, MISSING_BLOCK, MIXED_INDENTATION, TOO_DEEP, UNEXPECTED, UNEXPECTED_INDENT,
 };
 
 /// The logical tokens of a file whose brackets match.
@@ -33,8 +33,9 @@ pub(super) fn layout(text: &str, raw: &[Token], start: u32, faults: &mut Faults)
         text,
         faults,
         out: Vec::with_capacity(raw.len() + raw.len() / 8),
-        levels: vec![Level { indent: (start, start), ghost: false }],
+        levels: vec![Level::at((start, start), Ghost::No)],
         header: None,
+        before: (start, start),
         skip: None,
         decorators: None,
     };
@@ -68,8 +69,31 @@ pub(super) fn layout(text: &str, raw: &[Token], start: u32, faults: &mut Faults)
 struct Level {
     /// The bytes of its indentation.
     indent: (u32, u32),
+    /// Another indentation of its lines, which was refused once.
+    stray: Option<(u32, u32)>,
     /// Whether the parser knows nothing of it.
-    ghost: bool,
+    ghost: Ghost,
+    /// The first token of the statement before.
+    last: Kind,
+    /// Whether lines of a ghost came after it, which end its chain of `elif`s for the parser.
+    broken: bool,
+}
+
+impl Level {
+    fn at(indent: (u32, u32), ghost: Ghost) -> Level {
+        Level { indent, stray: None, ghost, last: Kind::Newline, broken: false }
+    }
+}
+
+/// Whether a level is a block of the parser's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ghost {
+    No,
+    /// Its lines are read as part of the block around it.
+    Joined,
+    /// As before, and the parser's complaints about its lines are silent: they were likely meant
+    /// to continue the line before.
+    Silent,
 }
 
 /// A header whose block should follow.
@@ -97,6 +121,8 @@ struct Layout<'l, 's> {
     out: Vec<Token>,
     levels: Vec<Level>,
     header: Option<Header>,
+    /// The indentation of the line before.
+    before: (u32, u32),
     skip: Option<Skip>,
     /// Where in `out` the decorators above the next line begin.
     decorators: Option<usize>,
@@ -119,12 +145,23 @@ impl Layout<'_, '_> {
         if self.skips(indent, first.kind) {
             return;
         }
+        let decorated = self.decorators.map(|from| (from, self.out.len()));
         self.indentation(indent, first);
+        self.before = indent;
         if self.skip.is_some() {
             return;
         }
+        if self.top().ghost == Ghost::Silent {
+            self.faults.silence(first.start);
+        }
         habits::mend(self.text, line, self.faults);
+        if let Some(first) = line.first_mut() {
+            self.chain(first);
+        }
         let Some(first) = line.first().copied() else { return };
+        if let Some(place) = decorated {
+            self.decorated(place, first);
+        }
         if headers::chains_too_long(line, self.faults) {
             self.refuse_line(first, newline, &[]);
             return;
@@ -146,6 +183,54 @@ impl Layout<'_, '_> {
         self.out.push(newline);
     }
 
+    /// Refuses an `elif` or `else` without its `if`, and makes it an `if` of its own.
+    fn chain(&mut self, first: &mut Token) {
+        let Level { last, broken, .. } = self.top();
+        let branch = matches!(last, Kind::If | Kind::Elif);
+        let loops = first.kind == Kind::Else && matches!(last, Kind::For | Kind::While);
+        let follows = matches!(first.kind, Kind::Elif | Kind::Else);
+        let read = first.kind;
+        if follows && broken {
+            first.kind = Kind::If;
+            self.faults.silence(first.start);
+        } else if follows && !branch && !loops {
+            let word = first.text(self.text);
+            let message = format!("this `{word}` belongs to no `if`");
+            let label = "the statement before it is none";
+            let diagnostic = self.faults.at(UNEXPECTED, (first.start, first.end), message, label);
+            self.faults.report(diagnostic.help("indent it like its `if`, right after its block"));
+            first.kind = Kind::If;
+        }
+        let ghosts = self.levels.iter().rev().take_while(|level| level.ghost != Ghost::No).count();
+        let top = self.levels.len().saturating_sub(1);
+        for level in self.levels.iter_mut().rev().skip(1).take(ghosts) {
+            level.broken = true;
+        }
+        if let Some(level) = self.levels.get_mut(top) {
+            (level.last, level.broken) = (read, false);
+        }
+    }
+
+    /// Refuses decorators whose tokens lie at `place` of `out` unless a function follows.
+    fn decorated(&mut self, (from, to): (usize, usize), first: Token) {
+        let same_block = self.out.len() == to;
+        let known = matches!(first.kind, Kind::Def | Kind::At | Kind::Class | Kind::Async);
+        if same_block && known {
+            return;
+        }
+        self.decorators = None;
+        let mut removed = self.out.drain(from..to);
+        let Some(at) = removed.next() else { return };
+        drop(removed);
+        let message = "a decorator stands only above a function";
+        let because = self.faults.span(first.start, first.end);
+        let diagnostic = self
+            .faults
+            .at(UNEXPECTED, (at.start, at.end), message, "this decorates nothing")
+            .because(because, "no function begins here");
+        self.faults.report(diagnostic);
+    }
+
     /// Leaves out a statement, and all lines deeper than it.
     fn refuse_line(&mut self, first: Token, newline: Token, sequels: &'static [Kind]) {
         self.header = None;
@@ -155,10 +240,13 @@ impl Layout<'_, '_> {
     }
 
     fn finish(&mut self, end: u32) {
+        if let Some(from) = self.decorators {
+            self.decorated((from, self.out.len()), Token::made(Kind::Newline, end));
+        }
         if let Some(header) = self.header.take() {
             self.missing_block(header, Token::made(Kind::Newline, end));
         }
-        let dedents = self.levels.iter().skip(1).filter(|level| !level.ghost).count();
+        let dedents = self.levels.iter().skip(1).filter(|level| level.ghost == Ghost::No).count();
         self.out.extend(std::iter::repeat_n(Token::made(Kind::Dedent, end), dedents));
     }
 
@@ -177,7 +265,7 @@ impl Layout<'_, '_> {
     }
 
     fn top(&self) -> Level {
-        self.levels.last().copied().unwrap_or(Level { indent: (0, 0), ghost: true })
+        self.levels.last().copied().unwrap_or(Level::at((0, 0), Ghost::Joined))
     }
 
     /// How `indent` relates to `outer`.
@@ -221,7 +309,8 @@ impl Layout<'_, '_> {
         if self.relation(self.top().indent, indent) == Relation::Mixed {
             self.mixed(indent, first);
         }
-        let deeper = self.relation_by_width(self.top().indent, indent) == Relation::Deeper;
+        let above = if self.header.is_some() { self.before } else { self.top().indent };
+        let deeper = self.relation_by_width(above, indent) == Relation::Deeper;
         match self.header.take() {
             Some(header) if deeper => return self.open_block(header, indent),
             Some(header) => self.missing_block(header, first),
@@ -229,13 +318,17 @@ impl Layout<'_, '_> {
             None => {}
         }
         while self.relation_by_width(self.top().indent, indent) == Relation::Shallower {
+            let stray = self.top().stray;
+            if stray.is_some_and(|stray| self.relation(stray, indent) == Relation::Same) {
+                return;
+            }
             let outer = self.levels.len().checked_sub(2).and_then(|at| self.levels.get(at));
             let outer = outer.copied().unwrap_or(self.top());
             if self.relation_by_width(outer.indent, indent) == Relation::Deeper {
                 return self.bad_dedent(outer, indent, first);
             }
             let closed = self.levels.pop();
-            if closed.is_some_and(|level| !level.ghost) {
+            if closed.is_some_and(|level| level.ghost == Ghost::No) {
                 self.out.push(Token::made(Kind::Dedent, first.start));
             }
         }
@@ -255,7 +348,8 @@ impl Layout<'_, '_> {
         if !header.ghost {
             self.out.push(Token::made(Kind::Indent, indent.1));
         }
-        self.levels.push(Level { indent, ghost: header.ghost });
+        let ghost = if header.ghost { Ghost::Joined } else { Ghost::No };
+        self.levels.push(Level::at(indent, ghost));
     }
 
     /// A block in place of one that is missing or refused.
@@ -299,10 +393,10 @@ impl Layout<'_, '_> {
             diagnostic = diagnostic.because(self.faults.span(above.0, above.1), label);
         }
         self.faults.report(diagnostic);
-        self.levels.push(Level { indent, ghost: true });
+        self.levels.push(Level::at(indent, Ghost::Silent));
     }
 
-    /// Takes the line for one of the innermost block that is deeper, which gets its indentation.
+    /// Takes the line for one of the innermost block that is deeper.
     fn bad_dedent(&mut self, outer: Level, indent: (u32, u32), first: Token) {
         let inner = self.top();
         let columns = |level: (u32, u32)| width(self.blanks(level));
@@ -315,7 +409,7 @@ impl Layout<'_, '_> {
             .because(self.faults.span(inner.indent.0, inner.indent.1), "this block is ended by it");
         self.faults.report(diagnostic);
         if let Some(top) = self.levels.last_mut() {
-            top.indent = indent;
+            top.stray = Some(indent);
         }
     }
 

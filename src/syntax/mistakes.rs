@@ -15,6 +15,9 @@ use super::token::{Kind, Token};
 use crate::diag::syntax::{ASSIGNMENT_IN_EXPRESSION, UNEXPECTED};
 use crate::diag::{Code, Diagnostic, nearest_help};
 
+/// What a newline is called.
+const LINE_END: &str = "the end of the line";
+
 /// An error of the parser.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -59,12 +62,12 @@ pub(super) fn explain(
     // The line on which the parser has lost its way.
     let mut lost = None;
     for failure in failures {
-        let (line, start, end) = places.line(failure.at);
-        let silent = lost == Some(line) || faults.any_within(start, end);
+        let line = places.line(failure.at);
+        let silent = lost == Some(line.number) || faults.any_within(line.bytes.0, line.bytes.1);
         let outside = places.opener(failure.at);
         let resumed = failure.resumed.unwrap_or(failure.at);
-        if places.opener(resumed) != outside || places.line(resumed).0 != line {
-            lost = Some(line);
+        if places.opener(resumed) != outside || places.line(resumed).number != line.number {
+            lost = Some(line.number);
         }
         if !silent {
             let diagnostic =
@@ -76,35 +79,44 @@ pub(super) fn explain(
 
 /// Where each token stands.
 struct Places {
-    /// For each token, the index of the bracket it stands in, and its line.
+    /// For each token, the index of the bracket it stands in or closes, and its line.
     tokens: Vec<(Option<u32>, u32)>,
-    /// The bytes of each line.
-    lines: Vec<(u32, u32)>,
+    lines: Vec<Line>,
+}
+
+/// A logical line.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Its number.
+    number: u32,
+    /// The index of its first token.
+    first: usize,
+    /// Its bytes, from the end of the line before it.
+    bytes: (u32, u32),
 }
 
 impl Places {
     fn new(tokens: &[Token]) -> Places {
         let mut places = Places { tokens: Vec::with_capacity(tokens.len()), lines: Vec::new() };
         let mut open: Vec<u32> = Vec::new();
-        let mut fresh = true;
+        let (mut fresh, mut end) = (true, 0);
         for (at, token) in (0u32..).zip(tokens) {
             if fresh {
-                places.lines.push((token.start, token.end));
+                let number = places.lines.len() as u32;
+                places.lines.push(Line { number, first: at as usize, bytes: (end, token.end) });
+            }
+            end = token.end;
+            if let Some(line) = places.lines.last_mut() {
+                line.bytes.1 = end;
+                places.tokens.push((open.last().copied(), line.number));
             }
             if token.kind.closes() {
                 open.pop();
-            }
-            places.tokens.push((open.last().copied(), places.lines.len() as u32 - 1));
-            if token.kind.opens() {
+            } else if token.kind.opens() {
                 open.push(at);
             }
-            if let Some(line) = places.lines.last_mut() {
-                line.1 = line.1.max(token.end);
-            }
-            fresh = matches!(
-                token.kind,
-                Kind::Newline | Kind::Indent | Kind::Dedent | Kind::StartModule
-            );
+            fresh = matches!(token.kind, Kind::Newline | Kind::Indent | Kind::Dedent)
+                || matches!(token.kind, Kind::StartModule | Kind::StartFragment);
         }
         places
     }
@@ -114,11 +126,11 @@ impl Places {
         self.tokens.get(at).and_then(|(opener, _)| opener.map(|it| it as usize))
     }
 
-    /// The number and the bytes of the line of the token at `at`.
-    fn line(&self, at: usize) -> (u32, u32, u32) {
-        let line = self.tokens.get(at).or(self.tokens.last()).map_or(0, |(_, line)| *line);
-        let (start, end) = self.lines.get(line as usize).copied().unwrap_or((0, 0));
-        (line, start, end)
+    /// The line of the token at `at`.
+    fn line(&self, at: usize) -> Line {
+        let number = self.tokens.get(at).or(self.tokens.last()).map_or(0, |(_, line)| *line);
+        let none = Line { number: 0, first: 0, bytes: (0, 0) };
+        self.lines.get(number as usize).copied().unwrap_or(none)
     }
 }
 
@@ -159,7 +171,8 @@ impl Mistake<'_> {
 
     fn at(&self, code: Code, faults: &Faults, message: String, label: &str) -> Diagnostic {
         let found = self.token(self.failure.at);
-        faults.at(code, (found.start, found.end), message, label)
+        let end = if found.kind == Kind::Newline { found.start } else { found.end };
+        faults.at(code, (found.start, end), message, label)
     }
 
     fn token(&self, at: usize) -> Token {
@@ -185,14 +198,13 @@ impl Mistake<'_> {
             return None;
         }
         let opener = self.places.opener(self.failure.at)?;
-        let span = faults.span(found.start, found.end);
         let (message, label) = if self.is_call(opener) {
             ("only a name can stand before `=` in an argument list", "names no parameter")
         } else {
             ("`=` assigns, and cannot stand inside an expression", "this assigns")
         };
         let diagnostic = self.at(ASSIGNMENT_IN_EXPRESSION, faults, message.to_owned(), label);
-        Some(diagnostic.suggest(span, "==", "to compare, write `==`"))
+        Some(diagnostic.help("to compare, write `==`"))
     }
 
     /// `def in(x)`, `lambda = 3`, `x.from`.
@@ -205,7 +217,7 @@ impl Mistake<'_> {
         }
         let token = self.token(at);
         let named = self.expects("name") && !self.expects("(");
-        let first = self.places.line(at).1 == token.start;
+        let first = self.places.line(at).first == at;
         if !token.kind.is_keyword() || !(named || (assigned && first)) {
             return None;
         }
@@ -217,16 +229,20 @@ impl Mistake<'_> {
     }
 
     fn help(&self, found: Token) -> Option<String> {
-        let (_, start, _) = self.places.line(self.failure.at);
-        let first = self.tokens.iter().position(|token| token.start == start && token.end > start);
-        let first = self.token(first.unwrap_or(self.failure.at));
+        let first = self.token(self.places.line(self.failure.at).first);
         if found.kind == Kind::Walrus {
             return Some(String::from(
                 "a statement assigns with `=`; `:=` needs brackets around it",
             ));
         }
-        if matches!(found.kind, Kind::Elif | Kind::Else) && found == first {
-            return Some(String::from("it belongs to the `if` at the same indentation above it"));
+        let compound = matches!(found.kind, Kind::If | Kind::For | Kind::While | Kind::Def);
+        if compound && self.before(1) == Kind::BlockColon {
+            return Some(String::from(
+                "put it on a line of its own, indented deeper than the header",
+            ));
+        }
+        if first.text(self.text) == "print" && found.kind == Kind::Str {
+            return Some(String::from("`print` is a function: write `print(…)`"));
         }
         if first.kind == Kind::Name && found.kind != Kind::Newline {
             let keywords =
@@ -240,24 +256,33 @@ impl Mistake<'_> {
 
     fn describe(&self, token: Token) -> String {
         let text = token.text(self.text);
-        match token.kind {
-            Kind::Name => format!("the name `{text}`"),
-            Kind::Number => format!("the number `{text}`"),
-            Kind::Str => String::from("a string"),
-            Kind::Newline
-                if self.tokens.first().is_some_and(|it| it.kind == Kind::StartFragment) =>
-            {
-                String::from("the end of the braces")
-            }
-            Kind::Newline => String::from("the end of the line"),
-            Kind::Indent => String::from("an indented block"),
-            Kind::Dedent => String::from("the end of the block"),
-            Kind::BlockColon => String::from("`:`"),
-            Kind::Refused => String::from("what was refused"),
-            kind if kind.is_keyword() => format!("the keyword `{text}`"),
-            _ if text.is_empty() => String::from("the end of the line"),
-            _ => format!("`{text}`"),
+        let named = [
+            (Kind::Str, "a string"),
+            (Kind::Newline, if self.in_fragment() { "the end of the braces" } else { LINE_END }),
+            (Kind::Indent, "an indented block"),
+            (Kind::Dedent, "the end of the block"),
+            (Kind::BlockColon, "`:`"),
+            (Kind::Refused, "what was refused"),
+        ];
+        if let Some((_, words)) = named.into_iter().find(|(kind, _)| *kind == token.kind) {
+            words.to_owned()
+        } else if token.kind == Kind::Name {
+            format!("the name `{text}`")
+        } else if token.kind == Kind::Number {
+            format!("the number `{text}`")
+        } else if token.kind.is_keyword() {
+            format!("the keyword `{text}`")
+        } else if text.is_empty() {
+            // A bracket that was put in for a missing one.
+            LINE_END.to_owned()
+        } else {
+            format!("`{text}`")
         }
+    }
+
+    /// Whether this is about the expression in the braces of an f-string.
+    fn in_fragment(&self) -> bool {
+        self.tokens.first().is_some_and(|first| first.kind == Kind::StartFragment)
     }
 
     /// At most three things that could have stood there.
@@ -273,14 +298,14 @@ impl Mistake<'_> {
             (has("]"), "`]`"),
             (has("}"), "`}`"),
             (has("in") && !has("and"), "`in`"),
-            (has("import"), "`import`"),
+            (has("import") && !operand, "`import`"),
             (has("def") && !operand, "`def`"),
             (has("else") && !operand && !has("newline"), "`else`"),
             (has("block"), "`:`"),
             (has(":") && !has("newline"), "`:`"),
             (has("(") && !operand && !operator && !has("+"), "`(`"),
             (has(",") && !has("newline"), "`,`"),
-            (has("newline"), "the end of the line"),
+            (has("newline"), LINE_END),
             (operator && has("newline"), "an operator"),
         ];
         let words = table.into_iter().filter_map(|(has, word)| has.then_some(word.to_owned()));
@@ -307,35 +332,40 @@ impl Mistake<'_> {
         };
         let token = self.token(opener);
         let operand = opener.checked_sub(1).is_some_and(|at| self.token(at).kind.ends_operand());
-        let words = match token.kind {
-            Kind::LeftParen if self.is_parameters(opener) => "in this parameter list",
-            Kind::LeftParen if operand => "in this argument list",
-            Kind::LeftParen => "in these brackets",
-            Kind::LeftBracket if operand => "in this subscript",
-            Kind::LeftBracket => "in this list",
-            _ => "in this dict",
+        let words = if self.is_parameters(opener) {
+            "in this parameter list"
+        } else if self.is_call(opener) {
+            "in this argument list"
+        } else if token.kind == Kind::LeftBracket && operand {
+            "in this subscript"
+        } else if token.kind == Kind::LeftBracket {
+            "in this list"
+        } else if token.kind == Kind::LeftBrace {
+            "in this dict"
+        } else {
+            "in these brackets"
         };
         (words.to_owned(), Some(token))
     }
 
     /// The statement around the error in words.
     fn statement(&self) -> String {
-        let (line, _, _) = self.places.line(self.failure.at);
-        let first = self.places.tokens.iter().position(|(_, it)| *it == line).unwrap_or(0);
-        let first = self.token(first);
+        let first = self.token(self.places.line(self.failure.at).first);
         let word = first.text(self.text);
-        let words = match first.kind {
-            Kind::If | Kind::Elif | Kind::While => format!("in the condition of `{word}`"),
-            Kind::For | Kind::Def | Kind::Else => format!("in the header of `{word}`"),
-            Kind::At => String::from("after a decorator"),
-            Kind::Import | Kind::From => String::from("in this import"),
-            Kind::Assert | Kind::Return => format!("in this `{word}`"),
-            _ if self.tokens.first().is_some_and(|it| it.kind == Kind::StartFragment) => {
-                String::from("in the braces of an f-string")
-            }
-            _ => String::from("in this statement"),
-        };
-        words
+        let is = |kinds: &[Kind]| kinds.contains(&first.kind);
+        if self.in_fragment() {
+            String::from("in the braces of an f-string")
+        } else if is(&[Kind::If, Kind::Elif, Kind::While]) {
+            format!("in the condition of `{word}`")
+        } else if is(&[Kind::For, Kind::Def, Kind::Else]) {
+            format!("in the header of `{word}`")
+        } else if is(&[Kind::Import, Kind::From]) {
+            String::from("in this import")
+        } else if is(&[Kind::Assert, Kind::Return]) {
+            format!("in this `{word}`")
+        } else {
+            String::from("in this statement")
+        }
     }
 }
 

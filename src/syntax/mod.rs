@@ -16,6 +16,8 @@
 pub mod ast;
 mod brackets;
 mod builder;
+pub mod dump;
+mod equality;
 mod faults;
 mod habits;
 mod headers;
@@ -23,6 +25,8 @@ mod layout;
 mod lexer;
 mod mistakes;
 mod number;
+mod parts;
+pub mod printer;
 mod string;
 mod token;
 mod unsupported;
@@ -35,6 +39,7 @@ lalrpop_util::lalrpop_mod!(
         clippy::too_many_lines,
         clippy::too_many_arguments,
         clippy::unwrap_used,
+        clippy::allow_attributes_without_reason,
         unreachable_pub,
         unused,
         missing_docs,
@@ -46,6 +51,7 @@ lalrpop_util::lalrpop_mod!(
 
 use ast::Module;
 use builder::Builder;
+pub use equality::ast_eq;
 use faults::Faults;
 use token::Token;
 

@@ -52,7 +52,10 @@ fn decode_decimal(text: &str) -> Result<ExprKind, NumberFault> {
         let nonzero = text.trim_start_matches(['0', '_']);
         if text.starts_with('0') && !nonzero.is_empty() {
             let what = String::from("a decimal integer does not begin with `0`");
-            return Err(NumberFault::Malformed(what, Some(nonzero.to_owned())));
+            let octal = nonzero.bytes().all(|digit| digit < b'8');
+            let eight =
+                if octal { format!(", or `0o{nonzero}` in base eight") } else { String::new() };
+            return Err(NumberFault::Malformed(what, Some(format!("`{nonzero}`{eight}"))));
         }
         return integer(text, 10);
     }
@@ -65,7 +68,10 @@ fn float(text: &str) -> Result<ExprKind, NumberFault> {
     let exponent = tail.strip_prefix(['e', 'E']);
     if let (false, None) = (tail.is_empty(), exponent) {
         let what = format!("`{tail}` follows its digits");
-        return Err(NumberFault::Malformed(what, Some(mantissa.to_owned())));
+        let suffix = ["f", "l", "u", "ul", "lu", "ll", "ull", "h", "d"];
+        let known = suffix.contains(&tail.to_ascii_lowercase().as_str());
+        let mended = format!("`{mantissa}`: a number gets its dtype where it is used");
+        return Err(NumberFault::Malformed(what, known.then_some(mended)));
     }
     for part in mantissa.split('.').filter(|part| !part.is_empty()) {
         check_underscores(part)?;
@@ -158,8 +164,10 @@ mod tests {
             Err(NumberFault::Malformed(_, mended)) => mended,
             Ok(_) | Err(NumberFault::TooLarge | NumberFault::Imaginary) => None,
         };
-        assert_eq!(mended("0777").as_deref(), Some("777"));
-        assert_eq!(mended("1.5f").as_deref(), Some("1.5"));
-        assert_eq!(mended("10L").as_deref(), Some("10"));
+        assert_eq!(mended("0777").as_deref(), Some("`777`, or `0o777` in base eight"));
+        assert_eq!(mended("0890").as_deref(), Some("`890`"));
+        let dtype = "`1.5`: a number gets its dtype where it is used";
+        assert_eq!(mended("1.5f").as_deref(), Some(dtype));
+        assert_eq!(mended("12ab"), None);
     }
 }

@@ -118,7 +118,7 @@ fn numbered(text: &str, start: usize, wanted: usize) -> Result<(Option<char>, us
     let written = text.get(..2 + digits.len()).unwrap_or("");
     if digits.len() < wanted {
         let message = format!(
-            "`{}` takes {wanted} hexadecimal digits, and {} follow it",
+            "`{}` takes {wanted} hexadecimal digits, not {}",
             written.get(..2).unwrap_or(""),
             digits.len()
         );
@@ -204,6 +204,11 @@ fn value(body: &str, open: usize) -> Result<(Piece, usize), StringFault> {
     }
     match body.as_bytes().get(end) {
         Some(b'}') => Ok((Piece::Value { value: (start, end), spec: None }, end + 1)),
+        Some(b'#') => Err(StringFault {
+            place: (end, end + 1),
+            message: String::from("the braces of an f-string hold no comment"),
+            help: None,
+        }),
         Some(b'!') => Err(StringFault {
             place: (end, (end + 2).min(body.len())),
             message: String::from("conversions such as `!r` are not supported in f-strings"),
@@ -255,6 +260,7 @@ fn expression_end(body: &str, start: usize) -> Option<usize> {
         match byte {
             b'\'' | b'"' => at = string_end(bytes, at)?,
             b'(' | b'[' | b'{' => depth += 1,
+            b'#' => return Some(at),
             b'}' | b':' if depth == 0 => return Some(at),
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'!' | b'=' | b'<' | b'>' if next == Some(&b'=') => at += 1,
@@ -333,7 +339,9 @@ mod tests {
         );
         assert_eq!(pieces("{a['}:']!=b}", false).unwrap(), [value(1, 11, None)]);
         assert_eq!(pieces("{a[1:2]:x}", false).unwrap(), [value(1, 7, Some((8, 9)))]);
-        for wrong in ["{", "a}", "{}", "{ }", "{x!r}", "{x=}", "{x:{y}}", "{'a}", "{x:"] {
+        for wrong in
+            ["{", "a}", "{}", "{ }", "{x!r}", "{x=}", "{x:{y}}", "{'a}", "{x:", "{x # y\n}"]
+        {
             assert!(pieces(wrong, false).is_err(), "{wrong}");
         }
     }

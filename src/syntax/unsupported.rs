@@ -8,6 +8,7 @@ use super::token::{Kind, Token};
 use crate::diag::syntax::UNSUPPORTED;
 
 /// A refused construct.
+#[derive(Clone, Copy)]
 struct Construct {
     /// The sentence of the message.
     message: &'static str,
@@ -17,58 +18,80 @@ struct Construct {
     sequels: &'static [Kind],
 }
 
-const TRY_SEQUELS: &[Kind] = &[Kind::Except, Kind::Else, Kind::Finally];
+const CLASS: Construct = Construct {
+    message: "classes are not supported",
+    help: "write functions, and pass what they share as arguments",
+    sequels: &[],
+};
+const TRY: Construct = Construct {
+    message: "exceptions are not supported, so there is nothing to catch",
+    help: "test for the case with `if` beforehand, or state it with `assert`",
+    sequels: &[Kind::Except, Kind::Else, Kind::Finally],
+};
+const WITH: Construct = Construct {
+    message: "`with` is not supported: nothing here needs to be closed",
+    help: "write its block without the header",
+    sequels: &[],
+};
+const ASYNC: Construct = Construct {
+    message: "asynchronous code is not supported",
+    help: "write ordinary functions; `tl.recv_async` and `tl.wait` overlap communication",
+    sequels: &[Kind::Else],
+};
+const MATCH: Construct = Construct {
+    message: "`match` is not supported",
+    help: "write `if` … `elif` … `else`",
+    sequels: &[],
+};
+const TYPE: Construct = Construct {
+    message: "type aliases are not supported",
+    help: "leave the statement out, and write the type where it is used",
+    sequels: &[],
+};
+const RAISE: Construct = Construct {
+    message: "exceptions are not supported, so nothing can be raised",
+    help: "state what must hold: `assert condition, message`",
+    sequels: &[],
+};
+const GLOBAL: Construct = Construct {
+    message: "a function cannot assign to names outside of it",
+    help: "return the value, and assign it where the function is called",
+    sequels: &[],
+};
+const DEL: Construct = Construct {
+    message: "names and items cannot be deleted",
+    help: "leave the statement out",
+    sequels: &[],
+};
+const YIELD: Construct = Construct {
+    message: "generators are not supported, so there is no `yield`",
+    help: "return a list of the values",
+    sequels: &[],
+};
 
-/// The refused construct that `kind` begins as a statement of its own with a block.
-fn compound(kind: Kind) -> Option<Construct> {
-    let (message, help, sequels): (_, _, &[Kind]) = match kind {
-        Kind::Class => (
-            "classes are not supported",
-            "write functions, and pass what they share as arguments",
-            &[],
-        ),
-        Kind::Try | Kind::Except | Kind::Finally => (
-            "exceptions are not supported, so there is nothing to catch",
-            "test for the case with `if` beforehand, or state it with `assert`",
-            TRY_SEQUELS,
-        ),
-        Kind::With => (
-            "`with` is not supported: nothing here needs to be closed",
-            "write its block without the header",
-            &[],
-        ),
-        Kind::Async => (
-            "asynchronous code is not supported",
-            "write ordinary functions; `tl.recv_async` and `tl.wait` overlap communication",
-            &[Kind::Else],
-        ),
-        _ => return None,
-    };
-    Some(Construct { message, help, sequels })
-}
+/// The refused constructs that are a statement with a block, by the keyword they begin with.
+const COMPOUND: &[(Kind, Construct)] = &[
+    (Kind::Class, CLASS),
+    (Kind::Try, TRY),
+    (Kind::Except, TRY),
+    (Kind::Finally, TRY),
+    (Kind::With, WITH),
+    (Kind::Async, ASYNC),
+];
 
-/// The refused construct that `kind` begins as a statement of one line.
-fn simple(kind: Kind) -> Option<Construct> {
-    let (message, help) = match kind {
-        Kind::Raise => (
-            "exceptions are not supported, so nothing can be raised",
-            "state what must hold: `assert condition, message`",
-        ),
-        Kind::Global | Kind::Nonlocal => (
-            "a function cannot assign to names outside of it",
-            "return the value, and assign it where the function is called",
-        ),
-        Kind::Del => ("names and items cannot be deleted", "leave the statement out"),
-        Kind::Yield => {
-            ("generators are not supported, so there is no `yield`", "return a list of the values")
-        }
-        Kind::Await | Kind::Async => (
-            "asynchronous code is not supported",
-            "call the function as any other; `tl.wait` waits for a future",
-        ),
-        _ => return None,
-    };
-    Some(Construct { message, help, sequels: &[] })
+/// The refused constructs that are part of one line.
+const SIMPLE: &[(Kind, Construct)] = &[
+    (Kind::Raise, RAISE),
+    (Kind::Global, GLOBAL),
+    (Kind::Nonlocal, GLOBAL),
+    (Kind::Del, DEL),
+    (Kind::Yield, YIELD),
+    (Kind::Await, ASYNC),
+    (Kind::Async, ASYNC),
+];
+
+fn find(table: &[(Kind, Construct)], kind: Kind) -> Option<Construct> {
+    table.iter().find_map(|(keyword, construct)| (*keyword == kind).then_some(*construct))
 }
 
 /// Refuses what `line` has that the language has not. Returns the keywords of the lines that go
@@ -79,11 +102,11 @@ pub(super) fn statement(
     faults: &mut Faults,
 ) -> Option<&'static [Kind]> {
     let first = *line.first()?;
-    if let Some(construct) = compound(first.kind).or_else(|| soft(text, line)) {
+    if let Some(construct) = find(COMPOUND, first.kind).or_else(|| soft(text, line)) {
         refuse(faults, first, &construct);
         return Some(construct.sequels);
     }
-    let present = line.iter().any(|token| simple(token.kind).is_some());
+    let present = line.iter().any(|token| find(SIMPLE, token.kind).is_some());
     if present {
         strike(line, faults);
     }
@@ -99,16 +122,8 @@ fn soft(text: &str, line: &[Token]) -> Option<Construct> {
     let operand = second.kind == Kind::Name || second.kind == Kind::LeftParen;
     let operand = operand || matches!(second.kind, Kind::Number | Kind::Str | Kind::LeftBracket);
     match first.text(text) {
-        "match" if operand && last.kind == Kind::Colon => Some(Construct {
-            message: "`match` is not supported",
-            help: "write `if` … `elif` … `else`",
-            sequels: &[],
-        }),
-        "type" if second.kind == Kind::Name => Some(Construct {
-            message: "type aliases are not supported",
-            help: "leave the statement out, and write the type where it is used",
-            sequels: &[],
-        }),
+        "match" if operand && last.kind == Kind::Colon => Some(MATCH),
+        "type" if second.kind == Kind::Name => Some(TYPE),
         _ => None,
     }
 }
@@ -124,7 +139,7 @@ fn strike(line: &mut Vec<Token>, faults: &mut Faults) {
     let mut kept: Vec<Token> = Vec::with_capacity(line.len());
     let mut rest = line.iter().copied().peekable();
     while let Some(token) = rest.next() {
-        let Some(construct) = simple(token.kind) else {
+        let Some(construct) = find(SIMPLE, token.kind) else {
             kept.push(token);
             continue;
         };

@@ -111,7 +111,7 @@ impl Builder<'_> {
     fn refuse_generator(&mut self, arg: &Arg) {
         let place = (arg.span.start, arg.span.end);
         let message = "a comprehension beside other arguments needs brackets of its own";
-        let diagnostic = self.faults.at(ARGUMENT_ORDER, place, message, "where does it end?");
+        let diagnostic = self.faults.at(ARGUMENT_ORDER, place, message, "where it ends is unclear");
         self.faults.report(diagnostic.help("write brackets around it: `(… for … in …)`"));
     }
 
@@ -140,7 +140,7 @@ impl Builder<'_> {
             annotation: annotation.map(|node| node.id),
             default: default.map(|node| node.id),
         };
-        ParamNode { param: Some(param), depth: depths.max().unwrap_or(0) }
+        ParamNode { param: Some(param), depth: depths.max().unwrap_or(0), by_name: false }
     }
 
     /// `*name: annotation`.
@@ -156,38 +156,42 @@ impl Builder<'_> {
 
     /// `*`, `/` and `**name`, from the mark to the name.
     pub(in crate::syntax) fn refused_param(&mut self, mark: Token, last: Token) -> ParamNode {
-        let (message, help) = match mark.kind {
-            Kind::Star => (
+        let (message, help) = if mark.kind == Kind::Star {
+            (
                 "parameters that can only be passed by name are not supported",
                 "leave the `*` out: every parameter may be passed by name",
-            ),
-            Kind::Slash => (
+            )
+        } else if mark.kind == Kind::Slash {
+            (
                 "parameters that can only be passed by place are not supported",
                 "leave the `/` out: every parameter may be passed by place",
-            ),
-            _ => (
+            )
+        } else {
+            (
                 "`**` parameters are not supported",
                 "write every parameter with its name, and a default where it may be left out",
-            ),
+            )
         };
         let place = (mark.start, last.end);
         let diagnostic = self.faults.at(UNSUPPORTED, place, message, "not supported").help(help);
         self.faults.report(diagnostic);
-        ParamNode { param: None, depth: 0 }
+        ParamNode { param: None, depth: 0, by_name: mark.kind == Kind::Star }
     }
 
     /// What stands for a parameter that did not parse.
     pub(in crate::syntax) fn lost_param(&mut self, lost: Lost) -> ParamNode {
         self.lost(lost);
-        ParamNode { param: None, depth: 0 }
+        ParamNode { param: None, depth: 0, by_name: false }
     }
 
     /// The parameters, checked for their order and names.
     pub(super) fn check_params(&mut self, params: Vec<ParamNode>) -> Vec<Param> {
-        let params: Vec<Param> = params.into_iter().filter_map(|node| node.param).collect();
         let mut seen: FxHashMap<&str, &Param> = FxHashMap::default();
         let (mut variadic, mut defaulted): (Option<&Param>, Option<&Param>) = (None, None);
-        for param in &params {
+        let mut by_name = false;
+        for node in &params {
+            by_name |= node.by_name;
+            let Some(param) = &node.param else { continue };
             if let Some(before) = seen.insert(&param.name.name, param) {
                 let what = format!("two parameters are named `{}`", param.name.name);
                 self.refuse_repeated(what, &param.name, &before.name);
@@ -196,7 +200,8 @@ impl Builder<'_> {
                 let what = "a function has only one `*` parameter";
                 self.refuse_param_order(what, param, before, "this one takes the rest already");
             }
-            let bare = param.default.is_none() && !param.variadic && variadic.is_none();
+            by_name |= param.variadic;
+            let bare = param.default.is_none() && !by_name;
             if let Some(before) = defaulted.filter(|_| bare) {
                 let name = &param.name.name;
                 let what = format!("the parameter `{name}` has no default, but one before it has");
@@ -205,7 +210,7 @@ impl Builder<'_> {
             variadic = variadic.or(param.variadic.then_some(param));
             defaulted = if param.default.is_some() { Some(param) } else { defaulted };
         }
-        params
+        params.into_iter().filter_map(|node| node.param).collect()
     }
 
     fn refuse_param_order(

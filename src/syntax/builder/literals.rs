@@ -32,12 +32,7 @@ impl Builder<'_> {
                 let message = format!("`{text}` is not a number: {what}");
                 let mut it = self.faults.at(BAD_NUMBER, place, message, "not a number");
                 if let Some(mended) = mended {
-                    let advice = format!("write `{mended}`");
-                    it = it.suggest(self.span(token.start, token.end), mended, advice);
-                }
-                if text.starts_with('0') && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
-                    it = it
-                        .help(format!("in base eight, write `0o{}`", text.trim_start_matches('0')));
+                    it = it.help(format!("write {mended}"));
                 }
                 it
             }
@@ -54,7 +49,9 @@ impl Builder<'_> {
         let mut good = true;
         for token in tokens {
             let literal = string::open(token.text(self.text));
-            good &= self.check_prefix(token, literal) && self.literal(token, literal, &mut parts);
+            good = good
+                && self.check_prefix(token, literal)
+                && self.literal(token, literal, &mut parts);
         }
         if !good {
             return self.error_node(start, end);

@@ -64,6 +64,8 @@ pub(super) struct ParamNode {
     pub(super) param: Option<super::ast::Param>,
     /// The depth of its annotation and default.
     pub(super) depth: u16,
+    /// Whether it is the refused `*` after which parameters are passed by name only.
+    pub(super) by_name: bool,
 }
 
 /// A `for` clause of a comprehension.
@@ -87,17 +89,32 @@ pub(super) enum BraceItem {
     Lost,
 }
 
-/// The block of a compound statement.
+/// A header with one expression, from its keyword to its colon.
 #[derive(Debug)]
-pub(super) struct Suite {
-    /// The colon before it.
-    pub(super) colon: Token,
-    /// Its statements.
-    pub(super) body: Vec<Stmt>,
+pub(super) struct Head {
+    /// From the keyword to the colon.
+    pub(super) span: Span,
+    /// Its expression.
+    pub(super) condition: Node,
 }
 
-/// Conditions with their blocks.
-pub(super) type Branches = Vec<(Node, Suite)>;
+/// The header of a `for`.
+#[derive(Debug)]
+pub(super) struct ForHead {
+    /// From the keyword to the colon.
+    pub(super) span: Span,
+    /// What is bound.
+    pub(super) target: Node,
+    /// What is walked.
+    pub(super) iter: Node,
+}
+
+/// The header of a `def`, with its decorators.
+#[derive(Debug)]
+pub(super) struct DefHead {
+    /// The function without its body.
+    pub(super) function: super::ast::Function,
+}
 
 /// What a parse yields.
 #[derive(Debug)]
@@ -183,8 +200,8 @@ impl<'t> Builder<'t> {
     /// Notes the error and stands in for what was lost.
     pub(super) fn lost(&mut self, lost: Lost) -> Node {
         let resumed = lost.dropped_tokens.last().map(|(_, _, after)| *after);
-        let dropped = lost.dropped_tokens.iter().map(|(_, token, _)| *token);
-        let (first, last) = (dropped.clone().next(), dropped.last());
+        let first = lost.dropped_tokens.first().map(|(_, token, _)| *token);
+        let last = lost.dropped_tokens.last().map(|(_, token, _)| *token);
         let failure = Failure::new(lost.error, resumed);
         let start = first.map_or(failure.start, |token| token.start);
         let end = last.map_or(start, |token| token.end).max(start);
@@ -346,11 +363,12 @@ fn extent(nodes: &[Node]) -> ((u32, u32), u16) {
 
 /// Whether `token` is one of the constants that spell themselves.
 fn constant_kind(token: Token) -> ExprKind {
-    match token.kind {
-        Kind::True => ExprKind::Bool(true),
-        Kind::False => ExprKind::Bool(false),
-        Kind::None => ExprKind::None,
-        Kind::Ellipsis => ExprKind::Ellipsis,
-        _ => ExprKind::Error,
-    }
+    let constants = [
+        (Kind::True, ExprKind::Bool(true)),
+        (Kind::False, ExprKind::Bool(false)),
+        (Kind::None, ExprKind::None),
+        (Kind::Ellipsis, ExprKind::Ellipsis),
+    ];
+    let found = constants.into_iter().find(|(kind, _)| *kind == token.kind);
+    found.map_or(ExprKind::Error, |(_, constant)| constant)
 }

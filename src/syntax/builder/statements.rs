@@ -1,9 +1,26 @@
 //! Statements.
 
-use super::{Branches, Builder, Lost, Node, ParamNode, Suite, ids};
+use super::{Builder, DefHead, ForHead, Head, Lost, Node, ParamNode, ids};
 use crate::diag::syntax::UNSUPPORTED;
 use crate::syntax::ast::{BinaryOp, Function, Ident, ImportName, Stmt, StmtKind};
 use crate::syntax::token::Token;
+
+/// The operators that `op=` takes.
+const AUGMENTED: [BinaryOp; 13] = [
+    BinaryOp::Add,
+    BinaryOp::Sub,
+    BinaryOp::Mul,
+    BinaryOp::Div,
+    BinaryOp::FloorDiv,
+    BinaryOp::Mod,
+    BinaryOp::Pow,
+    BinaryOp::MatMul,
+    BinaryOp::BitAnd,
+    BinaryOp::BitOr,
+    BinaryOp::BitXor,
+    BinaryOp::Shl,
+    BinaryOp::Shr,
+];
 
 impl Builder<'_> {
     fn stmt(&self, kind: StmtKind, start: u32, end: u32) -> Stmt {
@@ -46,21 +63,10 @@ impl Builder<'_> {
     }
 
     fn aug_op(&self, token: Token) -> BinaryOp {
-        match token.text(self.text).trim_end_matches('=') {
-            "+" => BinaryOp::Add,
-            "-" => BinaryOp::Sub,
-            "*" => BinaryOp::Mul,
-            "/" => BinaryOp::Div,
-            "//" => BinaryOp::FloorDiv,
-            "%" => BinaryOp::Mod,
-            "**" => BinaryOp::Pow,
-            "@" => BinaryOp::MatMul,
-            "&" => BinaryOp::BitAnd,
-            "|" => BinaryOp::BitOr,
-            "^" => BinaryOp::BitXor,
-            "<<" => BinaryOp::Shl,
-            _ => BinaryOp::Shr,
-        }
+        let text = token.text(self.text);
+        let spelt = |op: &BinaryOp| text.strip_suffix('=') == Some(op.text());
+        // Only a mended `x++` is spelt otherwise; it was reported.
+        AUGMENTED.into_iter().find(spelt).unwrap_or(BinaryOp::Add)
     }
 
     /// `target: annotation = value`.
@@ -156,73 +162,87 @@ impl Builder<'_> {
 
     // ---- Compound statements -----------------------------------------------------------
 
+    /// `if condition:`, and its like.
+    pub(in crate::syntax) fn head(&mut self, word: Token, condition: Node, colon: Token) -> Head {
+        Head { span: self.span(word.start, colon.end), condition }
+    }
+
     /// `if`, its `elif`s and its `else`.
     pub(in crate::syntax) fn if_(
         &mut self,
-        word: Token,
-        (condition, suite): (Node, Suite),
-        rest: Branches,
+        head: Head,
+        body: Vec<Stmt>,
+        rest: Vec<(Head, Vec<Stmt>)>,
         otherwise: Option<Vec<Stmt>>,
     ) -> Stmt {
-        let end = suite.colon.end;
-        let mut branches = vec![(condition.id, suite.body)];
-        branches.extend(rest.into_iter().map(|(condition, suite)| (condition.id, suite.body)));
+        let mut branches = vec![(head.condition.id, body)];
+        branches.extend(rest.into_iter().map(|(head, body)| (head.condition.id, body)));
         let kind = StmtKind::If { branches, otherwise: otherwise.unwrap_or_default() };
-        self.stmt(kind, word.start, end)
+        Stmt { kind, span: head.span }
     }
 
     /// `while condition`.
     pub(in crate::syntax) fn while_(
         &mut self,
-        word: Token,
-        condition: Node,
-        suite: Suite,
+        head: Head,
+        body: Vec<Stmt>,
         otherwise: Option<Vec<Stmt>>,
     ) -> Stmt {
-        let kind = StmtKind::While {
-            condition: condition.id,
-            body: suite.body,
-            otherwise: otherwise.unwrap_or_default(),
-        };
-        self.stmt(kind, word.start, suite.colon.end)
+        let otherwise = otherwise.unwrap_or_default();
+        let kind = StmtKind::While { condition: head.condition.id, body, otherwise };
+        Stmt { kind, span: head.span }
+    }
+
+    /// `for target in iter:`.
+    pub(in crate::syntax) fn for_head(
+        &mut self,
+        word: Token,
+        (target, iter): (Node, Node),
+        colon: Token,
+    ) -> ForHead {
+        self.check_bound(target);
+        ForHead { span: self.span(word.start, colon.end), target, iter }
     }
 
     /// `for target in iter`.
     pub(in crate::syntax) fn for_(
         &mut self,
-        word: Token,
-        (target, iter): (Node, Node),
-        suite: Suite,
+        head: ForHead,
+        body: Vec<Stmt>,
         otherwise: Option<Vec<Stmt>>,
     ) -> Stmt {
-        self.check_bound(target);
-        let kind = StmtKind::For {
-            target: target.id,
-            iter: iter.id,
-            body: suite.body,
-            otherwise: otherwise.unwrap_or_default(),
-        };
-        self.stmt(kind, word.start, suite.colon.end)
+        let otherwise = otherwise.unwrap_or_default();
+        let (target, iter) = (head.target.id, head.iter.id);
+        Stmt { kind: StmtKind::For { target, iter, body, otherwise }, span: head.span }
     }
 
-    /// `def name(params) -> returns`.
-    pub(in crate::syntax) fn function(
+    /// `def name(params) -> returns:`.
+    pub(in crate::syntax) fn def_head(
         &mut self,
         (decorators, word, name): (Vec<Node>, Token, Token),
         params: Vec<ParamNode>,
         returns: Option<Node>,
-        suite: Suite,
-    ) -> Stmt {
-        let header = self.span(word.start, suite.colon.end);
+        colon: Token,
+    ) -> DefHead {
         let function = Function {
             name: self.ident(name),
             decorators: ids(&decorators),
             params: self.check_params(params),
             returns: returns.map(|node| node.id),
-            body: suite.body,
-            header,
+            body: Vec::new(),
+            header: self.span(word.start, colon.end),
         };
-        Stmt { kind: StmtKind::Function(Box::new(function)), span: header }
+        DefHead { function }
+    }
+
+    /// A function. One whose header did not parse is an error, and so is its body with it.
+    pub(in crate::syntax) fn function(&mut self, head: Option<DefHead>, body: Vec<Stmt>) -> Stmt {
+        let Some(DefHead { function }) = head else {
+            let span = body.first().map_or(crate::source::Span::NONE, |first| first.span);
+            return Stmt { kind: StmtKind::Error, span };
+        };
+        let span = function.header;
+        Stmt { kind: StmtKind::Function(Box::new(Function { body, ..function })), span }
     }
 }
 

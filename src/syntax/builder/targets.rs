@@ -61,6 +61,9 @@ impl Builder<'_> {
 
     fn refuse_target(&mut self, id: ExprId, what: &str, action: &str) {
         let span = self.exprs[id].span;
+        if self.faults.any_within(span.start, span.end) {
+            return;
+        }
         let message = format!("{what} cannot be {action}");
         let label = "only a name, an attribute or an item can stand here";
         let mut diagnostic = self.faults.at(BAD_TARGET, (span.start, span.end), message, label);
