@@ -31,3 +31,5 @@ pub mod command;
 pub mod lower;
 
 pub mod oplog;
+
+pub mod replay;

@@ -1,3 +1,12 @@
 //! K07: the machine at run time.
 
-codes! {}
+codes! {
+    /// A command reads memory that nothing has written.
+    UNWRITTEN_READ = "K0730", "unwritten-read", Error;
+    /// A command reads or writes an address that no tensor has.
+    OUT_OF_BOUNDS = "K0732", "out-of-bounds", Error;
+    /// An integer tile is divided by zero.
+    TILE_DIVISION_BY_ZERO = "K0733", "tile-division-by-zero", Error;
+    /// A message is read after a later one has taken its slot.
+    MESSAGE_OVERWRITTEN = "K0734", "message-overwritten", Error;
+}
