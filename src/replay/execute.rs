@@ -8,8 +8,8 @@ use super::local::Local;
 use super::memory::Memory;
 use super::numeric::{self, Factors, Input, NumericError};
 use crate::command::{
-    AgentId, DmaRead, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease,
-    IpcqSend, MathArg, MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
+    AgentId, DmaRead, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, MathArg,
+    MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
 };
 use crate::launch;
 use crate::topology::PeId;
@@ -40,7 +40,7 @@ impl Executor<'_> {
     }
 
     fn fault(&mut self, kind: FaultKind) {
-        let (site, seq) = (Some(self.step.site), self.step.seq);
+        let (site, seq) = (self.step.site, self.step.seq);
         self.faults.push(Fault { agent: self.agent, site, seq, kind });
     }
 
@@ -95,10 +95,7 @@ impl Executor<'_> {
 }
 
 /// The tensor that holds `bounds`.
-pub(super) fn find(
-    memory: &Memory,
-    bounds: &std::ops::Range<u64>,
-) -> Result<usize, launch::Fault> {
+pub(super) fn find(memory: &Memory, bounds: &std::ops::Range<u64>) -> Result<usize, launch::Fault> {
     memory.map().find(bounds.start, bounds.end - bounds.start)
 }
 

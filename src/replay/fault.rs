@@ -14,8 +14,8 @@ use crate::source::Span;
 pub(super) struct Fault {
     /// Whose command.
     pub(super) agent: AgentId,
-    /// Where it stands in that agent's code; `None` where there is no such command.
-    pub(super) site: Option<SiteId>,
+    /// Where it stands in that agent's code.
+    pub(super) site: SiteId,
     /// Its number in the agent's stream.
     pub(super) seq: u32,
     /// What is wrong.
@@ -72,7 +72,7 @@ impl FaultKind {
 }
 
 /// A line of code and what is wrong with it; each is reported once.
-type Complaint = (CodeId, Option<SiteId>, &'static str);
+type Complaint = (CodeId, SiteId, &'static str);
 
 /// Reports faults, those of one line of code together.
 #[derive(Debug, Default)]
@@ -115,7 +115,8 @@ fn bytes(count: u64) -> String {
 
 /// Where a fault's command was written.
 fn span(program: &Program, fault: &Fault) -> Span {
-    fault.site.map_or(Span::NONE, |site| program.span(fault.agent, site))
+    let site = program.code(fault.agent).sites.get(fault.site);
+    site.map_or(Span::NONE, |site| site.span)
 }
 
 fn diagnostic(program: &Program, fault: &Fault, others: usize) -> Diagnostic {
@@ -183,7 +184,10 @@ fn unreadable(program: &Program, fault: &Fault, tile: TileRef, why: Unreadable) 
     match (why, tile.place) {
         (Unreadable::Unwritten(byte), Place::Scratch(start)) => Diagnostic::new(
             code,
-            format!("{pe} reads a tile of {}, of which byte {byte} was never written", bytes(tile.bytes)),
+            format!(
+                "{pe} reads a tile of {}, of which byte {byte} was never written",
+                bytes(tile.bytes)
+            ),
             at,
             format!("reads the tile at TCM byte {start}"),
         ),
@@ -202,7 +206,10 @@ fn unreadable(program: &Program, fault: &Fault, tile: TileRef, why: Unreadable) 
         (Unreadable::Absent | Unreadable::Overwritten(_), Place::Scratch(_))
         | (Unreadable::Outside, _) => Diagnostic::new(
             code,
-            format!("command {} of {} uses a tile outside of {pe}'s memory", fault.seq, fault.agent),
+            format!(
+                "command {} of {} uses a tile outside of {pe}'s memory",
+                fault.seq, fault.agent
+            ),
             at,
             "this command",
         ),
@@ -222,8 +229,14 @@ fn overwritten(
         by.token
     );
     Diagnostic::new(fault.kind.code(), message, span(program, fault), "reads the message here")
-        .because(program.span(by.from, by.site), format!("{sender} sends message {} here", by.token))
-        .note(format!("the queue has {} slots; a slot was given back while still in use", program.comm.slots))
+        .because(
+            program.span(by.from, by.site),
+            format!("{sender} sends message {} here", by.token),
+        )
+        .note(format!(
+            "the queue has {} slots; a slot was given back while still in use",
+            program.comm.slots
+        ))
 }
 
 fn out_of_bounds(
@@ -239,7 +252,12 @@ fn out_of_bounds(
     let it = Diagnostic::new(fault.kind.code(), message, span(program, fault), label);
     let Some(near) = &outside.nearest else { return it };
     let end = near.base.saturating_add(near.bytes);
-    it.note(format!("`{}` is nearest: {:#x} to {end:#x}, {}", near.name, near.base, bytes(near.bytes)))
+    it.note(format!(
+        "`{}` is nearest: {:#x} to {end:#x}, {}",
+        near.name,
+        near.base,
+        bytes(near.bytes)
+    ))
 }
 
 /// What a log does that names no command of the program.

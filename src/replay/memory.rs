@@ -101,7 +101,12 @@ impl Memory {
     ///
     /// # Errors
     /// The first address that no tensor has.
-    pub fn first_unwritten(&self, pe: PeId, address: u64, bytes: u64) -> Result<Option<u64>, Fault> {
+    pub fn first_unwritten(
+        &self,
+        pe: PeId,
+        address: u64,
+        bytes: u64,
+    ) -> Result<Option<u64>, Fault> {
         let region = self.map.find(address, bytes)?;
         let base = self.map.regions()[region].base;
         let mut out = vec![0; bytes as usize];

@@ -125,7 +125,7 @@ impl<'p> Replay<'p> {
         let Command::IpcqSend(send) = step.command else { return self.spare.push(bytes) };
         let Some(peer) = self.program.comm.peer(agent, send.queue) else {
             let kind = FaultKind::Broken(String::from("a message has no receiver"));
-            return faults.push(Fault { agent, site: Some(step.site), seq: step.seq, kind });
+            return faults.push(Fault { agent, site: step.site, seq: step.seq, kind });
         };
         let arrival = Arrival { token: send.token, from: agent, site: step.site };
         let sent = Sent { to: peer.agent, queue: peer.queue, arrival, bytes };
@@ -157,5 +157,6 @@ impl<'p> Replay<'p> {
 
 /// A log that does not fit its program.
 fn broken(record: &Record, what: String) -> Fault {
-    Fault { agent: record.agent, site: None, seq: record.seq, kind: FaultKind::Broken(what) }
+    let (agent, seq) = (record.agent, record.seq);
+    Fault { agent, site: record.site, seq, kind: FaultKind::Broken(what) }
 }

@@ -62,7 +62,7 @@ pub(in crate::replay) fn matmul(
             .transpose()?,
     };
     super::with_aligned(out, spec.out.bytes(), |out| {
-        product.into(spec.out, out);
+        product.compute(spec.out, out);
         Ok(())
     })
 }
@@ -79,7 +79,7 @@ struct Product<'a> {
 
 impl Product<'_> {
     /// Computes in what the sums of a result of `dtype` are held in.
-    fn into(&self, dtype: DType, out: &mut [u8]) {
+    fn compute(&self, dtype: DType, out: &mut [u8]) {
         if dtype == DType::F64 {
             self.store::<f64>(dtype, out);
         } else if dtype.is_float() {
@@ -178,9 +178,11 @@ impl Product<'_> {
         let b_panels = panels.b.chunks(kernel.columns * depth);
         for (b, j) in b_panels.zip((column..column + columns).step_by(kernel.columns)) {
             let width = kernel.columns.min(column + columns - j);
-            for (a, i) in panels.a.chunks(kernel.rows * depth).zip((0..self.m).step_by(kernel.rows)) {
+            for (a, i) in panels.a.chunks(kernel.rows * depth).zip((0..self.m).step_by(kernel.rows))
+            {
                 let height = kernel.rows.min(self.m - i);
-                let tile = Tile { width, height, stride: self.n, sums: &mut sums[i * self.n + j..] };
+                let tile =
+                    Tile { width, height, stride: self.n, sums: &mut sums[i * self.n + j..] };
                 (kernel.run)(a, b, tile);
             }
         }

@@ -100,10 +100,7 @@ fn result_elements(spec: &MathSpec) -> u64 {
     }
 }
 
-fn operands<'a>(
-    spec: &MathSpec,
-    inputs: &[Input<'a>],
-) -> Result<Vec<Operand<'a>>, NumericError> {
+fn operands<'a>(spec: &MathSpec, inputs: &[Input<'a>]) -> Result<Vec<Operand<'a>>, NumericError> {
     if spec.args.len() != inputs.len() {
         return Err(NumericError::Malformed("a command has other operands than its spec"));
     }

@@ -144,12 +144,6 @@ impl<'a> Operand<'a> {
         Operand { dtype, bytes, layout: Layout::Uniform, axes: vec![EVERYWHERE] }
     }
 
-    /// The stored element at place 0, where every place has that one.
-    pub(super) fn uniform_bytes(&self) -> Option<&[u8]> {
-        let size = self.dtype.bytes() as usize;
-        (self.layout == Layout::Uniform).then(|| &self.bytes.as_slice()[..size])
-    }
-
     /// The bytes of every place in order, where they lie so.
     pub(super) fn dense_bytes(&self) -> Option<&[u8]> {
         (self.layout == Layout::Dense).then(|| self.bytes.as_slice())

@@ -1,0 +1,4 @@
+//! Programs built by hand, replayed from logs in every order a machine might choose.
+
+mod dataflow;
+mod kit;
