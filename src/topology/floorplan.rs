@@ -282,6 +282,10 @@ impl Floorplan {
 
     /// The router nearest to a place.
     fn nearest(&self, col: f64, row: f64) -> u32 {
+        let exact = (col.fract() == 0.0 && row.fract() == 0.0).then_some((col as u32, row as u32));
+        if let Some(router) = exact.and_then(|place| self.at(place)) {
+            return router;
+        }
         let distance =
             |at: &(u32, u32)| (f64::from(at.0) - col).abs() + (f64::from(at.1) - row).abs();
         let nearest = self

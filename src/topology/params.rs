@@ -142,6 +142,21 @@ pub enum CreditMode {
     Ideal,
 }
 
+impl CreditMode {
+    /// Every mode.
+    pub const ALL: [CreditMode; 3] =
+        [CreditMode::Asynchronous, CreditMode::Blocking, CreditMode::Ideal];
+
+    /// Its name in YAML and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CreditMode::Asynchronous => "asynchronous",
+            CreditMode::Blocking => "blocking",
+            CreditMode::Ideal => "ideal",
+        }
+    }
+}
+
 /// When a slot is given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseMode {
@@ -149,6 +164,19 @@ pub enum ReleaseMode {
     LastUse,
     /// As soon as it is received (kernbench).
     AtRecv,
+}
+
+impl ReleaseMode {
+    /// Every mode.
+    pub const ALL: [ReleaseMode; 2] = [ReleaseMode::LastUse, ReleaseMode::AtRecv];
+
+    /// Its name in YAML and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReleaseMode::LastUse => "last_use",
+            ReleaseMode::AtRecv => "at_recv",
+        }
+    }
 }
 
 /// What a slot of one kind costs, at its write and again at its read:

@@ -40,7 +40,9 @@ pub(super) struct Given<T> {
 }
 
 /// Why a value will not do.
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Fault>);
+
+struct Fault {
     code: Code,
     expected: String,
     /// The item of a list that is at fault, in words and where, if it is not the whole value.
@@ -51,18 +53,22 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(code: Code, expected: impl Into<String>) -> Problem {
-        Problem { code, expected: expected.into(), item: None, similar: None }
+        Problem(Box::new(Fault { code, expected: expected.into(), item: None, similar: None }))
     }
 
     /// The same mistake, where something else is expected; a wrong type stays one.
-    pub(super) fn expecting(self, code: Code, expected: &str) -> Problem {
-        let code = if self.code == codes::WRONG_TYPE { codes::WRONG_TYPE } else { code };
-        Problem { code, expected: expected.to_owned(), ..self }
+    pub(super) fn expecting(mut self, code: Code, expected: impl Into<String>) -> Problem {
+        if self.0.code != codes::WRONG_TYPE {
+            self.0.code = code;
+        }
+        self.0.expected = expected.into();
+        self
     }
 
     /// The same mistake, made by an item of a list.
-    pub(super) fn in_item(self, item: &Node) -> Problem {
-        Problem { item: Some((item.describe(), item.span)), ..self }
+    pub(super) fn in_item(mut self, item: &Node) -> Problem {
+        self.0.item = Some((item.describe(), item.span));
+        self
     }
 
     fn of_type(expected: &str) -> Problem {
@@ -71,13 +77,13 @@ impl Problem {
 
     /// The message about the value `node` of the key `path`.
     fn report(self, path: &str, node: &Node) -> Diagnostic {
-        let expected = &self.expected;
-        let (message, span) = match &self.item {
+        let Fault { code, expected, item, similar } = &*self.0;
+        let (message, span) = match item {
             Some((found, span)) => (format!("`{path}` holds {found}, expected {expected}"), *span),
             None => (format!("`{path}` is {}, expected {expected}", node.describe()), node.span),
         };
-        let diagnostic = Diagnostic::new(self.code, message, span, format!("expected {expected}"));
-        match self.similar {
+        let diagnostic = Diagnostic::new(*code, message, span, format!("expected {expected}"));
+        match *similar {
             Some(name) => {
                 let text = format!("a value with a similar name exists: `{name}`");
                 diagnostic.suggest(span, name, text)
@@ -364,9 +370,11 @@ pub(super) fn count_or_auto(
         if is_word(node, "auto") {
             return Ok(None);
         }
-        let expect =
-            |problem: Problem| Problem::new(problem.code, format!("{}, or auto", problem.expected));
-        count(range.clone())(node).map(Some).map_err(expect)
+        let or_auto = |mut problem: Problem| {
+            problem.0.expected.push_str(", or auto");
+            problem
+        };
+        count(range.clone())(node).map(Some).map_err(or_auto)
     }
 }
 
@@ -454,7 +462,7 @@ pub(super) fn choice<T: Copy>(
         let found = names.iter().find(|(name, _)| name == text);
         found.map(|(_, value)| *value).ok_or_else(|| {
             let mut problem = Problem::new(codes::UNKNOWN_CHOICE, wanted.as_str());
-            problem.similar = similar_choice(text, &all);
+            problem.0.similar = similar_choice(text, &all);
             problem
         })
     }

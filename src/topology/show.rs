@@ -141,20 +141,26 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
     let macs = format!("{} × {} × {} multiply-adds a cycle", gemm.m, gemm.n, gemm.k);
     let lanes = format!("{} lanes, transcendentals ×{}", math.lanes, math.transcendental);
     let at = |ghz: f64, overhead: &Ps| format!("at {ghz} GHz, overhead {overhead}");
+    let queues = format!("{} slots in {}", ipcq.slots, ipcq.kind.name());
+    let credits = format!("{} credits of {} B", ipcq.credit.name(), ipcq.credit_bytes);
     let mut rows = vec![
-        row(["PE_CPU", &format!("dispatch {dispatch}, {queue_depth} commands before an engine")]),
+        row(["PE_CPU", &format!("dispatch {dispatch}, {queue_depth} commands wait at an engine")]),
         row(["DMA", &format!("overhead {}, {} in flight", dma.overhead, dma.outstanding)]),
         row(["GEMM", &format!("{macs} {}", at(gemm.clock.ghz(), &gemm.overhead))]),
         row(["MATH", &format!("{lanes} {}", at(math.clock.ghz(), &math.overhead))]),
         row(["TCM", &format!("{bytes} B, {kept} B of it reserved, {tcm_rates}")]),
         row(["HBM", &format!("{} B, overhead {}", grouped(hbm.bytes), hbm.overhead)]),
         row(["SRAM", &format!("{} B for all PEs of a cube", grouped(*sram_bytes))]),
-        row(["IPCQ", &format!("{} slots in {}", ipcq.slots, ipcq.kind.name())]),
+        row(["IPCQ", &format!("{queues}, {credits}, release {}", ipcq.release.name())]),
     ];
     rows.extend(SlotKind::ALL.map(|kind| {
         let tier = ipcq.tier(kind);
-        let rates = format!("{} GB/s, hop {} GB/s", rate(tier.bandwidth), rate(tier.hop));
-        row(["", &format!("slot in {}: {} + {rates}", kind.name(), tier.overhead)])
+        let hop = match tier.hop {
+            Bandwidth::INFINITE => String::new(),
+            hop => format!(", {} GB/s on the way there", rate(hop)),
+        };
+        let (name, overhead, memory) = (kind.name(), tier.overhead, rate(tier.bandwidth));
+        row(["", &format!("a slot in {name}: {overhead}, {memory} GB/s{hop}")])
     }));
     rows
 }

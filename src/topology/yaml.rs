@@ -12,6 +12,9 @@ use crate::source::{FileId, Span};
 /// The most values that a file may hold. A machine of 100,000 listed nodes has a tenth of it.
 const MAX_VALUES: usize = 8_000_000;
 
+/// The deepest nesting of a file. The format needs 9 levels; each costs the reader much stack.
+const MAX_DEPTH: usize = 20;
+
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
@@ -82,6 +85,8 @@ pub(super) fn parse(file: FileId, text: &str, errors: &mut Errors<'_>) -> Option
         strict_booleans: true,
         with_snippet: false,
         budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
             max_nodes: MAX_VALUES,
             max_events: 2 * MAX_VALUES,
         },

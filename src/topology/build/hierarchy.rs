@@ -12,8 +12,20 @@ use crate::topology::spec::{Cable, FabricKind, Hierarchy};
 use crate::topology::{Extent, Grid, NodeId};
 use crate::units::Ps;
 
+/// How many nodes the graph will have, without the host and a switch.
+pub(super) fn node_count(form: &Hierarchy, extent: &Extent) -> u64 {
+    let Grid { w, h, wraps: _ } = extent.cubes;
+    let [w, h] = [w, h].map(u64::from);
+    let cube = u64::from(form.floorplan.router_count()) + 2 + 3 * u64::from(extent.pes.count());
+    // Each cube has a crossing on its north, to a cube or to the IO chiplet; all but the last of
+    // a row have one on the east.
+    let crossings = w * h + (w - 1) * h;
+    let ports = crossings * u64::from(form.ucie.connections) * 2;
+    u64::from(extent.sips.count()) * (w * h * cube + ports + 3)
+}
+
 /// One SIP: nodes and links numbered from its first, names without the SIP's own.
-pub(super) struct SipTemplate {
+struct SipTemplate {
     nodes: Vec<Node>,
     links: Vec<(u32, u32, Link)>,
     cube: CubeNumbers,
@@ -22,7 +34,7 @@ pub(super) struct SipTemplate {
 
 impl SipTemplate {
     /// Draws up a SIP.
-    pub(super) fn new(form: &Hierarchy, extent: &Extent) -> SipTemplate {
+    fn new(form: &Hierarchy, extent: &Extent) -> SipTemplate {
         let mut drawing =
             Drawing { form, prefix: String::new(), nodes: Vec::new(), links: Vec::new() };
         let mut cube = None;
@@ -34,11 +46,6 @@ impl SipTemplate {
         drawing.prefix = String::new();
         let numbers = drawing.sip(&cube, extent.cubes);
         SipTemplate { nodes: drawing.nodes, links: drawing.links, cube, numbers }
-    }
-
-    /// Nodes of one SIP.
-    pub(super) fn node_count(&self) -> u64 {
-        self.nodes.len() as u64
     }
 }
 
@@ -205,13 +212,9 @@ struct Die {
 }
 
 /// Copies the SIP as often as needed and joins the copies.
-pub(super) fn build(
-    form: &Hierarchy,
-    extent: &Extent,
-    sip: &SipTemplate,
-    builder: &mut MachineBuilder,
-) {
-    let sips = extent.sips.count();
+pub(super) fn build(form: &Hierarchy, extent: &Extent, builder: &mut MachineBuilder) {
+    let (sip, sips) = (SipTemplate::new(form, extent), extent.sips.count());
+    debug_assert_eq!(u64::from(sips) * sip.nodes.len() as u64, node_count(form, extent));
     builder.reserve(sips as usize * sip.nodes.len() + 2, sips as usize * (sip.links.len() + 6));
     for number in 0..sips {
         for node in &sip.nodes {
@@ -225,7 +228,7 @@ pub(super) fn build(
         }
     }
     let fabric = build_fabric(form, extent.sips, &sip.numbers, builder);
-    add_pes(extent, sip, builder);
+    add_pes(extent, &sip, builder);
     builder.routed_by(Routing::Hierarchy(Arc::new(HierarchyRoutes {
         floorplan: form.floorplan.clone(),
         cube: sip.cube.clone(),

@@ -16,13 +16,12 @@ const MAX_NODES: u64 = 1 << 22;
 pub(super) fn build(spec: &Spec, sink: &mut Sink) -> Result<Machine, Reported> {
     match spec.form() {
         Form::Hierarchy(form) => {
-            let sip = hierarchy::SipTemplate::new(form, spec.extent());
-            let nodes = u64::from(spec.extent().sips.count()) * sip.node_count();
+            let nodes = hierarchy::node_count(form, spec.extent());
             if nodes > MAX_NODES {
                 return Err(sink.error(too_large(spec, nodes)));
             }
             let mut builder = start(spec);
-            hierarchy::build(form, spec.extent(), &sip, &mut builder);
+            hierarchy::build(form, spec.extent(), &mut builder);
             Ok(builder.build())
         }
         Form::Nodes(form) => {

@@ -63,7 +63,7 @@ pub(super) fn read(
 
 fn read_layout(cube: &mut Section<'_>, errors: &mut Errors<'_>) -> Option<Given<Blocks>> {
     let mut layout = cube.section("pe_layout", errors);
-    let each = layout.read("pe_per_corner", errors, count(1..=4096));
+    let each = layout.read("pe_per_corner", errors, count(1..=1024));
     let corners = layout.read("corners", errors, corners);
     layout.finish(errors);
     let Some(value) = Blocks::new(&corners.value, each.value) else {

@@ -87,13 +87,14 @@ impl Spec {
         &self.form
     }
 
-    /// This machine with as many SIPs as `world` PEs need, if it has fewer. A machine that is
-    /// described node by node stays as it is.
+    /// This machine with as many SIPs as `world` PEs need, if it has fewer, up to the largest
+    /// machine there is. A machine that is described node by node stays as it is.
     pub fn grow_to(&self, world: u32) -> Spec {
         let mut grown = self.clone();
         if let Form::Hierarchy(hierarchy) = &mut grown.form {
             let sip = grown.extent.cubes.count() * grown.extent.pes.count();
-            let needed = world.div_ceil(sip);
+            let most = u32::try_from(MAX_PES).map_or(u32::MAX, |pes| pes / sip);
+            let needed = world.div_ceil(sip).min(most);
             if needed > grown.extent.sips.count() {
                 hierarchy.fabric.grid = hierarchy.fabric.kind.grid_of(needed);
                 grown.extent.sips = hierarchy.fabric.grid;

@@ -13,10 +13,13 @@ use crate::topology::section::{
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{Extent, Grid, PeParams};
-use crate::units::Ps;
+use crate::units::{Ps, grouped};
 
-/// The most nodes or links that a file may list or replicate.
-const MAX_PARTS: u32 = 1 << 22;
+/// The most PEs that replicating may make.
+const MAX_REPLICAS: u32 = 1 << 22;
+
+/// The most links that replicating may make.
+const MAX_LINKS: u64 = 1 << 23;
 
 /// A machine of any shape. Its PEs are one node each.
 #[derive(Clone, Debug)]
@@ -185,12 +188,23 @@ fn read_replicas(machine: &mut Section<'_>, errors: &mut Errors<'_>) -> Option<R
         item.finish(errors);
         replicas.steps.extend(step);
     }
+    let links = replicas.steps.len() as u64 * u64::from(replicas.count());
+    if links > MAX_LINKS {
+        errors.report(too_many_links(links, span));
+        return None;
+    }
     Some(replicas)
+}
+
+fn too_many_links(links: u64, span: Span) -> Diagnostic {
+    let (found, limit) = (grouped(links), grouped(MAX_LINKS));
+    let message = format!("the machine has {found} links, expected at most {limit}");
+    Diagnostic::new(codes::MACHINE_TOO_LARGE, message, span, "each of these has every link")
 }
 
 /// `8`, or `[8, 4]` for 8 columns and 4 rows.
 fn sides(node: &Node) -> Result<(u32, u32), Problem> {
-    let side = count(1..=MAX_PARTS);
+    let side = count(1..=MAX_REPLICAS);
     let Value::List(items) = &node.value else {
         let problem = |it: Problem| {
             it.expecting(
@@ -203,8 +217,8 @@ fn sides(node: &Node) -> Result<(u32, u32), Problem> {
     let wanted = "two numbers, [columns, rows]";
     let [w, h] = items.as_slice() else { return Err(Problem::new(codes::WRONG_TYPE, wanted)) };
     let (w, h) = (side(w)?, side(h)?);
-    let fits = w.checked_mul(h).is_some_and(|all| all <= MAX_PARTS);
-    let wanted = format!("[columns, rows] of at most {MAX_PARTS} PEs");
+    let fits = w.checked_mul(h).is_some_and(|all| all <= MAX_REPLICAS);
+    let wanted = format!("[columns, rows] of at most {MAX_REPLICAS} PEs");
     if fits { Ok((w, h)) } else { Err(Problem::new(codes::IMPOSSIBLE_COUNT, wanted)) }
 }
 

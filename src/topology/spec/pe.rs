@@ -160,13 +160,15 @@ fn read_tcm(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> TcmParams {
 }
 
 const CREDITS: &[(&str, CreditMode)] = &[
-    ("asynchronous", CreditMode::Asynchronous),
-    ("blocking", CreditMode::Blocking),
-    ("ideal", CreditMode::Ideal),
+    (CreditMode::Asynchronous.name(), CreditMode::Asynchronous),
+    (CreditMode::Blocking.name(), CreditMode::Blocking),
+    (CreditMode::Ideal.name(), CreditMode::Ideal),
 ];
 
-const RELEASES: &[(&str, ReleaseMode)] =
-    &[("last_use", ReleaseMode::LastUse), ("at_recv", ReleaseMode::AtRecv)];
+const RELEASES: &[(&str, ReleaseMode)] = &[
+    (ReleaseMode::LastUse.name(), ReleaseMode::LastUse),
+    (ReleaseMode::AtRecv.name(), ReleaseMode::AtRecv),
+];
 
 const KINDS: &[(&str, SlotKind)] = &[
     (SlotKind::Tcm.name(), SlotKind::Tcm),
