@@ -30,6 +30,8 @@ pub mod command;
 
 pub mod lower;
 
+pub mod commcheck;
+
 pub mod oplog;
 
 pub mod replay;

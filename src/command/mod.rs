@@ -13,6 +13,7 @@
 mod code;
 mod program;
 mod registers;
+mod uniform;
 mod walker;
 
 pub use code::{
@@ -21,6 +22,7 @@ pub use code::{
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};
+pub use uniform::{Uniformity, uniformity};
 pub use walker::{Step, WalkError, Walker};
 
 /// Where a tile's bytes are, in the memory of the agent that holds it.

@@ -11,7 +11,7 @@ use crate::ir::eval;
 use crate::source::Span;
 
 /// Instructions without a command after which a walk is given up as endless.
-const MAX_SILENT_INSTS: u64 = 100_000_000;
+const MAX_SILENT_INSTS: u64 = 20_000_000;
 
 /// A command of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +59,8 @@ pub struct Walker {
     seq: u32,
     /// Programs begun.
     begun: u32,
+    /// Instructions run.
+    insts: u64,
     regs: Vec<Literal>,
     tiles: Vec<TileRef>,
     /// Messages sent in each direction.
@@ -79,6 +81,7 @@ impl Walker {
             pc: 0,
             seq: 0,
             begun: 0,
+            insts: 0,
             regs: vec![Literal::Int(0); (code.regs as usize).max(3)],
             tiles: vec![NO_TILE; code.tiles as usize],
             sent: vec![0; directions],
@@ -93,6 +96,11 @@ impl Walker {
     /// The number of commands walked so far.
     pub fn position(&self) -> u32 {
         self.seq
+    }
+
+    /// The number of instructions run so far: what the walk itself costs.
+    pub fn instructions(&self) -> u64 {
+        self.insts
     }
 
     /// The value of a scalar register, for checks that look into a walk.
@@ -132,6 +140,7 @@ impl Walker {
         for _ in 0..MAX_SILENT_INSTS {
             let pc = Pc(self.pc);
             self.pc += 1;
+            self.insts += 1;
             if let Inst::Issue { site } = *code.inst(pc) {
                 if let Some(command) = self.issue(code, site) {
                     let seq = self.seq;

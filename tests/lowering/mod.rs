@@ -6,12 +6,12 @@ use kbc::command::Program;
 use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::dtype::DType;
 use kbc::ir::{
-    Binary, BlockId, Buffer, Const, Dim, For, Function, Literal, Load, Op, ProgramId, Recv,
-    Release, Return, Send, Storage, Store, TileType, Type, Value, Yield,
+    Binary, BlockId, Buffer, Compare, Const, Dim, For, Function, If, Literal, Load, Op, ProgramId,
+    Recv, Release, Return, Send, Storage, Store, TileType, Type, Value, Yield,
 };
 use kbc::launch::{Deal, IpcqOptions, Launch};
 use kbc::lower::{self, Wiring};
-use kbc::ops::BinaryOp;
+use kbc::ops::{BinaryOp, CompareOp};
 use kbc::source::{FileId, SourceMap, Span};
 use kbc::topology::neighbors::Neighbors;
 use kbc::topology::{Extent, Grid, PeParams, Spec};
@@ -183,6 +183,23 @@ impl Kernel {
             self.function.values[value].storage = Some(Storage::Alias);
         }
         results
+    }
+
+    /// Runs `body` where `condition` holds.
+    pub(crate) fn when(&mut self, condition: Value, at: usize, body: impl FnOnce(&mut Kernel)) {
+        let (then, otherwise) = (self.function.add_block(), self.function.add_block());
+        let outer = std::mem::replace(&mut self.block, then);
+        body(self);
+        self.op(Yield { values: vec![] }, vec![], at);
+        self.block = otherwise;
+        self.op(Yield { values: vec![] }, vec![], at);
+        self.block = outer;
+        self.op(If { condition, then, otherwise }, vec![], at);
+    }
+
+    pub(crate) fn compare(&mut self, op: CompareOp, x: Value, y: i64, at: usize) -> Value {
+        let y = self.int(y);
+        self.op(Compare { op, x, y }, vec![Type::BOOL], at)[0]
     }
 
     pub(crate) fn end(mut self) -> Function {

@@ -27,4 +27,24 @@ codes! {
     NO_SLOTS = "K0528", "no-slots", Error;
     /// More directions than a program may use.
     TOO_MANY_DIRECTIONS = "K0529", "too-many-directions", Error;
+    /// A rank that sends or receives in a direction in which it has no neighbour.
+    NO_NEIGHBOR = "K0530", "no-neighbour", Error;
+    /// A message of another size than is expected.
+    SIZE_MISMATCH = "K0531", "message-size-mismatch", Error;
+    /// A message of another element type than is expected.
+    DTYPE_MISMATCH = "K0532", "message-type-mismatch", Error;
+    /// A message that is never received.
+    NEVER_RECEIVED = "K0533", "never-received", Error;
+    /// A message that is never sent.
+    NEVER_SENT = "K0534", "never-sent", Error;
+    /// PEs that wait for each other.
+    DEADLOCK = "K0535", "deadlock", Error;
+    /// An integer divided by zero while a stream is walked.
+    SCALAR_DIVISION_BY_ZERO = "K0536", "scalar-division-by-zero", Error;
+    /// A loop that never ends.
+    ENDLESS_LOOP = "K0537", "endless-loop", Error;
+    /// An assertion that does not hold on some PE.
+    ASSERTION_FAILED = "K0538", "assertion-failed", Error;
+    /// A PE with more commands than can be numbered.
+    STREAM_TOO_LONG = "K0539", "stream-too-long", Error;
 }
