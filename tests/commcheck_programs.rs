@@ -49,8 +49,7 @@ fn kernel(rest: impl FnOnce(&mut Kernel, kbc::ir::Value)) -> Function {
 
 fn receives_first() -> Function {
     kernel(|kernel, tile| {
-        let received = kernel.recv("W", &f16s(64), 40);
-        kernel.release(received, 40);
+        kernel.recv("W", &f16s(64), 40);
         kernel.send("E", tile, 41);
     })
 }
@@ -63,8 +62,7 @@ fn sends_ahead(count: i64) -> Function {
             vec![]
         });
         kernel.repeat(count, &[], 41, |kernel, _| {
-            let received = kernel.recv("W", &f16s(64), 41);
-            kernel.release(received, 41);
+            kernel.recv("W", &f16s(64), 41);
             vec![]
         });
     })
@@ -78,8 +76,7 @@ fn exchanges(sent: i64, received: i64) -> Function {
             vec![]
         });
         for _ in 0..received {
-            let tile = kernel.recv("W", &f16s(64), 41);
-            kernel.release(tile, 41);
+            kernel.recv("W", &f16s(64), 41);
         }
     })
 }
@@ -151,10 +148,8 @@ fn what_is_received_must_be_sent() {
     let tile = kernel.load(t_ptr, &f16s(64), 4);
     let is_first = kernel.compare(CompareOp::Eq, rank, 0, 5);
     kernel.when(is_first, 5, |kernel| {
-        let one = kernel.recv("W", &f16s(64), 6);
-        kernel.release(one, 6);
-        let two = kernel.recv("W", &f16s(64), 7);
-        kernel.release(two, 7);
+        kernel.recv("W", &f16s(64), 6);
+        kernel.recv("W", &f16s(64), 7);
     });
     let is_last = kernel.compare(CompareOp::Eq, rank, 3, 8);
     kernel.when(is_last, 8, |kernel| kernel.send("E", tile, 9));
@@ -169,8 +164,7 @@ fn what_is_received_must_be_sent() {
 fn a_one_sided_wrong_direction_names_both_lines() {
     let wrong = kernel(|kernel, tile| {
         kernel.send("E", tile, 40);
-        let received = kernel.recv("E", &f16s(64), 41);
-        kernel.release(received, 41);
+        kernel.recv("E", &f16s(64), 41);
     });
     let found = fault(&compile(&wrong, &launch(4)));
     assert_eq!(found.code.id, "K0534");
@@ -187,8 +181,7 @@ fn a_full_queue_that_nobody_reads_is_named() {
             vec![]
         });
         kernel.repeat(9, &[], 41, |kernel, _| {
-            let received = kernel.recv("E", &f16s(64), 41);
-            kernel.release(received, 41);
+            kernel.recv("E", &f16s(64), 41);
             vec![]
         });
     });
@@ -201,8 +194,7 @@ fn a_full_queue_that_nobody_reads_is_named() {
 fn the_edge_of_a_mesh_has_no_neighbour() {
     let wrong = kernel(|kernel, tile| {
         kernel.send("intra_E", tile, 40);
-        let received = kernel.recv("intra_W", &f16s(64), 41);
-        kernel.release(received, 41);
+        kernel.recv("intra_W", &f16s(64), 41);
     });
     let found = check(&compile(&wrong, &launch(8))).expect_err("a mesh has edges");
     let codes: Vec<_> = found.iter().map(|it| (it.code.id, it.message.as_str())).collect();
@@ -220,8 +212,7 @@ fn both_sides_agree_on_size_and_type() {
     let expecting = |ty: Type| {
         kernel(|kernel, tile| {
             kernel.send("E", tile, 40);
-            let received = kernel.recv("W", &ty, 41);
-            kernel.release(received, 41);
+            kernel.recv("W", &ty, 41);
         })
     };
     let found = fault(&compile(&expecting(f16s(32)), &launch(4)));
@@ -239,12 +230,15 @@ fn both_sides_agree_on_size_and_type() {
 
 #[test]
 fn scalar_code_that_fails_is_reported_with_its_pe() {
-    let (mut kernel, _) = Kernel::new();
+    let (mut kernel, t_ptr) = Kernel::new();
     let rank = kernel.rank(3);
     let ten = kernel.int(10);
     let two = kernel.int(2);
     let divisor = kernel.binary(BinaryOp::Sub, rank, two, 4);
-    kernel.binary(BinaryOp::FloorDiv, ten, divisor, 5);
+    let quotient = kernel.binary(BinaryOp::FloorDiv, ten, divisor, 5);
+    let addr = kernel.binary(BinaryOp::Add, t_ptr, quotient, 6);
+    let tile = kernel.load(t_ptr, &f16s(64), 6);
+    kernel.store(addr, tile, 6);
     let found = fault(&compile(&kernel.end(), &launch(4)));
     assert_eq!(found.code.id, "K0536");
     assert_eq!(found.message, "an integer is divided by zero on PE 2");
@@ -266,8 +260,7 @@ fn who_waits_for_a_failed_pe_is_not_reported() {
     let condition = kernel.compare(CompareOp::Ne, rank, 2, 5);
     kernel.op(Assert { condition, message: String::new() }, vec![], 5);
     kernel.send("E", tile, 40);
-    let received = kernel.recv("W", &f16s(64), 41);
-    kernel.release(received, 41);
+    kernel.recv("W", &f16s(64), 41);
     let found = fault(&compile(&kernel.end(), &launch(4)));
     assert_eq!(found.code.id, "K0538");
 }
@@ -294,8 +287,7 @@ fn a_branch_on_the_program_id_refuses_the_shortcut() {
     let parity = kernel.binary(BinaryOp::Rem, rank, two, 5);
     let even = kernel.compare(CompareOp::Eq, parity, 0, 5);
     kernel.when(even, 5, |kernel| kernel.send("E", tile, 6));
-    let received = kernel.recv("W", &f16s(64), 7);
-    kernel.release(received, 7);
+    kernel.recv("W", &f16s(64), 7);
     let odd = kernel.compare(CompareOp::Eq, parity, 1, 8);
     kernel.when(odd, 8, |kernel| kernel.send("E", tile, 9));
     let function = kernel.end();
@@ -311,8 +303,7 @@ fn a_branch_without_communication_keeps_the_shortcut() {
     let rank = kernel.rank(3);
     let tile = kernel.load(t_ptr, &f16s(64), 4);
     kernel.send("E", tile, 40);
-    let received = kernel.recv("W", &f16s(64), 41);
-    kernel.release(received, 41);
+    kernel.recv("W", &f16s(64), 41);
     let is_first = kernel.compare(CompareOp::Eq, rank, 0, 50);
     kernel.when(is_first, 50, |kernel| kernel.store(t_ptr, tile, 51));
     let report = check(&compile(&kernel.end(), &launch(4))).expect("it is right");

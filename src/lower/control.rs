@@ -49,7 +49,7 @@ impl<'a> Emitter<'a> {
         let function = self.function;
         let Some(op) = function.blocks[block].ops.get(at).copied() else { return Ok(()) };
         self.tasks.push(Task::Ops { block, at: at + 1 });
-        if self.slice.is_some_and(|slice| !slice.has(op)) {
+        if !self.has(op) {
             return Ok(());
         }
         self.current = op;
@@ -183,7 +183,7 @@ impl<'a> Emitter<'a> {
         let (mut scalars, mut constants, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
         for (to, from) in to.iter().zip(from) {
             if self.is_tile(*to) {
-                if self.slice.is_none() {
+                if !self.only_addresses() {
                     tiles.push((self.tile(*to)?.0, self.dense(*from)?.0));
                 }
                 continue;

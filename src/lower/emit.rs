@@ -15,6 +15,7 @@ use crate::command::{
 use crate::diag::{Diagnostic, Reported, Sink, internal};
 use crate::ir::{DmaDesc, Function, Literal, OpId, Storage, TileType, Value, ValueData};
 use crate::launch::Launch;
+use crate::passes::liveness::Liveness;
 use crate::shape::Shape;
 use crate::source::Span;
 
@@ -35,8 +36,7 @@ pub(super) struct Emitter<'a> {
     /// The queues by the name of their direction.
     queues: FxHashMap<&'a str, QueueId>,
     sink: &'a mut Sink,
-    /// What to emit, where that is not everything.
-    pub(super) slice: Option<&'a Slice>,
+    part: Part<'a>,
     pub(super) code: Code,
     /// The op that is being emitted.
     pub(super) current: OpId,
@@ -54,11 +54,20 @@ pub(super) struct Source<'a> {
     pub(super) launch: &'a Launch,
     pub(super) num_programs: [u32; 3],
     pub(super) comm: &'a Comm,
-    /// What to emit, where that is not everything.
-    pub(super) slice: Option<&'a Slice>,
+    /// What to emit.
+    pub(super) part: Part<'a>,
 }
 
-/// The code of a function, with a register for each value and no live sets yet.
+/// What to emit of a function.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'a> {
+    /// All of it, with what must be left alone where a tile is made or a slot given back.
+    Whole(&'a Liveness),
+    /// What decides the addresses of its transfers. Tiles have no place.
+    Addresses(&'a Slice),
+}
+
+/// The code of a function, with a register for each value.
 pub(super) fn emit(source: &Source<'_>, sink: &mut Sink) -> Result<Code, Reported> {
     let function = source.function;
     let directions = source.comm.directions.iter().zip(0..);
@@ -80,7 +89,7 @@ pub(super) fn emit(source: &Source<'_>, sink: &mut Sink) -> Result<Code, Reporte
         num_programs: source.num_programs,
         queues,
         sink,
-        slice: source.slice,
+        part: source.part,
         code,
         current: OpId(0),
         scalars: SideTable::new(),
@@ -96,13 +105,37 @@ pub(super) fn emit(source: &Source<'_>, sink: &mut Sink) -> Result<Code, Reporte
 }
 
 impl<'a> Emitter<'a> {
+    /// Whether tiles are left out.
+    pub(super) fn only_addresses(&self) -> bool {
+        matches!(self.part, Part::Addresses(_))
+    }
+
+    /// Whether `op` is to be emitted.
+    pub(super) fn has(&self, op: OpId) -> bool {
+        match self.part {
+            Part::Whole(_) => true,
+            Part::Addresses(slice) => slice.has(op),
+        }
+    }
+
+    /// The tiles that the current op must leave alone.
+    pub(super) fn live_set(&mut self) -> Result<LiveSet, Reported> {
+        let Part::Whole(liveness) = self.part else { return Ok(LiveSet::default()) };
+        let start = self.code.live.len() as u32;
+        for rival in liveness.rivals(self.current) {
+            let tile = self.tile(*rival)?;
+            self.code.live.push(tile);
+        }
+        Ok(LiveSet { start, len: self.code.live.len() as u32 - start })
+    }
+
     /// Gives each parameter the launch's argument.
     fn bind_params(&mut self) {
         for param in &self.function.params {
             let value = self.launch.arg(&param.name).map(Operand::Const);
             self.scalars.set(param.value, value);
         }
-        if self.slice.is_some() {
+        if self.only_addresses() {
             self.code.tiles = 1;
         }
     }
@@ -115,7 +148,7 @@ impl<'a> Emitter<'a> {
     }
 
     pub(super) fn fresh_tile(&mut self) -> TileReg {
-        if self.slice.is_some() {
+        if self.only_addresses() {
             return TileReg(0);
         }
         self.code.tiles += 1;
@@ -177,7 +210,7 @@ impl<'a> Emitter<'a> {
 
     /// The register that names where a tile is.
     pub(super) fn tile(&mut self, value: Value) -> Result<TileReg, Reported> {
-        if self.slice.is_some() {
+        if self.only_addresses() {
             return Ok(TileReg(0));
         }
         self.tiles[value].ok_or_else(|| {
@@ -196,7 +229,7 @@ impl<'a> Emitter<'a> {
 
     /// The register of a tile that must lie row by row.
     pub(super) fn dense(&mut self, value: Value) -> Result<TileReg, Reported> {
-        if self.slice.is_none() && !self.function.is_row_major(value) {
+        if !self.only_addresses() && !self.function.is_row_major(value) {
             let name = self.function.display_name(value);
             let rule = "is used as a whole tile but does not lie row by row";
             return Err(self.bug(&format!("the view `{name}` {rule}")));
@@ -220,7 +253,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn define(&mut self) -> Result<TileReg, Reported> {
         let result = self.result()?;
         let dst = self.name_tile_result()?;
-        if self.slice.is_some() {
+        if self.only_addresses() {
             return Ok(dst);
         }
         let Some(Storage::Buffer(buffer)) = self.data(result).storage else {
@@ -228,7 +261,8 @@ impl<'a> Emitter<'a> {
             return Err(self.bug(&format!("the tile `{name}` was given no buffer")));
         };
         let bytes = self.data(result).ty.tile().and_then(TileType::bytes).unwrap_or(0);
-        let pc = self.push(Inst::Define { dst, buffer: buffer.0, bytes, live: LiveSet::default() });
+        let live = self.live_set()?;
+        let pc = self.push(Inst::Define { dst, buffer: buffer.0, bytes, live });
         self.name_at(pc, result);
         Ok(dst)
     }

@@ -10,7 +10,6 @@
 mod comm;
 mod control;
 mod emit;
-mod liveness;
 mod moves;
 mod ops;
 mod registers;
@@ -25,6 +24,8 @@ use crate::command::{Agent, Code, Comm, GridShape, Program};
 use crate::diag::{Diagnostic, Reported, Sink, lowering};
 use crate::ir::Function;
 use crate::launch::{AddressMap, Launch};
+use crate::passes::liveness::Liveness;
+use crate::passes::origins::Origins;
 use crate::topology::{Extent, PeId};
 
 /// The program of one launch of `function` on a machine of this extent. Its memory is empty: the
@@ -40,22 +41,18 @@ pub fn lower(
     comm: Comm,
     sink: &mut Sink,
 ) -> Result<Program, Reported> {
+    let programs = check_size(launch, extent, sink)?;
     let num_programs = launch.num_programs(extent);
-    let source = emit::Source { function, launch, num_programs, comm: &comm, slice: None };
+    let liveness = Liveness::of(function, &Origins::of(function));
+    let part = emit::Part::Whole(&liveness);
+    let source = emit::Source { function, launch, num_programs, comm: &comm, part };
     let mut code = emit::emit(&source, sink)?;
-    liveness::fill_live_sets(&mut code);
     registers::assign_registers(&mut code);
-    bind(code, launch, extent, comm, sink)
+    Ok(bind(code, (launch, programs), extent, comm))
 }
 
-/// The program in which every rank of the launch runs `code`.
-fn bind(
-    code: Code,
-    launch: &Launch,
-    extent: &Extent,
-    comm: Comm,
-    sink: &mut Sink,
-) -> Result<Program, Reported> {
+/// The number of programs, if the machine has a PE for every rank.
+fn check_size(launch: &Launch, extent: &Extent, sink: &mut Sink) -> Result<u32, Reported> {
     let pes = extent.pe_count();
     if launch.world > pes {
         let message =
@@ -63,11 +60,15 @@ fn bind(
         let help = format!("launch at most {pes} ranks, or name a topology with more PEs");
         return Err(sink.error(Diagnostic::global(lowering::WORLD_TOO_LARGE, message).help(help)));
     }
-    let Some(programs) = launch.program_count() else {
+    launch.program_count().ok_or_else(|| {
         let [x, y, z] = launch.num_programs(extent);
         let message = format!("the grid {x} x {y} x {z} has more than 4,294,967,295 programs");
-        return Err(sink.error(Diagnostic::global(lowering::GRID_TOO_LARGE, message)));
-    };
+        sink.error(Diagnostic::global(lowering::GRID_TOO_LARGE, message))
+    })
+}
+
+/// The program in which every rank of the launch runs `code`.
+fn bind(code: Code, (launch, programs): (&Launch, u32), extent: &Extent, comm: Comm) -> Program {
     let name = code.name.clone();
     let mut codes = Arena::new();
     let code = codes.push(code);
@@ -83,5 +84,5 @@ fn bind(
             cubes_per_sip: extent.cubes.count(),
         },
     };
-    Ok(Program { name, codes, agents, grid, comm, memory: AddressMap::default() })
+    Program { name, codes, agents, grid, comm, memory: AddressMap::default() }
 }

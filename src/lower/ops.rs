@@ -3,13 +3,12 @@
 
 use super::emit::Emitter;
 use crate::command::{
-    Arg, ArgSpec, GemmSpec, LiveSet, MathOp, MathSpec, Message, Operand, Reg, ScalarExpr, Template,
+    Arg, ArgSpec, GemmSpec, MathOp, MathSpec, Message, Operand, Reg, ScalarExpr, Template,
 };
 use crate::diag::Reported;
-use crate::dtype::DType;
 use crate::ir;
-use crate::ir::{DmaDesc, DmaDim, Literal, Type, Value};
-use crate::ops::{BinaryOp, CostClass};
+use crate::ir::{DmaDesc, Value};
+use crate::ops::CostClass;
 use crate::shape::Shape;
 
 type Out = Result<(), Reported>;
@@ -70,46 +69,10 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The type that a scalar op computes in: pointers are byte addresses.
-    fn scalar_type(&self, value: Value) -> DType {
-        match &self.data(value).ty {
-            Type::Scalar(dtype) => *dtype,
-            Type::Pointer(_) | Type::Tile(_) | Type::Future(_) => DType::I64,
-        }
-    }
-
-    /// A pointer moved by a number of elements.
-    fn pointer_offset(&mut self, it: &ir::Binary) -> Out {
-        let is_pointer = |emitter: &Self, value| matches!(emitter.data(value).ty, Type::Pointer(_));
-        let (pointer, count) = if is_pointer(self, it.x) { (it.x, it.y) } else { (it.y, it.x) };
-        let moves = matches!(it.op, BinaryOp::Add | BinaryOp::Sub);
-        if !moves || is_pointer(self, count) {
-            return Err(self.bug("a pointer is moved by addition and subtraction only"));
-        }
-        let bytes = self.data(pointer).ty.dtype().bytes();
-        let (pointer, count) = (self.operand(pointer)?, self.operand(count)?);
-        let offset = if let Operand::Const(Literal::Int(count)) = count {
-            Operand::Const(Literal::Int(count.wrapping_mul(bytes as i64)))
-        } else {
-            let factor = Emitter::int(bytes);
-            let product = ScalarExpr::Binary(BinaryOp::Mul, DType::I64, count, factor);
-            Operand::Reg(self.compute_fresh(product))
-        };
-        self.compute(ScalarExpr::Binary(it.op, DType::I64, pointer, offset))
-    }
-
     /// What a message with the tile `value` holds.
     fn message(&mut self, value: Value) -> Result<Message, Reported> {
         let elements = self.shape(value)?.elements();
         Ok(Message { elements, dtype: self.data(value).ty.dtype() })
-    }
-
-    /// One contiguous run of a tile's elements.
-    fn contiguous(&mut self, tile: Value) -> Result<DmaDesc, Reported> {
-        let message = self.message(tile)?;
-        let elem_bytes = message.dtype.bytes();
-        let dim = DmaDim { extent: message.elements, stride: elem_bytes as i64 };
-        Ok(DmaDesc { dims: vec![dim], elem_bytes })
     }
 
     fn read(&mut self, base: Value, desc: DmaDesc) -> Out {
@@ -142,7 +105,7 @@ impl ir::Visit for Emitter<'_> {
         if self.gives_tile()? {
             return self.elementwise(MathOp::Unary(it.op), it.op.cost_class(), &[it.x]);
         }
-        let (dtype, x) = (self.scalar_type(it.x), self.operand(it.x)?);
+        let (dtype, x) = (self.data(it.x).ty.dtype(), self.operand(it.x)?);
         self.compute(ScalarExpr::Unary(it.op, dtype, x))
     }
 
@@ -150,12 +113,8 @@ impl ir::Visit for Emitter<'_> {
         if self.gives_tile()? {
             return self.elementwise(MathOp::Binary(it.op), it.op.cost_class(), &[it.x, it.y]);
         }
-        let result = self.result()?;
-        if matches!(self.data(result).ty, Type::Pointer(_)) {
-            return self.pointer_offset(it);
-        }
         let (x, y) = (self.operand(it.x)?, self.operand(it.y)?);
-        self.compute(ScalarExpr::Binary(it.op, self.scalar_type(it.x), x, y))
+        self.compute(ScalarExpr::Binary(it.op, self.data(it.x).ty.dtype(), x, y))
     }
 
     fn ternary(&mut self, it: &ir::Ternary) -> Out {
@@ -164,7 +123,7 @@ impl ir::Visit for Emitter<'_> {
             return self.elementwise(MathOp::Ternary(it.op), it.op.cost_class(), &args);
         }
         let args = [self.operand(it.x)?, self.operand(it.y)?, self.operand(it.z)?];
-        self.compute(ScalarExpr::Ternary(it.op, self.scalar_type(it.x), args))
+        self.compute(ScalarExpr::Ternary(it.op, self.data(it.x).ty.dtype(), args))
     }
 
     fn compare(&mut self, it: &ir::Compare) -> Out {
@@ -172,7 +131,7 @@ impl ir::Visit for Emitter<'_> {
             return self.elementwise(MathOp::Compare(it.op), CostClass::Simple, &[it.x, it.y]);
         }
         let (x, y) = (self.operand(it.x)?, self.operand(it.y)?);
-        self.compute(ScalarExpr::Compare(it.op, self.scalar_type(it.x), x, y))
+        self.compute(ScalarExpr::Compare(it.op, self.data(it.x).ty.dtype(), x, y))
     }
 
     fn select(&mut self, it: &ir::Select) -> Out {
@@ -189,7 +148,7 @@ impl ir::Visit for Emitter<'_> {
             return self.elementwise(MathOp::Cast, CostClass::Simple, &[it.x]);
         }
         let result = self.result()?;
-        let (x, to) = (self.operand(it.x)?, self.scalar_type(result));
+        let (x, to) = (self.operand(it.x)?, self.data(result).ty.dtype());
         self.compute(ScalarExpr::Cast(to, x))
     }
 
@@ -269,15 +228,12 @@ impl ir::Visit for Emitter<'_> {
         Ok(())
     }
 
-    fn load(&mut self, it: &ir::Load) -> Out {
-        let result = self.result()?;
-        let desc = self.contiguous(result)?;
-        self.read(it.ptr, desc)
+    fn load(&mut self, _: &ir::Load) -> Out {
+        Err(self.bug("a load is still to become a transfer"))
     }
 
-    fn store(&mut self, it: &ir::Store) -> Out {
-        let desc = self.contiguous(it.value)?;
-        self.write(it.ptr, desc, it.value)
+    fn store(&mut self, _: &ir::Store) -> Out {
+        Err(self.bug("a store is still to become a transfer"))
     }
 
     fn dma_read(&mut self, it: &ir::DmaRead) -> Out {
@@ -318,7 +274,7 @@ impl ir::Visit for Emitter<'_> {
     }
 
     fn release(&mut self, it: &ir::Release) -> Out {
-        let (tile, live) = (self.tile(it.tile)?, LiveSet::default());
+        let (tile, live) = (self.tile(it.tile)?, self.live_set()?);
         self.issue(Template::Release { tile, live });
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Only what decides addresses is walked (see `slice`), not the streams: a ring over 100,000
 //! ranks costs each of them its two transfers, not its 100,000 rounds.
 
-use super::{bind, emit, slice};
+use super::{bind, check_size, emit, slice};
 use crate::arena::Id;
 use crate::command::{AgentId, Comm, Command, DescId, Program, Walker};
 use crate::diag::{Reported, Sink};
@@ -62,11 +62,13 @@ pub fn touched(
     (bases, budget): (&[u64], u64),
     sink: &mut Sink,
 ) -> Result<Touched, Reported> {
+    let programs = check_size(launch, extent, sink)?;
     let slice = slice::Slice::of_addresses(function);
     let (num_programs, comm) = (launch.num_programs(extent), Comm::none());
-    let source = emit::Source { function, launch, num_programs, comm: &comm, slice: Some(&slice) };
+    let part = emit::Part::Addresses(&slice);
+    let source = emit::Source { function, launch, num_programs, comm: &comm, part };
     let code = emit::emit(&source, sink)?;
-    let program = bind(code, launch, extent, comm, sink)?;
+    let program = bind(code, (launch, programs), extent, comm);
     let by_agent = vec![None; program.agents.len()];
     let tensor = TouchedTensor { by_agent, ..TouchedTensor::default() };
     let tensors = vec![tensor; bases.len()];

@@ -3,15 +3,16 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use kbc::command::Program;
-use kbc::diag::{ColorChoice, Sink, to_text};
+use kbc::diag::{ColorChoice, Reported, Sink, to_text};
 use kbc::dtype::DType;
 use kbc::ir::{
-    Binary, BlockId, Buffer, Compare, Const, Dim, For, Function, If, Literal, Load, Op, ProgramId,
-    Recv, Release, Return, Send, Storage, Store, TileType, Type, Value, Yield,
+    self, Binary, Bindings, BlockId, Compare, Const, Dim, For, Function, If, Literal, Load, Module,
+    Op, ProgramId, Recv, Return, Send, Store, TileType, Type, Value, Yield,
 };
 use kbc::launch::{Deal, IpcqOptions, Launch};
 use kbc::lower::{self, Wiring};
 use kbc::ops::{BinaryOp, CompareOp};
+use kbc::passes;
 use kbc::source::{FileId, SourceMap, Span};
 use kbc::topology::neighbors::Neighbors;
 use kbc::topology::{Extent, Grid, PeParams, Spec};
@@ -54,9 +55,28 @@ pub(crate) fn try_compile(function: &Function, launch: &Launch) -> Result<Progra
     let neighbors = Neighbors::new(&EXTENT, launch.world);
     let params = params();
     let wiring = Wiring { launch, extent: &EXTENT, params: &params, neighbors: &neighbors };
-    let comm = lower::connect(&lower::traffic(function), &wiring, &mut sink);
-    let program = comm.and_then(|comm| lower::lower(function, launch, &EXTENT, comm, &mut sink));
+    let program = optimised(function, launch, &mut sink).and_then(|function| {
+        let comm = lower::connect(&lower::traffic(&function), &wiring, &mut sink)?;
+        lower::lower(&function, launch, &EXTENT, comm, &mut sink)
+    });
     program.map_err(|_| sink)
+}
+
+/// What the passes make of a kernel.
+pub(crate) fn optimised(
+    function: &Function,
+    launch: &Launch,
+    sink: &mut Sink,
+) -> Result<Function, Reported> {
+    let mut module = Module::default();
+    let kernel = module.functions.push(function.clone());
+    let violations = ir::verify::verify(&module);
+    assert!(violations.is_empty(), "{violations:?}");
+    let bindings = Bindings {
+        params: launch.args.iter().cloned().collect(),
+        num_programs: launch.num_programs(&EXTENT),
+    };
+    passes::run(&module, kernel, &bindings, &lower::limits(&params(), None), sink)
 }
 
 /// A file of a hundred numbered lines, eight bytes each: `line 07\n`.
@@ -115,19 +135,8 @@ impl Kernel {
         rank
     }
 
-    /// Puts a tile in a buffer of its own with this many copies.
-    pub(crate) fn buffer(&mut self, tile: Value, copies: u32) {
-        let bytes = self.function.ty(tile).tile().and_then(TileType::bytes).expect("a known size");
-        let end = |buffer: &Buffer| buffer.offset + buffer.bytes * u64::from(buffer.copies);
-        let offset = self.function.buffers.values().map(end).max().unwrap_or(0);
-        let buffer = self.function.buffers.push(Buffer { offset, bytes, copies });
-        self.function.values[tile].storage = Some(Storage::Buffer(buffer));
-    }
-
     pub(crate) fn load(&mut self, ptr: Value, ty: &Type, at: usize) -> Value {
-        let tile = self.op(Load { ptr }, vec![ty.clone()], at)[0];
-        self.buffer(tile, 1);
-        tile
+        self.op(Load { ptr }, vec![ty.clone()], at)[0]
     }
 
     pub(crate) fn store(&mut self, ptr: Value, value: Value, at: usize) {
@@ -140,19 +149,7 @@ impl Kernel {
 
     pub(crate) fn recv(&mut self, dir: &str, ty: &Type, at: usize) -> Value {
         let recv = Recv { dir: dir.into(), dst: None, consume: true };
-        let tile = self.op(recv, vec![ty.clone()], at)[0];
-        self.function.values[tile].storage = Some(Storage::Slot);
-        tile
-    }
-
-    pub(crate) fn release(&mut self, tile: Value, at: usize) {
-        self.op(Release { tile }, vec![], at);
-    }
-
-    pub(crate) fn add(&mut self, x: Value, y: Value, at: usize) -> Value {
-        let sum = self.binary(BinaryOp::Add, x, y, at);
-        self.buffer(sum, 1);
-        sum
+        self.op(recv, vec![ty.clone()], at)[0]
     }
 
     /// A loop over `0..count` that carries `inits`; `body` is given the carried values and gives
@@ -174,15 +171,11 @@ impl Kernel {
         let values = body(self, &carried);
         self.op(Yield { values }, vec![], at);
         self.block = outer;
-        let results = self.op(
+        self.op(
             For { lo, hi, step, inits: inits.to_vec(), body: inner, unroll: false, stages: 1 },
             types,
             at,
-        );
-        for value in carried.into_iter().chain(results.iter().copied()) {
-            self.function.values[value].storage = Some(Storage::Alias);
-        }
-        results
+        )
     }
 
     /// Runs `body` where `condition` holds.
@@ -213,7 +206,7 @@ pub(crate) fn f16s(elements: i64) -> Type {
     Type::Tile(TileType::new(vec![Dim::Const(elements)], DType::F16))
 }
 
-/// `kernels/ring_allreduce.kb` for tiles of 64 `f16`s, as the passes would leave it.
+/// `kernels/ring_allreduce.kb` for tiles of 64 `f16`s.
 pub(crate) fn ring_all_reduce(world: i64) -> Function {
     let (mut kernel, t_ptr) = Kernel::new();
     let ty = f16s(64);
@@ -233,11 +226,8 @@ pub(crate) fn ring_all_reduce(world: i64) -> Function {
         kernel.name(received, "received");
         let sum = kernel.binary(BinaryOp::Add, acc, received, 18);
         kernel.name(sum, "acc");
-        kernel.buffer(sum, 2);
-        kernel.release(current, 19);
         vec![sum, received]
     });
-    kernel.release(results[1], 21);
     kernel.store(addr, results[0], 21);
     kernel.end()
 }
