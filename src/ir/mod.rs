@@ -11,6 +11,7 @@
 pub mod eval;
 mod layout;
 mod op;
+pub mod parse;
 pub mod print;
 mod types;
 pub mod verify;

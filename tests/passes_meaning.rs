@@ -1,0 +1,71 @@
+//! The passes keep the meaning of random kernels, and allocation keeps it in memory.
+//!
+//! Each kernel is run by a reference interpreter on several programs of a grid: before any pass,
+//! after each pass, and at the end by storage, with tiles in scratch memory and slots that are
+//! released. What it sends, receives, loads and stores must be the same each time, and no byte
+//! may be read that something else has overwritten, no slot after its release; every slot is
+//! released exactly once.
+
+mod support;
+
+use kbc::diag::Sink;
+use kbc::ir::print::{print, print_function};
+use kbc::ir::{Bindings, Function, Module};
+use kbc::passes::{Context, run_observed};
+use support::interpreter::{run_by_storage, run_by_value};
+use support::{bindings, limits, random_ir};
+
+const PROGRAMS: [[i64; 3]; 4] = [[0, 0, 0], [1, 0, 0], [3, 1, 0], [7, 1, 0]];
+
+fn grid(bindings: &Bindings, id: [i64; 3]) -> ([i64; 3], [i64; 3]) {
+    (id, bindings.num_programs.map(i64::from))
+}
+
+/// Every stage of a kernel, and the function that comes out; `None` if the launch is refused.
+fn stages(module: &Module, bindings: &Bindings) -> Option<Vec<(&'static str, Function)>> {
+    let mut limits = limits();
+    limits.tcm_bytes = 1 << 30;
+    let mut sink = Sink::new();
+    let kernel = module.kernels().next().expect("there is a kernel");
+    let mut context = Context { module, bindings, limits: &limits, sink: &mut sink };
+    let mut stages = Vec::new();
+    let result = run_observed(&mut context, kernel, &mut |pass, function| {
+        stages.push((pass.name(), function.clone()));
+    });
+    let bugs: Vec<_> = sink.diagnostics().iter().filter(|it| it.code.id == "K0001").collect();
+    assert!(bugs.is_empty(), "{bugs:#?}\n{}", print(module));
+    result.ok().map(|_| stages)
+}
+
+fn check(seed: u64) -> bool {
+    let module = random_ir::module(seed);
+    let bindings = bindings(&random_ir::arguments());
+    let Some(stages) = stages(&module, &bindings) else { return false };
+    let kernel = &module.functions[module.kernels().next().expect("there is a kernel")];
+    let last = &stages.last().expect("there are passes").1;
+    for id in PROGRAMS {
+        let grid = grid(&bindings, id);
+        let expected = run_by_value(Some(&module), kernel, &bindings.params, grid);
+        for (name, function) in &stages {
+            let found = run_by_value(Some(&module), function, &bindings.params, grid);
+            assert_eq!(
+                found.events,
+                expected.events,
+                "seed {seed}, program {id:?}, after {name}\n{}\n{}",
+                print(&module),
+                print_function(function)
+            );
+        }
+        let found = run_by_storage(last, grid);
+        let text = || format!("seed {seed}, program {id:?}\n{}\n{}", print(&module), print_function(last));
+        assert!(found.faults.is_empty(), "{:#?} {}", found.faults, text());
+        assert_eq!(found.events, expected.events, "by storage, {}", text());
+    }
+    true
+}
+
+#[test]
+fn passes_keep_the_meaning_of_random_kernels() {
+    let launched = (0..1000).filter(|seed| check(*seed)).count();
+    assert!(launched > 500, "only {launched} of 1000 kernels can be launched");
+}

@@ -1,0 +1,658 @@
+//! A tiny reference interpreter of the IR.
+//!
+//! It computes with *terms*: an element of a tile is a 64-bit hash of how it was computed, so two
+//! runs agree only if they compute the same things in the same way, whatever the numbers. Scalars
+//! are numbers. What a run does is its list of [`Event`]s.
+//!
+//! A function is run by value, which is what the IR means; or, after allocation, by storage: every
+//! tile lies in simulated scratch memory or in a slot, loops move descriptors, slots are given
+//! back, and reading bytes that something else has overwritten gives a term that fits nothing.
+
+use std::collections::BTreeMap;
+
+use kbc::arena::SideTable;
+use kbc::ir::eval;
+use kbc::ir::{
+    BlockId, Dim, Function, Literal, Module, Nest, Op, OpId, Storage, TileType, Type, Value,
+};
+use kbc::passes::liveness::Liveness;
+use kbc::passes::origins::Origins;
+
+/// Something that a program does to the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Send { dir: String, tile: Vec<u64> },
+    /// Claims the next message.
+    Recv { dir: String },
+    Load { address: i64, elements: usize },
+    Store { address: i64, tile: Vec<u64> },
+    /// An assertion failed, or an integer was divided by zero.
+    Stop,
+}
+
+/// What a run did, and what went wrong with its storage.
+#[derive(Debug, Default)]
+pub struct Run {
+    pub events: Vec<Event>,
+    /// Slots released twice, never, or read after their release; bytes read that were overwritten.
+    pub faults: Vec<String>,
+}
+
+/// The longest run, in ops.
+const MAX_STEPS: usize = 20_000;
+
+/// Runs `function` by value, as program `id` of a grid; parameters are looked up in `params`.
+pub fn run_by_value(
+    module: Option<&Module>,
+    function: &Function,
+    params: &BTreeMap<String, Literal>,
+    grid: ([i64; 3], [i64; 3]),
+) -> Run {
+    let mut machine = Machine::new(module, grid, None);
+    let args = function.params.iter().map(|param| Held::Scalar(params[&param.name])).collect();
+    let _ = machine.call(function, args);
+    machine.run
+}
+
+/// Runs an allocated function by storage, as program `id` of a grid.
+pub fn run_by_storage(function: &Function, grid: ([i64; 3], [i64; 3])) -> Run {
+    let origins = Origins::of(function);
+    let memory = Memory {
+        liveness: Liveness::of(function, &origins),
+        bytes: BTreeMap::new(),
+        slots: Vec::new(),
+    };
+    let mut machine = Machine::new(None, grid, Some(memory));
+    let ended = machine.call(function, Vec::new()).is_ok();
+    let slots = machine.memory.map(|memory| memory.slots).unwrap_or_default();
+    for (index, slot) in slots.iter().enumerate() {
+        if ended && slot.releases != 1 {
+            machine.run.faults.push(format!("slot {index} is released {} times", slot.releases));
+        }
+    }
+    machine.run
+}
+
+/// What a value is at run time.
+#[derive(Clone, Debug)]
+enum Held {
+    Scalar(Literal),
+    /// The elements, row by row.
+    Tile(Vec<u64>),
+    /// Where the elements of the tile, or of the tile that it views, begin.
+    Place(Place),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Scratch(u64),
+    Slot(usize),
+}
+
+struct Slot {
+    tile: Vec<u64>,
+    releases: usize,
+}
+
+struct Memory {
+    liveness: Liveness,
+    /// Which term each byte of scratch belongs to, and which byte of it.
+    bytes: BTreeMap<u64, (u64, u64)>,
+    slots: Vec<Slot>,
+}
+
+/// The run is over.
+struct Stopped;
+
+struct Machine<'m> {
+    module: Option<&'m Module>,
+    id: [i64; 3],
+    extents: [i64; 3],
+    memory: Option<Memory>,
+    /// Memory of the world: what was stored where.
+    world: BTreeMap<i64, (u64, u64)>,
+    received: BTreeMap<String, u64>,
+    steps: usize,
+    run: Run,
+}
+
+struct Frame<'f> {
+    f: &'f Function,
+    values: SideTable<Value, Option<Held>>,
+}
+
+fn hash(parts: &[u64]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325_u64;
+    for part in parts {
+        state = (state ^ part).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+        state ^= state >> 29;
+    }
+    state
+}
+
+fn word(text: &str) -> u64 {
+    hash(&text.bytes().map(u64::from).collect::<Vec<_>>())
+}
+
+fn scalar_term(literal: Literal) -> u64 {
+    match literal {
+        Literal::Int(value) => hash(&[1, value as u64]),
+        Literal::Float(value) => hash(&[2, value.to_bits()]),
+    }
+}
+
+impl<'f> Frame<'f> {
+    fn held(&self, value: Value) -> &Held {
+        self.values[value].as_ref().expect("verified IR defines values before it uses them")
+    }
+
+    fn literal(&self, value: Value) -> Literal {
+        match self.held(value) {
+            Held::Scalar(literal) => *literal,
+            other => panic!("{other:?} is no scalar"),
+        }
+    }
+
+    fn int(&self, value: Value) -> i64 {
+        self.literal(value).as_int().expect("an integer")
+    }
+
+    fn shape(&self, tile: &TileType) -> Vec<usize> {
+        let extent = |dim: &Dim| match dim {
+            Dim::Const(extent) => *extent as usize,
+            Dim::Value(value) => self.int(*value) as usize,
+        };
+        tile.dims.iter().map(extent).collect()
+    }
+
+    fn shape_of(&self, value: Value) -> Vec<usize> {
+        self.shape(self.f.ty(value).tile().expect("a tile"))
+    }
+}
+
+/// Every index of a shape, row by row.
+fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for extent in shape {
+        all = all
+            .into_iter()
+            .flat_map(|index| {
+                (0..*extent).map(move |at| index.iter().copied().chain([at]).collect())
+            })
+            .collect();
+    }
+    all
+}
+
+fn flat(index: &[usize], shape: &[usize]) -> usize {
+    index.iter().zip(shape).fold(0, |flat, (at, extent)| flat * extent + at)
+}
+
+/// The element that `index` of a larger shape reads of a tile that broadcasts to it.
+fn broadcast_flat(index: &[usize], shape: &[usize]) -> usize {
+    let lead = index.len() - shape.len();
+    let own: Vec<usize> = index[lead..]
+        .iter()
+        .zip(shape)
+        .map(|(at, extent)| if *extent == 1 { 0 } else { *at })
+        .collect();
+    flat(&own, shape)
+}
+
+impl<'m> Machine<'m> {
+    fn new(module: Option<&'m Module>, grid: ([i64; 3], [i64; 3]), memory: Option<Memory>) -> Self {
+        Machine {
+            module,
+            id: grid.0,
+            extents: grid.1,
+            memory,
+            world: BTreeMap::new(),
+            received: BTreeMap::new(),
+            steps: 0,
+            run: Run::default(),
+        }
+    }
+
+    fn call(&mut self, f: &Function, args: Vec<Held>) -> Result<Vec<Held>, Stopped> {
+        let mut frame = Frame { f, values: SideTable::new() };
+        for (param, arg) in f.params.iter().zip(args) {
+            frame.values.set(param.value, Some(arg));
+        }
+        self.block(&mut frame, f.entry)?;
+        Ok(self.handed_on(&frame, f.entry))
+    }
+
+    fn handed_on(&self, frame: &Frame<'_>, block: BlockId) -> Vec<Held> {
+        let values = frame.f.handed_on(block);
+        values.iter().map(|value| frame.held(*value).clone()).collect()
+    }
+
+    fn block(&mut self, frame: &mut Frame<'_>, block: BlockId) -> Result<(), Stopped> {
+        for op in &frame.f.blocks[block].ops {
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                return Err(Stopped);
+            }
+            self.op(frame, *op)?;
+        }
+        Ok(())
+    }
+
+    fn set_all(&self, frame: &mut Frame<'_>, values: &[Value], held: Vec<Held>) {
+        for (value, held) in values.iter().zip(held) {
+            frame.values.set(*value, Some(held));
+        }
+    }
+
+    fn op(&mut self, frame: &mut Frame<'_>, op: OpId) -> Result<(), Stopped> {
+        let f = frame.f;
+        let results = f.ops[op].results.clone();
+        match f.ops[op].op.nest() {
+            Nest::If(it) => {
+                let side = if frame.int(it.condition) != 0 { it.then } else { it.otherwise };
+                self.block(frame, side)?;
+                let given = self.handed_on(frame, side);
+                self.set_all(frame, &results, given);
+            }
+            Nest::For(it) => {
+                let args = f.blocks[it.body].args.clone();
+                let mut carried: Vec<Held> =
+                    it.inits.iter().map(|value| frame.held(*value).clone()).collect();
+                let (mut at, hi) = (frame.int(it.lo), frame.int(it.hi));
+                let step = frame.int(it.step);
+                while if step > 0 { at < hi } else { at > hi } {
+                    frame.values.set(args[0], Some(Held::Scalar(Literal::Int(at))));
+                    self.set_all(frame, &args[1..], carried);
+                    self.block(frame, it.body)?;
+                    carried = self.handed_on(frame, it.body);
+                    at += step;
+                }
+                self.set_all(frame, &results, carried);
+            }
+            Nest::While(it) => {
+                let mut carried: Vec<Held> =
+                    it.inits.iter().map(|value| frame.held(*value).clone()).collect();
+                loop {
+                    self.set_all(frame, &f.blocks[it.test].args.clone(), carried);
+                    self.block(frame, it.test)?;
+                    let handed = self.handed_on(frame, it.test);
+                    let end = f.terminator(it.test).expect("a verified block ends");
+                    let Op::Condition(test) = &f.ops[end].op else { panic!("a test ends in it") };
+                    if frame.int(test.condition) == 0 {
+                        self.set_all(frame, &results, handed);
+                        break;
+                    }
+                    self.set_all(frame, &f.blocks[it.body].args.clone(), handed);
+                    self.block(frame, it.body)?;
+                    carried = self.handed_on(frame, it.body);
+                }
+            }
+            Nest::Plain => self.plain(frame, op)?,
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, frame: &mut Frame<'_>, op: OpId) -> Result<(), Stopped> {
+        let f = frame.f;
+        let data = &f.ops[op];
+        if data.op.is_terminator() {
+            return Ok(());
+        }
+        if self.effect(frame, op)? {
+            return Ok(());
+        }
+        let result = f.result(op);
+        let held = match f.ty(result) {
+            Type::Scalar(_) | Type::Pointer(_) => Held::Scalar(self.scalar(frame, op)?),
+            Type::Tile(_) | Type::Future(_) if data.op.is_view() => self.view(frame, op),
+            Type::Tile(_) | Type::Future(_) => {
+                let tile = self.compute(frame, op);
+                self.define(frame, op, tile)
+            }
+        };
+        frame.values.set(result, Some(held));
+        Ok(())
+    }
+
+    /// A scalar result.
+    fn scalar(&mut self, frame: &Frame<'_>, op: OpId) -> Result<Literal, Stopped> {
+        let f = frame.f;
+        let ty = f.ty(f.result(op));
+        let dtype = ty.dtype();
+        let of = |value: Value| frame.literal(value);
+        let literal = match &f.ops[op].op {
+            Op::Const(it) if matches!(ty, Type::Scalar(_)) => eval::wrap(dtype, it.value),
+            Op::Const(it) => it.value,
+            Op::Unary(it) => eval::unary(it.op, dtype, of(it.x)),
+            Op::Binary(it) if matches!(ty, Type::Pointer(_)) => {
+                let bytes = frame.int(it.y).wrapping_mul(dtype.bytes() as i64);
+                let back = it.op == kbc::ops::BinaryOp::Sub;
+                let base = frame.int(it.x);
+                let at = if back { base.wrapping_sub(bytes) } else { base.wrapping_add(bytes) };
+                Literal::Int(at)
+            }
+            Op::Binary(it) => match eval::binary(it.op, dtype, of(it.x), of(it.y)) {
+                Some(value) => value,
+                None => {
+                    self.run.events.push(Event::Stop);
+                    return Err(Stopped);
+                }
+            },
+            Op::Ternary(it) => eval::ternary(it.op, dtype, [of(it.x), of(it.y), of(it.z)]),
+            Op::Compare(it) => eval::compare(it.op, f.ty(it.x).dtype(), of(it.x), of(it.y)),
+            Op::Select(it) if frame.int(it.condition) != 0 => of(it.x),
+            Op::Select(it) => of(it.y),
+            Op::Cast(it) => eval::wrap(it.to, of(it.x)),
+            Op::Extent(it) if frame.int(it.x) == 1 => of(it.y),
+            Op::Extent(it) => of(it.x),
+            Op::ProgramId(it) => Literal::Int(self.id[it.axis as usize]),
+            Op::NumPrograms(it) => Literal::Int(self.extents[it.axis as usize]),
+            other => panic!("{other:?} gives no scalar"),
+        };
+        Ok(literal)
+    }
+
+    /// Runs an op with an effect; says whether it was one.
+    fn effect(&mut self, frame: &mut Frame<'_>, op: OpId) -> Result<bool, Stopped> {
+        let f = frame.f;
+        let results = f.ops[op].results.clone();
+        match &f.ops[op].op {
+            Op::Load(it) => self.load(frame, op, it.ptr),
+            Op::DmaRead(it) => self.load(frame, op, it.base),
+            Op::Store(it) => self.store(frame, it.ptr, it.value),
+            Op::DmaWrite(it) => self.store(frame, it.base, it.value),
+            Op::Send(it) => {
+                let tile = self.read(frame, it.src);
+                self.run.events.push(Event::Send { dir: it.dir.clone(), tile });
+            }
+            Op::Recv(it) => {
+                let tile = self.message(frame, results[0], &it.dir);
+                let held = match it.dst {
+                    Some(dst) if self.memory.is_some() => self.overwrite(frame, dst, &tile),
+                    Some(_) | None => self.slot(tile),
+                };
+                frame.values.set(results[0], Some(held));
+            }
+            Op::RecvAsync(it) => {
+                let tile = self.message(frame, results[0], &it.dir);
+                let held = self.slot(tile);
+                frame.values.set(results[0], Some(held));
+            }
+            Op::Wait(it) => {
+                let held = frame.held(it.future).clone();
+                frame.values.set(results[0], Some(held));
+            }
+            Op::Release(it) => self.release(frame, op, it.tile),
+            Op::Assert(it) => {
+                if frame.int(it.condition) == 0 {
+                    self.run.events.push(Event::Stop);
+                    return Err(Stopped);
+                }
+            }
+            Op::Call(it) => {
+                let args = it.args.iter().map(|arg| frame.held(*arg).clone()).collect();
+                let callee = &self.module.expect("calls have a module").functions[it.callee];
+                let given = self.call(callee, args)?;
+                self.set_all(frame, &results, given);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn load(&mut self, frame: &mut Frame<'_>, op: OpId, ptr: Value) {
+        let result = frame.f.result(op);
+        let elements = frame.shape_of(result).iter().product();
+        let address = frame.int(ptr);
+        let size = frame.f.ty(result).dtype().bytes();
+        self.run.events.push(Event::Load { address, elements });
+        let element = |index: usize| {
+            let at = address.wrapping_add(index as i64 * size as i64);
+            match self.world.get(&at) {
+                Some((term, bytes)) if *bytes == size => *term,
+                Some((term, _)) => hash(&[3, *term, size]),
+                None => hash(&[4, at as u64, size]),
+            }
+        };
+        let tile = (0..elements).map(element).collect();
+        let held = self.define(frame, op, tile);
+        frame.values.set(result, Some(held));
+    }
+
+    fn store(&mut self, frame: &Frame<'_>, ptr: Value, value: Value) {
+        let (address, tile) = (frame.int(ptr), self.read(frame, value));
+        let size = frame.f.ty(value).dtype().bytes();
+        for (index, term) in tile.iter().enumerate() {
+            let at = address.wrapping_add(index as i64 * size as i64);
+            self.world.insert(at, (*term, size));
+        }
+        self.run.events.push(Event::Store { address, tile });
+    }
+
+    fn message(&mut self, frame: &Frame<'_>, result: Value, dir: &str) -> Vec<u64> {
+        let elements: usize = frame.shape_of(result).iter().product();
+        let count = self.received.entry(String::from(dir)).or_insert(0);
+        *count += 1;
+        self.run.events.push(Event::Recv { dir: String::from(dir) });
+        (0..elements).map(|index| hash(&[5, word(dir), *count, index as u64])).collect()
+    }
+
+    fn slot(&mut self, tile: Vec<u64>) -> Held {
+        match &mut self.memory {
+            None => Held::Tile(tile),
+            Some(memory) => {
+                memory.slots.push(Slot { tile, releases: 0 });
+                Held::Place(Place::Slot(memory.slots.len() - 1))
+            }
+        }
+    }
+
+    fn release(&mut self, frame: &Frame<'_>, op: OpId, tile: Value) {
+        let Held::Place(Place::Slot(slot)) = *frame.held(tile) else { return };
+        let Some(memory) = &mut self.memory else { return };
+        let rivals = memory.liveness.rivals(op);
+        let held = |value: &Value| {
+            matches!(frame.values[*value], Some(Held::Place(Place::Slot(other))) if other == slot)
+        };
+        if !rivals.iter().any(held) {
+            memory.slots[slot].releases += 1;
+        }
+    }
+
+    /// A view, by value.
+    fn view(&mut self, frame: &Frame<'_>, op: OpId) -> Held {
+        let f = frame.f;
+        let result = f.result(op);
+        let x = f.viewed(result).expect("a view views");
+        if self.memory.is_some() {
+            return frame.held(x).clone();
+        }
+        let (from, to) = (frame.shape_of(x), frame.shape_of(result));
+        let tile = self.read(frame, x);
+        let element = |index: &Vec<usize>| match &f.ops[op].op {
+            Op::Transpose(it) => {
+                let mut own = vec![0; from.len()];
+                it.axes.iter().zip(index).for_each(|(axis, at)| own[*axis as usize] = *at);
+                tile[flat(&own, &from)]
+            }
+            Op::Broadcast(_) => tile[broadcast_flat(index, &from)],
+            _ => tile[flat(index, &to)],
+        };
+        Held::Tile(indices(&to).iter().map(element).collect())
+    }
+
+    /// The elements of a tile, row by row.
+    fn read(&mut self, frame: &Frame<'_>, value: Value) -> Vec<u64> {
+        let place = match frame.held(value) {
+            Held::Tile(tile) => return tile.clone(),
+            Held::Place(place) => *place,
+            Held::Scalar(_) => panic!("{value} is no tile"),
+        };
+        let strides = frame.f.strides(value).expect("an allocated tile has strides");
+        let offset = |index: &Vec<usize>| -> u64 {
+            index.iter().zip(&strides).map(|(at, stride)| *at as u64 * *stride as u64).sum()
+        };
+        let offsets: Vec<u64> = indices(&frame.shape_of(value)).iter().map(offset).collect();
+        let size = frame.f.ty(value).dtype().bytes();
+        offsets.into_iter().map(|at| self.read_element(place, at, size)).collect()
+    }
+
+    fn read_element(&mut self, place: Place, at: u64, size: u64) -> u64 {
+        let memory = self.memory.as_mut().expect("places lie in memory");
+        match place {
+            Place::Slot(slot) => {
+                if memory.slots[slot].releases > 0 {
+                    self.run.faults.push(format!("slot {slot} is read after its release"));
+                }
+                memory.slots[slot].tile[at as usize]
+            }
+            Place::Scratch(base) => {
+                let byte = |index: u64| memory.bytes.get(&(base + at * size + index)).copied();
+                let first = byte(0).map(|(term, _)| term);
+                let whole = (0..size).all(|index| byte(index) == first.map(|term| (term, index)));
+                match first {
+                    Some(term) if whole => term,
+                    _ => {
+                        self.run.faults.push(format!("byte {} is not whole", base + at * size));
+                        0
+                    }
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, base: u64, tile: &[u64], size: u64) {
+        let memory = self.memory.as_mut().expect("places lie in memory");
+        for (at, term) in tile.iter().enumerate() {
+            for index in 0..size {
+                memory.bytes.insert(base + at as u64 * size + index, (*term, index));
+            }
+        }
+    }
+
+    /// `recv` into a tile: its bytes are new, and whoever else shows them sees that.
+    fn overwrite(&mut self, frame: &Frame<'_>, dst: Value, tile: &[u64]) -> Held {
+        let held = frame.held(dst).clone();
+        let slot = self.slot(tile.to_vec());
+        if let (Some(memory), Held::Place(Place::Slot(slot))) = (&mut self.memory, slot) {
+            // The slot is copied out of and free at once.
+            memory.slots[slot].releases += 1;
+        }
+        match held {
+            Held::Place(Place::Scratch(base)) => {
+                self.write(base, tile, frame.f.ty(dst).dtype().bytes());
+            }
+            _ => self.run.faults.push(String::from("`recv` copies into a slot")),
+        }
+        held
+    }
+
+    /// Puts the result of `op` where it belongs.
+    fn define(&mut self, frame: &Frame<'_>, op: OpId, tile: Vec<u64>) -> Held {
+        let Some(memory) = &self.memory else { return Held::Tile(tile) };
+        let result = frame.f.result(op);
+        let Some(Storage::Buffer(buffer)) = frame.f.values[result].storage else {
+            panic!("{result} has no buffer");
+        };
+        let buffer = &frame.f.buffers[buffer];
+        let held = |place: Place| {
+            let is_in = |value: &Value| matches!(frame.values[*value], Some(Held::Place(other)) if other == place);
+            memory.liveness.rivals(op).iter().any(is_in)
+        };
+        let copies = (0..u64::from(buffer.copies)).map(|copy| buffer.offset + copy * buffer.bytes);
+        let free = copies.into_iter().find(|base| !held(Place::Scratch(*base)));
+        let base = free.unwrap_or_else(|| {
+            self.run.faults.push(format!("{result} finds every copy of its buffer taken"));
+            buffer.offset
+        });
+        self.write(base, &tile, frame.f.ty(result).dtype().bytes());
+        Held::Place(Place::Scratch(base))
+    }
+
+    /// The elements of a computed tile.
+    fn compute(&mut self, frame: &Frame<'_>, op: OpId) -> Vec<u64> {
+        let f = frame.f;
+        let result = f.result(op);
+        let shape = frame.shape_of(result);
+        let dtype = word(f.ty(result).dtype().name());
+        let mut each = |name: &str, operands: &[Value]| -> Vec<u64> {
+            let operands: Vec<(Vec<u64>, Vec<usize>)> =
+                operands.iter().map(|value| self.operand(frame, *value)).collect();
+            let element = |index: &Vec<usize>| {
+                let mut parts = vec![6, word(name), dtype];
+                parts.extend(operands.iter().map(|(tile, own)| tile[broadcast_flat(index, own)]));
+                hash(&parts)
+            };
+            indices(&shape).iter().map(element).collect()
+        };
+        match &f.ops[op].op {
+            Op::Unary(it) => each(it.op.name(), &[it.x]),
+            Op::Binary(it) => each(it.op.name(), &[it.x, it.y]),
+            Op::Ternary(it) => each(it.op.name(), &[it.x, it.y, it.z]),
+            Op::Compare(it) => each(it.op.name(), &[it.x, it.y]),
+            Op::Select(it) => each("select", &[it.condition, it.x, it.y]),
+            Op::Cast(it) => each("cast", &[it.x]),
+            Op::Full(it) => each("full", &[it.value]),
+            Op::Arange(it) => {
+                (0..shape[0]).map(|at| hash(&[7, it.start as u64, at as u64])).collect()
+            }
+            Op::Copy(it) => self.read(frame, it.x),
+            Op::Reduce(it) => {
+                let (tile, from) = self.operand(frame, it.x);
+                reduced(it.op.name(), (&tile, &from), it.axis, &shape)
+            }
+            Op::Dot(it) => {
+                let acc = it.acc.map(|acc| self.operand(frame, acc).0);
+                let (a, b) = (self.operand(frame, it.a), self.operand(frame, it.b));
+                product(&a, &b, acc.as_deref(), &shape)
+            }
+            other => panic!("{other:?} computes no tile"),
+        }
+    }
+
+    /// The elements and the shape of an operand; a scalar is one element.
+    fn operand(&mut self, frame: &Frame<'_>, value: Value) -> (Vec<u64>, Vec<usize>) {
+        match frame.held(value) {
+            Held::Scalar(literal) => (vec![scalar_term(*literal)], Vec::new()),
+            Held::Tile(_) | Held::Place(_) => (self.read(frame, value), frame.shape_of(value)),
+        }
+    }
+}
+
+fn reduced(
+    name: &str,
+    (tile, from): (&[u64], &[usize]),
+    axis: Option<u32>,
+    shape: &[usize],
+) -> Vec<u64> {
+    let mut groups: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+    for index in indices(from) {
+        let mut own = index.clone();
+        match axis {
+            Some(axis) if shape.len() == from.len() => own[axis as usize] = 0,
+            Some(axis) => drop(own.remove(axis as usize)),
+            None => own = vec![0; shape.len()],
+        }
+        let group = groups.entry(flat(&own, shape)).or_insert_with(|| vec![8, word(name)]);
+        group.push(tile[flat(&index, from)]);
+    }
+    groups.values().map(|parts| hash(parts)).collect()
+}
+
+fn product(
+    (a, a_shape): &(Vec<u64>, Vec<usize>),
+    (b, b_shape): &(Vec<u64>, Vec<usize>),
+    acc: Option<&[u64]>,
+    shape: &[usize],
+) -> Vec<u64> {
+    let element = |index: &Vec<usize>| {
+        let mut parts = vec![9];
+        for k in 0..a_shape[1] {
+            parts.push(a[flat(&[index[0], k], a_shape)]);
+            parts.push(b[flat(&[k, index[1]], b_shape)]);
+        }
+        parts.extend(acc.map(|acc| acc[flat(index, shape)]));
+        hash(&parts)
+    };
+    indices(shape).iter().map(element).collect()
+}
