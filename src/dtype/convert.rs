@@ -188,12 +188,12 @@ mod tests {
             let last = values.len() - 1;
             let step = values[last] - values[last - 1];
             let limit = values[last] + step / 2.0;
-            let stays = value < limit || (value == limit && last % 2 == 0);
+            let stays = value < limit || (value == limit && last.is_multiple_of(2));
             return if stays { last as u32 } else { overflow };
         };
         let Some(below) = above.checked_sub(1) else { return 0 };
         let (down, up) = (value - values[below], high - value);
-        let low_wins = down < up || (down == up && below % 2 == 0);
+        let low_wins = down < up || (down == up && below.is_multiple_of(2));
         (if low_wins { below } else { above }) as u32
     }
 

@@ -17,6 +17,13 @@ impl Bytes {
         Bytes { words: vec![0; len.div_ceil(8)], len }
     }
 
+    /// A copy of `bytes`.
+    pub(super) fn copied(bytes: &[u8]) -> Bytes {
+        let mut copy = Bytes::zeroed(bytes.len());
+        copy.as_mut_slice().copy_from_slice(bytes);
+        copy
+    }
+
     /// All of it.
     pub(super) fn as_slice(&self) -> &[u8] {
         &cast_slice(&self.words)[..self.len]

@@ -165,8 +165,7 @@ impl Local {
         let overlaps = |input: &Range<usize>| input.start < out.end && out.start < input.end;
         for (input, copy) in inputs.iter().zip(copies.iter_mut()) {
             if let Some(input) = input.clone().filter(overlaps) {
-                *copy = Bytes::zeroed(input.len());
-                copy.as_mut_slice().copy_from_slice(&bytes[input]);
+                *copy = Bytes::copied(&bytes[input]);
             }
         }
         let copies: &[Bytes; N] = copies;

@@ -14,17 +14,22 @@
 
 mod block;
 mod bytes;
+pub mod data;
 mod execute;
 mod fault;
 mod image;
 mod local;
 mod memory;
+pub mod npy;
 mod numeric;
 mod ranges;
 mod stream;
+mod value;
+pub mod verify;
 
 pub use image::{Origin, Writer};
 pub use memory::Memory;
+pub use value::{Value, ulps, value};
 
 use rustc_hash::FxHashMap;
 

@@ -1,10 +1,12 @@
 //! Small programs built by hand, and logs for them in any order that a machine might choose.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kbc::arena::{Arena, Id};
 use kbc::command::{
-    Agent, AgentId, Arg, ArgSpec, Code, CodeId, Comm, Command, GemmSpec, GridShape, Inst, LiveSet,
-    MathOp, MathSpec, Message, Operand, Peer, Place, Program, QueueId, Site, SiteId, Step,
-    Template, TileReg, Walker,
+    Agent, AgentId, Arg, ArgSpec, Code, CodeId, Comm, Command, GemmSpec, GridShape, Inst, IpcqSend,
+    LiveSet, MathOp, MathSpec, Message, Operand, Peer, Place, Program, QueueId, Site, SiteId, Step,
+    Template, TileRef, TileReg, Walker,
 };
 use kbc::diag::{Diagnostic, Sink};
 use kbc::dtype::DType;
@@ -68,10 +70,10 @@ impl CodeKit {
     }
 
     pub(crate) fn math(&mut self, spec: MathSpec, args: &[Arg]) -> TileReg {
-        let elements = match spec.op {
-            MathOp::Reduce(_, None) => 1,
-            MathOp::Reduce(_, Some(axis)) => spec.shape.elements() / spec.shape.0[axis as usize],
-            _ => spec.shape.elements(),
+        let elements = if let MathOp::Reduce(_, axis) = spec.op {
+            axis.map_or(1, |axis| spec.shape.elements() / spec.shape.0[axis as usize])
+        } else {
+            spec.shape.elements()
         };
         let out = self.tile(elements * spec.out.bytes());
         let spec = self.code.maths.push(spec);
@@ -236,61 +238,109 @@ impl Choices {
     }
 }
 
+/// What a machine knows while it runs a program.
+struct Machine<'p> {
+    program: &'p Program,
+    steps: Vec<Vec<Step>>,
+    /// The next command of each agent.
+    next: Vec<usize>,
+    /// Messages that were sent and have not arrived.
+    under_way: Vec<(u32, Step, IpcqSend)>,
+    /// Messages that have arrived.
+    arrived: BTreeSet<(usize, QueueId, u64)>,
+    /// Slots given back by each queue.
+    freed: BTreeMap<(usize, QueueId), u64>,
+}
+
+impl Machine<'_> {
+    /// Whether the next command of an agent can run.
+    fn is_ready(&self, agent: usize) -> bool {
+        let Some(step) = self.steps[agent].get(self.next[agent]) else { return false };
+        if let Command::IpcqSend(it) = step.command {
+            let peer = self.peer(agent as u32, it.queue);
+            let freed = self.freed.get(&(peer.agent.index(), peer.queue));
+            return it.token < freed.copied().unwrap_or(0) + u64::from(self.program.comm.slots);
+        }
+        let awaited = match step.command {
+            Command::IpcqRecv(it) => Some(it.slot),
+            Command::Wait(it) => Some(it.slot),
+            Command::DmaRead(_)
+            | Command::DmaWrite(_)
+            | Command::MathCmd(_)
+            | Command::GemmCmd(_)
+            | Command::IpcqSend(_)
+            | Command::IpcqRecvAsync(_)
+            | Command::IpcqRelease(_) => None,
+        };
+        let Some(TileRef { place: Place::Slot { queue, token }, .. }) = awaited else {
+            return true;
+        };
+        self.arrived.contains(&(agent, queue, token))
+    }
+
+    fn peer(&self, agent: u32, queue: QueueId) -> Peer {
+        self.program.comm.peer(AgentId(agent), queue).expect("the kit's agents form a ring")
+    }
+
+    /// Runs the next command of an agent.
+    fn run(&mut self, agent: usize) -> Record {
+        let step = self.steps[agent][self.next[agent]];
+        self.next[agent] += 1;
+        let freed = match step.command {
+            Command::IpcqRelease(it) => Some(it.slot),
+            Command::IpcqRecv(it) if it.dst.is_some() => Some(it.slot),
+            Command::DmaRead(_)
+            | Command::DmaWrite(_)
+            | Command::MathCmd(_)
+            | Command::GemmCmd(_)
+            | Command::IpcqSend(_)
+            | Command::IpcqRecv(_)
+            | Command::IpcqRecvAsync(_)
+            | Command::Wait(_) => None,
+        };
+        if let Some(TileRef { place: Place::Slot { queue, .. }, .. }) = freed {
+            *self.freed.entry((agent, queue)).or_insert(0) += 1;
+        }
+        if let Command::IpcqSend(it) = step.command {
+            self.under_way.push((agent as u32, step, it));
+        }
+        record(Action::Command, agent as u32, &step)
+    }
+
+    /// Lets a message arrive.
+    fn deliver(&mut self, message: usize) -> Record {
+        let (sender, step, send) = self.under_way.remove(message);
+        let peer = self.peer(sender, send.queue);
+        self.arrived.insert((peer.agent.index(), peer.queue, send.token));
+        record(Action::Delivery, sender, &step)
+    }
+}
+
 /// A causal log of `program`: each agent in its own order, each message after its send and while
 /// its slot is free, each receive after its message; what comes next is chosen by `choices`.
 pub(crate) fn log(program: &Program, choices: &mut Choices) -> Vec<Record> {
     let steps = steps(program);
-    let mut next = vec![0; steps.len()];
-    let mut under_way: Vec<(u32, Step, u64)> = Vec::new();
-    let mut arrived = std::collections::BTreeSet::new();
-    let mut released = std::collections::BTreeMap::new();
+    let mut machine = Machine {
+        program,
+        next: vec![0; steps.len()],
+        steps,
+        under_way: Vec::new(),
+        arrived: BTreeSet::new(),
+        freed: BTreeMap::new(),
+    };
     let mut records = Vec::new();
     loop {
-        let ready = |agent: &usize| {
-            let Some(step) = steps[*agent].get(next[*agent]) else { return false };
-            let arrived = |tile: kbc::command::TileRef| match tile.place {
-                Place::Slot { queue, token } => arrived.contains(&(*agent, queue, token)),
-                Place::Scratch(_) => true,
-            };
-            match step.command {
-                Command::IpcqRecv(it) => arrived(it.slot),
-                Command::Wait(it) => arrived(it.slot),
-                Command::IpcqSend(it) => {
-                    let peer = program.comm.peer(AgentId(*agent as u32), it.queue).unwrap();
-                    let freed = released.get(&(peer.agent.index(), peer.queue));
-                    it.token < freed.copied().unwrap_or(0) + u64::from(program.comm.slots)
-                }
-                _ => true,
-            }
-        };
-        let ready: Vec<usize> = (0..steps.len()).filter(ready).collect();
-        let count = ready.len() + under_way.len();
+        let agents = 0..machine.steps.len();
+        let ready: Vec<usize> = agents.filter(|agent| machine.is_ready(*agent)).collect();
+        let count = ready.len() + machine.under_way.len();
         if count == 0 {
             return records;
         }
         let choice = choices.below(count);
-        if let Some(agent) = ready.get(choice) {
-            let step = steps[*agent][next[*agent]];
-            next[*agent] += 1;
-            records.push(record(Action::Command, *agent as u32, &step));
-            let mut free = |tile: kbc::command::TileRef| {
-                if let Place::Slot { queue, .. } = tile.place {
-                    *released.entry((*agent, queue)).or_insert(0) += 1;
-                }
-            };
-            match step.command {
-                Command::IpcqSend(it) => under_way.push((*agent as u32, step, it.token)),
-                Command::IpcqRelease(it) => free(it.slot),
-                Command::IpcqRecv(it) if it.dst.is_some() => free(it.slot),
-                _ => {}
-            }
-        } else {
-            let (sender, step, token) = under_way.remove(choice - ready.len());
-            let Command::IpcqSend(send) = step.command else { continue };
-            let peer = program.comm.peer(AgentId(sender), send.queue).unwrap();
-            arrived.insert((peer.agent.index(), peer.queue, token));
-            records.push(record(Action::Delivery, sender, &step));
-        }
+        records.push(match ready.get(choice) {
+            Some(agent) => machine.run(*agent),
+            None => machine.deliver(choice - ready.len()),
+        });
     }
 }
 

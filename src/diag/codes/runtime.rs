@@ -9,4 +9,6 @@ codes! {
     TILE_DIVISION_BY_ZERO = "K0733", "tile-division-by-zero", Error;
     /// A message is read after a later one has taken its slot.
     MESSAGE_OVERWRITTEN = "K0734", "message-overwritten", Error;
+    /// A result is not what its definition or its reference says.
+    WRONG_RESULT = "K0735", "wrong-result", Error;
 }

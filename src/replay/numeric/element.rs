@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use crate::dtype::{DType, Kind, convert};
 
 /// An element as memory holds it.
-pub(super) trait Element: Pod {
+pub(in crate::replay) trait Element: Pod {
     /// Its value; integers beyond 2^24 are rounded.
     fn to_f32(self) -> f32;
     /// Its value; integers beyond 2^53 are rounded.
@@ -32,27 +32,27 @@ pub(super) trait Element: Pod {
 /// A truth value: a byte that holds unless it is 0, stored as 0 or 1.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
-pub(super) struct Bool(u8);
+pub(in crate::replay) struct Bool(u8);
 
 /// An OCP E4M3 number.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
-pub(super) struct F8E4M3(u8);
+pub(in crate::replay) struct F8E4M3(u8);
 
 /// An OCP E5M2 number.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
-pub(super) struct F8E5M2(u8);
+pub(in crate::replay) struct F8E5M2(u8);
 
 /// An IEEE binary16 number.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
-pub(super) struct F16(u16);
+pub(in crate::replay) struct F16(u16);
 
 /// The upper half of a binary32 number.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
-pub(super) struct BF16(u16);
+pub(in crate::replay) struct BF16(u16);
 
 impl Element for Bool {
     #[inline(always)]
@@ -300,11 +300,11 @@ macro_rules! with_element {
         }
     }};
 }
-pub(super) use with_element;
+pub(in crate::replay) use with_element;
 
 /// Which lane computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LaneKind {
+pub(in crate::replay) enum LaneKind {
     F32,
     F64,
     I64,
@@ -313,7 +313,7 @@ pub(super) enum LaneKind {
 
 impl LaneKind {
     /// The lane that ops on `dtype` compute in.
-    pub(super) fn of(dtype: DType) -> LaneKind {
+    pub(in crate::replay) fn of(dtype: DType) -> LaneKind {
         match dtype.kind() {
             Kind::Float if dtype == DType::F64 => LaneKind::F64,
             Kind::Float => LaneKind::F32,
@@ -324,7 +324,9 @@ impl LaneKind {
 }
 
 /// A number that ops compute with.
-pub(super) trait Lane: Element + Default + PartialEq + PartialOrd {
+pub(in crate::replay) trait Lane:
+    Element + Default + PartialEq + PartialOrd
+{
     /// The type whose elements are lanes already.
     const DTYPE: DType;
     /// The lane of an element.
@@ -380,20 +382,20 @@ macro_rules! with_lane {
         }
     }};
 }
-pub(super) use with_lane;
+pub(in crate::replay) use with_lane;
 
 /// The elements in `bytes`, which are aligned and whole.
-pub(super) fn elements<E: AnyBitPattern>(bytes: &[u8]) -> &[E] {
+pub(in crate::replay) fn elements<E: AnyBitPattern>(bytes: &[u8]) -> &[E] {
     bytemuck::cast_slice(bytes)
 }
 
 /// The elements in `bytes`, which are aligned and whole, to change.
-pub(super) fn elements_mut<E: AnyBitPattern + NoUninit>(bytes: &mut [u8]) -> &mut [E] {
+pub(in crate::replay) fn elements_mut<E: AnyBitPattern + NoUninit>(bytes: &mut [u8]) -> &mut [E] {
     bytemuck::cast_slice_mut(bytes)
 }
 
 /// Stores `lanes` as elements of `dtype` in `out`, which is aligned and holds as many.
-pub(super) fn store<L: Lane>(dtype: DType, lanes: &[L], out: &mut [u8]) {
+pub(in crate::replay) fn store<L: Lane>(dtype: DType, lanes: &[L], out: &mut [u8]) {
     with_element!(dtype, E => store_slice::<E, L>(lanes, elements_mut(out)));
 }
 

@@ -1,6 +1,6 @@
 //! What vector and matrix commands compute, on plain bytes. `docs/numerics.md` states the rules.
 
-mod element;
+pub(super) mod element;
 mod elementwise;
 mod matmul;
 mod operand;
@@ -13,6 +13,7 @@ use crate::command::{ArgSpec, MathOp, MathSpec};
 use crate::dtype::DType;
 use crate::ir::Literal;
 
+pub(super) use element::{Element, with_element};
 pub(super) use matmul::{Factors, matmul};
 
 /// Why a computation has no result.

@@ -56,9 +56,7 @@ impl<'a> AlignedBytes<'a> {
         if (bytes.as_ptr() as usize).is_multiple_of(size) {
             return AlignedBytes::Borrowed(bytes);
         }
-        let mut copy = Bytes::zeroed(bytes.len());
-        copy.as_mut_slice().copy_from_slice(bytes);
-        AlignedBytes::Copied(copy)
+        AlignedBytes::Copied(Bytes::copied(bytes))
     }
 
     fn as_slice(&self) -> &[u8] {
