@@ -28,6 +28,8 @@ pub mod launch;
 
 pub mod command;
 
+pub mod host;
+
 pub mod lower;
 
 pub mod commcheck;
@@ -35,3 +37,5 @@ pub mod commcheck;
 pub mod oplog;
 
 pub mod replay;
+
+pub mod script;

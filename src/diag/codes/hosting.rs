@@ -1,3 +1,34 @@
 //! K08: host programs.
 
-codes! {}
+codes! {
+    /// A name of a host function that nothing defines.
+    HOST_NAME = "K0801", "undefined-host-name", Error;
+    /// A variable of a host function that has no value yet.
+    HOST_UNBOUND = "K0802", "unbound-host-variable", Error;
+    /// An operation that these types do not have.
+    HOST_TYPE = "K0803", "host-type-mismatch", Error;
+    /// Arguments that do not fit the function called.
+    HOST_ARGUMENTS = "K0804", "host-call-arguments", Error;
+    /// An attribute or method that is not there.
+    HOST_ATTRIBUTE = "K0805", "missing-host-attribute", Error;
+    /// An index or key that is not there.
+    HOST_INDEX = "K0806", "host-index-out-of-range", Error;
+    /// A value that the operation cannot take.
+    HOST_VALUE = "K0807", "bad-host-value", Error;
+    /// What Python has and host functions have not.
+    HOST_UNSUPPORTED = "K0808", "unsupported-in-host-functions", Error;
+    /// More steps, nesting or memory than a host program may use.
+    HOST_BUDGET = "K0809", "host-program-too-large", Error;
+    /// An `assert` of a host function that does not hold.
+    HOST_ASSERTION = "K0810", "host-assertion-failed", Error;
+    /// A choice or number that needs data in a run without data.
+    UNKNOWN_DATA = "K0812", "unknown-without-data", Error;
+    /// A parameter of a host function that nothing gives a value.
+    MISSING_SETTING = "K0814", "missing-setting", Error;
+    /// A `--set` that nothing takes.
+    UNKNOWN_SETTING = "K0815", "unknown-setting", Error;
+    /// Arguments that do not fit the kernel.
+    KERNEL_ARGUMENTS = "K0816", "kernel-arguments", Error;
+    /// A `neighbors` that returns no neighbours.
+    BAD_NEIGHBORS = "K0817", "bad-neighbors", Error;
+}

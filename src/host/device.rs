@@ -1,0 +1,115 @@
+//! What the host asks of the machine.
+
+use super::scalar::Scalar;
+use super::tensor::Tensor;
+use crate::diag::Diagnostic;
+use crate::units::Ps;
+
+/// A machine that runs kernels, or something that acts as one.
+pub trait Device {
+    /// The number of ranks.
+    fn world_size(&self) -> u32;
+
+    /// Whether the device holds data. One that does not keeps only time: what is written is
+    /// dropped, and [`Device::read`] is not called.
+    fn has_data(&self) -> bool;
+
+    /// Puts `bytes`, the whole tensor in row-major little-endian order, where `tensor` lies;
+    /// into every copy of a replicated one. All launches submitted before are done.
+    ///
+    /// # Errors
+    /// As the device says.
+    fn write(&mut self, tensor: &Tensor, bytes: &[u8]) -> Result<(), Refusal>;
+
+    /// Begins a launch.
+    ///
+    /// # Errors
+    /// As the device says: the kernel does not compile, does not fit, would deadlock.
+    fn submit(&mut self, request: LaunchRequest) -> Result<Ticket, Refusal>;
+
+    /// Lets a launch end.
+    ///
+    /// # Errors
+    /// What went wrong while it ran.
+    fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal>;
+
+    /// The bytes of `tensor`, as [`Device::write`] takes them; of a replicated one, the copy of
+    /// `rank`. All launches submitted before are done.
+    ///
+    /// # Errors
+    /// As the device says.
+    fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal>;
+
+    /// What wrote element `element` of `tensor` last, as `rank` sees it: added to the diagnostic
+    /// of a wrong value. Devices that do not know leave it as it is.
+    fn blame(&self, tensor: &Tensor, element: u64, rank: u32, wrong: Diagnostic) -> Diagnostic {
+        let _ = (tensor, element, rank);
+        wrong
+    }
+}
+
+/// One launch, as the host asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaunchRequest {
+    /// What the host calls it; the kernel's name where it says nothing.
+    pub label: String,
+    /// The kernel.
+    pub kernel: String,
+    /// Every argument, by the name of its parameter, in order.
+    pub args: Vec<(String, Argument)>,
+    /// The Triton grid, or `None` where each rank runs one program.
+    pub grid: Option<[u32; 3]>,
+}
+
+/// An argument of a launch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// A tensor; the kernel is given its base address.
+    Tensor(Tensor),
+    /// A scalar.
+    Scalar(Scalar),
+}
+
+impl LaunchRequest {
+    /// The tensors it is given, each once.
+    pub fn tensors(&self) -> Vec<&Tensor> {
+        let mut found: Vec<&Tensor> = Vec::new();
+        for (_, argument) in &self.args {
+            if let Argument::Tensor(tensor) = argument
+                && found.iter().all(|other| other.id != tensor.id)
+            {
+                found.push(tensor);
+            }
+        }
+        found
+    }
+
+    /// The scalars it is given, by name.
+    pub fn scalars(&self) -> Vec<(&str, &Scalar)> {
+        self.args
+            .iter()
+            .filter_map(|(name, argument)| {
+                let Argument::Scalar(value) = argument else { return None };
+                Some((name.as_str(), value))
+            })
+            .collect()
+    }
+}
+
+/// A launch that was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u32);
+
+/// How a launch ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// From the launch barrier to the last completed write or send.
+    pub time: Ps,
+}
+
+/// Why a device did not do what it was asked: at least one error.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What to tell the user.
+    pub diagnostics: Vec<Diagnostic>,
+}

@@ -1,0 +1,55 @@
+//! The host beside the machine: arrays on the host, tensors on the machine, addresses, launches.
+//!
+//! Plain Rust that knows no compiler: a [`Context`] places tensors, and asks a [`Device`] to run
+//! kernels on them. `driver` implements the device; tests may implement a smaller one.
+//!
+//! ```text
+//! Array   numbers on the host, of any element type, rounded like the machine rounds
+//! Tensor  a name, a shape, a stretch of the address space, and which rank holds what
+//! Context tensors and their contents; sends to the device what changed, fetches what was asked
+//! Device  write, submit, wait, read
+//! ```
+
+mod address;
+mod device;
+mod scalar;
+mod tensor;
+
+pub use address::{AddressAllocator, NoRoom, PAGE_BYTES, VA_BASE, VA_BYTES};
+pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket};
+pub use scalar::Scalar;
+pub use tensor::{Placement, Slice, Tensor, TensorId};
+
+use crate::diag::Diagnostic;
+
+/// Why the host could not do what it was asked.
+#[derive(Clone, Debug)]
+pub enum HostError {
+    /// Shapes do not fit each other, or an axis is not there.
+    Shape(String),
+    /// An element type cannot do that.
+    Type(String),
+    /// A value is outside of what is allowed.
+    Value(String),
+    /// An index is outside of its axis.
+    Index(String),
+    /// There is no room left.
+    Memory(String),
+    /// The device refused; its own diagnostics say why.
+    Refused(Vec<Diagnostic>),
+}
+
+impl std::fmt::Display for HostError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HostError::Shape(text)
+            | HostError::Type(text)
+            | HostError::Value(text)
+            | HostError::Index(text)
+            | HostError::Memory(text) => f.write_str(text),
+            HostError::Refused(diagnostics) => {
+                f.write_str(diagnostics.first().map_or("refused", |first| &first.message))
+            }
+        }
+    }
+}

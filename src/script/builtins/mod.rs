@@ -1,0 +1,56 @@
+//! What host functions have without importing it, and the libraries that they can import.
+
+mod functions;
+mod math;
+mod methods;
+mod numbers;
+mod triton;
+
+pub(super) use methods::{call_method, names as method_names};
+
+use std::rc::Rc;
+
+use super::object::Native;
+use super::value::Value;
+
+/// Every built-in function.
+const TABLES: [&[Native]; 2] = [functions::TABLE, numbers::TABLE];
+
+/// The place of the built-in function `name`.
+pub(super) fn index(name: &str) -> Option<usize> {
+    names().position(|known| known == name)
+}
+
+/// The names of the built-in functions.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.into_iter().flatten().map(|native| native.name).chain(["__name__"])
+}
+
+/// The built-in at a place that [`index`] gave.
+pub(super) fn at(index: usize) -> Value {
+    match TABLES.into_iter().flatten().nth(index) {
+        Some(native) => Value::Native(native),
+        // A file is never the main program: `if __name__ == "__main__":` is for Python.
+        None => Value::str("kernel"),
+    }
+}
+
+/// The library that `import path` binds, or the member that `from library import member` does.
+/// Without an alias, `import a.b` binds `a`.
+pub(super) fn library(path: &str, is_member: bool) -> Option<Value> {
+    let path = match path.split_once('.') {
+        Some((first, _)) if !is_member => first,
+        _ => path,
+    };
+    match path {
+        "math" => Some(Value::Object(Rc::new(math::MODULE))),
+        "triton" => Some(Value::object(triton::Triton)),
+        "triton.language" => Some(Value::object(triton::Language)),
+        "triton.cdiv" => Some(Value::Native(&triton::CDIV)),
+        "triton.jit" | "jit" => Some(Value::object(triton::Triton)),
+        _ => {
+            let (module, member) = path.split_once('.')?;
+            (module == "math").then(|| math::member(member)).flatten()
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Element types as values: `torch.float16`, `tl.float16`, `x.dtype`.
+
+use std::any::Any;
+
+use super::args::Given;
+use super::dict::Key;
+use super::evaluator::Evaluator;
+use super::fault::{Fault, Result};
+use super::object::{Comparison, Object};
+use super::value::Value;
+use crate::diag::{hosting, nearest_help};
+use crate::dtype::DType;
+use crate::source::Span;
+use crate::syntax::ast::CompareOp;
+
+/// An element type as a value. Equal to its own names, too: `x.dtype == "f16"`.
+pub(super) struct DTypeValue(pub(super) DType);
+
+/// `dtype` as a value.
+pub(super) fn dtype_value(dtype: DType) -> Value {
+    Value::object(DTypeValue(dtype))
+}
+
+impl Object for DTypeValue {
+    fn type_name(&self) -> String {
+        "dtype".into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        vec!["itemsize", "is_floating_point"]
+    }
+
+    fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
+        Ok(match name {
+            "itemsize" => Some(Value::Int(i128::from(self.0.bytes()))),
+            "is_floating_point" => Some(Value::Bool(self.0.is_float())),
+            _ => None,
+        })
+    }
+
+    fn compare(&self, _: &mut Evaluator<'_>, it: Comparison<'_>) -> Result<Option<Value>> {
+        let other = of_value(it.other);
+        Ok(match it.op {
+            CompareOp::Eq => Some(Value::Bool(other == Some(self.0))),
+            CompareOp::Ne => Some(Value::Bool(other != Some(self.0))),
+            CompareOp::Lt
+            | CompareOp::Le
+            | CompareOp::Gt
+            | CompareOp::Ge
+            | CompareOp::Is
+            | CompareOp::IsNot
+            | CompareOp::In
+            | CompareOp::NotIn => None,
+        })
+    }
+
+    fn show(&self, _: &mut Evaluator<'_>) -> Result<String> {
+        Ok(self.0.name().into())
+    }
+
+    fn key(&self) -> Option<Key> {
+        Some(Key::Str(self.0.name().into()))
+    }
+}
+
+fn of_value(value: &Value) -> Option<DType> {
+    match (value.downcast::<DTypeValue>(), value.as_str()) {
+        (Some(dtype), _) => Some(dtype.0),
+        (None, Some(name)) => DType::from_name(name),
+        (None, None) => None,
+    }
+}
+
+/// The element type that an argument names.
+///
+/// # Errors
+/// If it names none.
+pub(super) fn dtype_of(given: &Given) -> Result<DType> {
+    if let Some(dtype) = of_value(&given.value) {
+        return Ok(dtype);
+    }
+    let Some(name) = given.value.as_str() else { return Err(given.wrong("a dtype", "a dtype")) };
+    let names = DType::ALL.iter().flat_map(|dtype| [dtype.name(), dtype.tl_name()]);
+    let message = format!("there is no dtype `{name}`");
+    Err(Fault::new(hosting::HOST_VALUE, message, given.span, "not a dtype")
+        .help(nearest_help("dtype", name, names)))
+}

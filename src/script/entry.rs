@@ -1,0 +1,325 @@
+//! The host functions that a file may have, and how their parameters are filled.
+
+use super::Limits;
+use super::dtypes::DTypeValue;
+use super::evaluator::Evaluator;
+use super::fault::{Fault, Result};
+use super::value::Value;
+use crate::diag::{Diagnostic, hosting, nearest_help};
+use crate::host::Scalar;
+use crate::launch::NeighborTable;
+use crate::source::Span;
+use crate::syntax::ast::{Function, FunctionStyle, Module, Param};
+
+/// What host functions are told.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The number of ranks.
+    pub world_size: u32,
+    /// What `--set` says, by name.
+    pub set: Vec<(String, Scalar)>,
+    /// Facts of the machine that a function may ask for by name: `pes_per_cube`,
+    /// `cubes_per_sip`, `sips`. `--set` overrides them.
+    pub facts: Vec<(String, i64)>,
+    /// What they may use.
+    pub limits: Limits,
+}
+
+/// The arguments of a kernel: which parameters are tensors, and the values of the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KernelArguments {
+    /// The parameters that take tensors, in order.
+    pub pointers: Vec<String>,
+    /// The other parameters, in order, and their values.
+    pub scalars: Vec<(String, Scalar)>,
+}
+
+/// The host functions of one file.
+#[derive(Clone, Debug)]
+pub struct Script<'a> {
+    pub(super) module: &'a Module,
+    pub(super) settings: Settings,
+}
+
+impl<'a> Script<'a> {
+    /// The host functions of `module`, told `settings`.
+    pub fn new(module: &'a Module, settings: Settings) -> Script<'a> {
+        Script { module, settings }
+    }
+
+    /// The host function `name`, if the file has it.
+    pub fn function(&self, name: &str) -> Option<&'a Function> {
+        let is_host = |it: &&Function| it.style(self.module) == FunctionStyle::Host;
+        self.module.functions().filter(is_host).filter(|it| it.name.name == name).last()
+    }
+
+    /// The arguments of `kernel`. Its last parameters take what `kernel_args` returns, those
+    /// before them take tensors. Without `kernel_args`, a parameter that a setting names or that
+    /// has a default is a scalar, and every other takes a tensor.
+    ///
+    /// # Errors
+    /// `kernel_args` fails, lacks a setting, or returns what does not fit the kernel.
+    pub fn kernel_args(&self, kernel: &Function) -> std::result::Result<KernelArguments, Fault> {
+        let params = kernel_params(self.module, kernel);
+        let Some(function) = self.function("kernel_args") else {
+            return self.kernel_args_by_name(params);
+        };
+        let mut evaluator = self.evaluator();
+        let value = self.call(&mut evaluator, function, &[])?;
+        let values = value.as_sequence().unwrap_or_else(|| vec![value]);
+        let at = function.header;
+        let Some(pointers) = params.len().checked_sub(values.len()) else {
+            let message = format!(
+                "`kernel_args` returns {} values, and kernel `{}` has {} parameters",
+                values.len(),
+                kernel.name.name,
+                params.len()
+            );
+            let label = format!("{} parameters", params.len());
+            return Err(Fault::new(hosting::KERNEL_ARGUMENTS, message, at, "returns too many")
+                .because(kernel.header, label));
+        };
+        let mut found = KernelArguments::default();
+        for param in params.iter().take(pointers) {
+            found.pointers.push(param.name.name.clone());
+        }
+        for (param, value) in params.iter().skip(pointers).zip(&values) {
+            let scalar = to_scalar(value).ok_or_else(|| not_scalar(param, value, at))?;
+            found.scalars.push((param.name.name.clone(), scalar));
+        }
+        Ok(found)
+    }
+
+    fn kernel_args_by_name(&self, params: &[Param]) -> Result<KernelArguments> {
+        let mut found = KernelArguments::default();
+        let mut evaluator = self.evaluator();
+        for param in params {
+            let name = param.name.name.clone();
+            let known = self.setting(&name, &[]);
+            let value = match (known, param.default) {
+                (Some(value), _) => Some(value),
+                (None, Some(default)) => Some(evaluator.evaluate_global(default)?),
+                (None, None) => None,
+            };
+            match value {
+                None => found.pointers.push(name),
+                Some(value) => {
+                    let wrong = || not_scalar(param, &value, param.name.span);
+                    found.scalars.push((name, to_scalar(&value).ok_or_else(wrong)?));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What `neighbors` says of every rank, if the file has it; `args` are the scalars of the
+    /// launch, which it may ask for by name.
+    ///
+    /// # Errors
+    /// `neighbors` fails, or what it returns names a rank outside of the world.
+    pub fn neighbors(
+        &self,
+        args: &[(String, Scalar)],
+    ) -> std::result::Result<Option<NeighborTable>, Fault> {
+        let Some(function) = self.function("neighbors") else { return Ok(None) };
+        let world = self.settings.world_size;
+        let mut table = NeighborTable::new(world);
+        let mut evaluator = self.evaluator();
+        let args: Vec<(&str, Value)> =
+            args.iter().map(|(name, value)| (name.as_str(), from_scalar(value))).collect();
+        for rank in 0..world {
+            let mut given = vec![("rank", Value::Int(i128::from(rank)))];
+            given.extend(args.iter().cloned());
+            let value = self.call(&mut evaluator, function, &given)?;
+            let Value::Dict(dict) = &value else {
+                let found = value.a_type();
+                let message = format!("`neighbors` returns {found}, and a dict is needed");
+                let label = "must return direction: rank";
+                return Err(Fault::new(hosting::BAD_NEIGHBORS, message, function.header, label));
+            };
+            for (direction, neighbor) in dict.0.borrow().iter() {
+                let place = Neighbor { rank, world, at: function.header };
+                let (direction, neighbor, theirs) = place.read(direction, neighbor)?;
+                table.set(rank, direction, neighbor, theirs);
+            }
+        }
+        Ok(Some(table))
+    }
+
+    /// Reports each setting that neither `kernel_args`, `neighbors`, `run` nor `kernel` takes.
+    pub fn unknown_settings(&self, kernel: Option<&Function>) -> Vec<Diagnostic> {
+        let own = ["kernel_args", "neighbors", "run"].into_iter();
+        let functions: Vec<&Function> = own.filter_map(|name| self.function(name)).collect();
+        let params = functions.iter().flat_map(|it| &it.params);
+        let kernel = kernel.map_or(&[][..], |it| kernel_params(self.module, it));
+        let names: Vec<&str> = params.chain(kernel).map(|param| param.name.name.as_str()).collect();
+        let unknown = self.settings.set.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        unknown.map(|(name, _)| unknown_setting(name, &names)).collect()
+    }
+
+    /// An evaluator of the file.
+    pub(super) fn evaluator(&self) -> Evaluator<'a> {
+        Evaluator::new(self.module, self.settings.limits)
+    }
+
+    /// Calls a host function: each parameter takes what `given` says, else what the settings
+    /// say, else its default.
+    pub(super) fn call(
+        &self,
+        evaluator: &mut Evaluator<'a>,
+        function: &'a Function,
+        given: &[(&str, Value)],
+    ) -> Result<Value> {
+        let name = function.name.name.as_str();
+        let span = function.name.span;
+        let Some(callee) = evaluator.global(name)? else {
+            let message = format!("`{name}` has no value");
+            return Err(Fault::new(hosting::HOST_UNBOUND, message, span, "not defined"));
+        };
+        let mut offered = Vec::new();
+        for param in function.params.iter().filter(|param| !param.variadic) {
+            let value = self.setting(&param.name.name, given);
+            if value.is_none() && param.default.is_none() {
+                return Err(missing_setting(function, param));
+            }
+            offered.extend(value.map(|value| (param.name.name.as_str(), value)));
+        }
+        evaluator.call_by_name(&callee, &offered, Span::NONE)
+    }
+
+    /// The value that `name` has before defaults count.
+    fn setting(&self, name: &str, given: &[(&str, Value)]) -> Option<Value> {
+        if let Some((_, value)) = given.iter().find(|(known, _)| *known == name) {
+            return Some(value.clone());
+        }
+        if name == "world_size" {
+            return Some(Value::Int(i128::from(self.settings.world_size)));
+        }
+        let set = self.settings.set.iter().rfind(|(known, _)| known == name);
+        if let Some((_, value)) = set {
+            return Some(from_scalar(value));
+        }
+        let fact = self.settings.facts.iter().find(|(known, _)| known == name);
+        fact.map(|(_, value)| Value::Int(i128::from(*value)))
+    }
+}
+
+/// One entry of what `neighbors` returns.
+struct Neighbor {
+    rank: u32,
+    world: u32,
+    at: Span,
+}
+
+impl Neighbor {
+    fn read<'v>(
+        &self,
+        direction: &'v Value,
+        neighbor: &'v Value,
+    ) -> Result<(&'v str, u32, Option<&'v str>)> {
+        let Some(direction) = direction.as_str() else {
+            let found = direction.a_type();
+            return Err(self.bad(format!("a direction that is {found}, and a str is needed")));
+        };
+        let (neighbor, theirs) = if let Value::Tuple(pair) = neighbor {
+            let named = pair.values().get(1).and_then(Value::as_str);
+            let (2, Some(first), Some(theirs)) =
+                (pair.values().len(), pair.values().first(), named)
+            else {
+                let shape = "a tuple that is not (rank, direction)";
+                return Err(self.bad(format!("{shape} for `{direction}`")));
+            };
+            (first, Some(theirs))
+        } else {
+            (neighbor, None)
+        };
+        let Some(found) = neighbor.as_int() else {
+            let found = neighbor.a_type();
+            return Err(self.bad(format!("{found} for `{direction}`, and a rank is needed")));
+        };
+        match u32::try_from(found) {
+            Ok(peer) if peer < self.world => Ok((direction, peer, theirs)),
+            _ => {
+                let world = self.world;
+                Err(self.bad(format!("rank {found} for `{direction}` in a world of {world} ranks")))
+            }
+        }
+    }
+
+    fn bad(&self, what: String) -> Fault {
+        let message = format!("`neighbors` of rank {} returns {what}", self.rank);
+        Fault::new(hosting::BAD_NEIGHBORS, message, self.at, "returned by this function")
+    }
+}
+
+/// The parameters of a kernel that a launch fills: all but `tl`.
+pub(super) fn kernel_params<'k>(module: &Module, kernel: &'k Function) -> &'k [Param] {
+    match (kernel.style(module), kernel.params.split_last()) {
+        (FunctionStyle::TlKernel, Some((_, rest))) => rest,
+        _ => &kernel.params,
+    }
+}
+
+/// A value as a scalar argument of a kernel.
+pub(super) fn to_scalar(value: &Value) -> Option<Scalar> {
+    Some(match value {
+        Value::None => Scalar::None,
+        Value::Bool(value) => Scalar::Bool(*value),
+        Value::Int(value) => Scalar::Int(i64::try_from(*value).ok()?),
+        Value::Float(value) => Scalar::Float(*value),
+        Value::Str(text) => Scalar::Text(text.to_string()),
+        Value::Object(_) => Scalar::Text(value.downcast::<DTypeValue>()?.0.name().into()),
+        Value::Tuple(_)
+        | Value::List(_)
+        | Value::Dict(_)
+        | Value::Range(_)
+        | Value::Function(_)
+        | Value::Kernel(_)
+        | Value::Native(_)
+        | Value::Method(_)
+        | Value::Unknown(_) => return None,
+    })
+}
+
+/// A scalar as a value.
+pub(super) fn from_scalar(scalar: &Scalar) -> Value {
+    match scalar {
+        Scalar::Int(value) => Value::Int(i128::from(*value)),
+        Scalar::Float(value) => Value::Float(*value),
+        Scalar::Bool(value) => Value::Bool(*value),
+        Scalar::Text(text) => Value::str(text),
+        Scalar::None => Value::None,
+    }
+}
+
+fn not_scalar(param: &Param, value: &Value, at: Span) -> Fault {
+    let found = if let Value::Int(value) = value {
+        format!("{value}, which does not fit 64 bits")
+    } else {
+        value.a_type()
+    };
+    let name = &param.name.name;
+    let message = format!("parameter `{name}` of the kernel is given {found}");
+    Fault::new(hosting::KERNEL_ARGUMENTS, message, at, "given by this")
+        .because(param.name.span, "takes an int, a float, a bool, a str or None")
+}
+
+fn missing_setting(function: &Function, param: &Param) -> Fault {
+    let (function, name) = (&function.name.name, &param.name.name);
+    let message = format!("`{function}` needs `{name}`, which nothing gives");
+    Fault::new(hosting::MISSING_SETTING, message, param.name.span, "has no default")
+        .help(format!("pass `--set {name}=…`, or give it a default"))
+}
+
+fn unknown_setting(name: &str, known: &[&str]) -> Diagnostic {
+    let message = format!("`--set {name}=…`: no function of the file has a parameter `{name}`");
+    let it = Diagnostic::global(hosting::UNKNOWN_SETTING, message);
+    let mut shown: Vec<&str> = known.to_vec();
+    shown.sort_unstable();
+    shown.dedup();
+    let it = match nearest_help("parameter", name, shown.iter().copied()) {
+        Some(help) => it.help(help),
+        None => it,
+    };
+    it.note(format!("its parameters are {}", shown.join(", ")))
+}

@@ -1,0 +1,238 @@
+//! The evaluator of host functions: it walks the syntax tree.
+//!
+//! Names are resolved as Python resolves them: a name that a function assigns is the function's
+//! own, everywhere in it; other names belong to the functions around it, to the file, or are
+//! built in. Each name expression always means the same place, so the search is done once.
+//!
+//! Everything is bounded: steps, nesting, and the bytes of arrays that are alive.
+
+mod call;
+mod code;
+mod expression;
+mod format_spec;
+mod iterate;
+mod operator;
+mod order;
+mod scope;
+mod show;
+mod statement;
+mod subscript;
+
+pub(super) use scope::Closure;
+
+pub(super) use expression::hashable;
+pub(super) use format_spec::format_value;
+pub(super) use iterate::undecided;
+pub(super) use operator::too_large;
+pub(super) use order::{compare, equal, sort};
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use code::{Code, CodeId, CodeKey};
+use scope::{Place, Scope};
+
+use super::Limits;
+use super::builtins;
+use super::fault::{Fault, Result};
+use super::value::Value;
+use crate::arena::{Arena, Id};
+use crate::diag::hosting;
+use crate::source::Span;
+use crate::syntax::ast::{ExprId, Module};
+
+/// What one run of host functions has seen and done besides its result.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Journal {
+    /// What `print` printed.
+    pub(super) printed: String,
+    /// Checks on data that held.
+    pub(super) checks: u32,
+    /// Checks that were skipped because there is no data.
+    pub(super) skipped: u32,
+    /// Launches that ended.
+    pub(super) launches: u32,
+}
+
+/// Evaluates the host functions of one file.
+pub(super) struct Evaluator<'a> {
+    module: &'a Module,
+    limits: Limits,
+    codes: Arena<CodeId, Rc<Code<'a>>>,
+    code_of: FxHashMap<CodeKey, CodeId>,
+    /// Where each name expression is found, once that is known.
+    places: Vec<Option<Place>>,
+    globals: Rc<Scope>,
+    /// What went wrong where a name of the file was to be bound.
+    failed: FxHashMap<u32, Fault>,
+    steps: u64,
+    depth: u32,
+    /// Bytes of arrays that are alive.
+    array_bytes: Rc<Cell<u64>>,
+    /// What was seen and done.
+    pub(super) journal: Journal,
+}
+
+impl<'a> Evaluator<'a> {
+    /// An evaluator of `module`, whose top level has been run.
+    pub(super) fn new(module: &'a Module, limits: Limits) -> Evaluator<'a> {
+        let mut codes = Arena::new();
+        let file = Code::of_file(module);
+        let slots = file.slots();
+        let id = codes.push(Rc::new(file));
+        let mut it = Evaluator {
+            module,
+            limits,
+            codes,
+            code_of: FxHashMap::default(),
+            places: vec![None; module.exprs.len()],
+            globals: Rc::new(Scope::new(id, slots, None)),
+            failed: FxHashMap::default(),
+            steps: 0,
+            depth: 0,
+            array_bytes: Rc::default(),
+            journal: Journal::default(),
+        };
+        it.run_file();
+        it
+    }
+
+    /// The file.
+    pub(super) fn module(&self) -> &'a Module {
+        self.module
+    }
+
+    /// The value of a name of the file.
+    ///
+    /// # Errors
+    /// What went wrong where it was to be bound.
+    pub(super) fn global(&self, name: &str) -> Result<Option<Value>> {
+        let Some(slot) = self.codes[self.globals.code].slot(name) else { return Ok(None) };
+        match (self.globals.get(slot), self.failed.get(&slot)) {
+            (Some(value), _) => Ok(Some(value)),
+            (None, Some(fault)) => Err(fault.clone()),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The value of an expression at the top level of the file.
+    pub(super) fn evaluate_global(&mut self, id: ExprId) -> Result<Value> {
+        let globals = self.globals.clone();
+        self.evaluate(&globals, id)
+    }
+
+    /// Runs the statements of the file. One that fails only matters to those who use the names
+    /// it was to bind: a file may hold constants that only kernels need.
+    fn run_file(&mut self) {
+        let globals = self.globals.clone();
+        let module = self.module;
+        for stmt in &module.body {
+            if let Err(fault) = self.execute(&globals, stmt) {
+                for slot in self.codes[globals.code].clone().bound_by(module, stmt) {
+                    self.failed.insert(slot, fault.clone());
+                }
+            }
+        }
+    }
+
+    /// Counts `steps` steps of work at `span`.
+    pub(super) fn spend(&mut self, steps: u64, span: Span) -> Result<()> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps <= self.limits.steps {
+            return Ok(());
+        }
+        let limit = self.limits.steps;
+        let message = format!("the host program takes more than {limit} steps");
+        Err(Fault::new(hosting::HOST_BUDGET, message, span, "still running here")
+            .note("a loop without an end takes any number of steps"))
+    }
+
+    /// Counts what making `elements` values costs.
+    pub(super) fn spend_elements(&mut self, elements: usize, span: Span) -> Result<()> {
+        self.spend((elements as u64).saturating_mul(8), span)
+    }
+
+    /// Takes `bytes` of array memory until the result is dropped.
+    pub(super) fn take_memory(&self, bytes: u64, span: Span) -> Result<Memory> {
+        let limit = self.limits.array_bytes;
+        let alive = self.array_bytes.get().saturating_add(bytes);
+        if alive > limit {
+            let message = format!(
+                "the arrays of the host program need {alive} bytes, and {limit} are allowed"
+            );
+            let label = format!("this array has {bytes} bytes");
+            return Err(Fault::new(hosting::HOST_BUDGET, message, span, label));
+        }
+        self.array_bytes.set(alive);
+        Ok(Memory { bytes, alive: self.array_bytes.clone() })
+    }
+
+    /// Runs `work` one level deeper.
+    fn deeper<T>(
+        &mut self,
+        span: Span,
+        work: impl FnOnce(&mut Evaluator<'a>) -> Result<T>,
+    ) -> Result<T> {
+        if self.depth >= self.limits.depth {
+            let limit = self.limits.depth;
+            let message = format!("calls and expressions nest more than {limit} deep");
+            return Err(Fault::new(hosting::HOST_BUDGET, message, span, "too deep here")
+                .note("a function that calls itself without an end nests without an end"));
+        }
+        self.depth += 1;
+        let result = work(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// The code of `key`, which is made at its first use.
+    fn code(&mut self, key: CodeKey, make: impl FnOnce() -> Code<'a>) -> CodeId {
+        if let Some(id) = self.code_of.get(&key) {
+            return *id;
+        }
+        let id = self.codes.push(Rc::new(make()));
+        self.code_of.insert(key, id);
+        id
+    }
+
+    /// Where the name expression `id` is found from `scope`.
+    fn place(&mut self, scope: &Rc<Scope>, id: ExprId, name: &str) -> Option<Place> {
+        if let Some(place) = self.places.get(id.index()).copied().flatten() {
+            return Some(place);
+        }
+        let place = self.search(scope, name)?;
+        if let Some(known) = self.places.get_mut(id.index()) {
+            *known = Some(place);
+        }
+        Some(place)
+    }
+
+    fn search(&self, scope: &Rc<Scope>, name: &str) -> Option<Place> {
+        for (up, scope) in scope.outward().enumerate() {
+            if let Some(slot) = self.codes[scope.code].slot(name) {
+                return Some(Place::Slot { up: up as u32, slot });
+            }
+        }
+        builtins::index(name).map(Place::Builtin)
+    }
+
+    /// Every name that can be used from `scope`.
+    fn names_from(&self, scope: &Rc<Scope>) -> Vec<String> {
+        let own = scope.outward().flat_map(|scope| self.codes[scope.code].names());
+        own.map(str::to_owned).chain(builtins::names().map(str::to_owned)).collect()
+    }
+}
+
+/// A share of the array memory, given back when dropped.
+pub(super) struct Memory {
+    bytes: u64,
+    alive: Rc<Cell<u64>>,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.alive.set(self.alive.get().saturating_sub(self.bytes));
+    }
+}
