@@ -20,6 +20,8 @@ pub mod syntax;
 
 pub mod ir;
 
+pub mod sema;
+
 pub mod passes;
 
 pub mod topology;

@@ -188,6 +188,11 @@ impl Sink {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
+    /// Proof of an error reported before, if there was one.
+    pub fn reported(&self) -> Option<Reported> {
+        self.has_errors().then_some(Reported(()))
+    }
+
     /// Everything reported, in the order of reporting.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics

@@ -1,6 +1,92 @@
 //! K03: types and shapes.
 
 codes! {
+    /// Shapes that do not broadcast.
+    SHAPES_DO_NOT_BROADCAST = "K0301", "shapes-do-not-broadcast", Error;
+    /// Element types without a common one.
+    DTYPES_DO_NOT_MEET = "K0302", "element-types-do-not-meet", Error;
+    /// An operand or condition of the wrong kind.
+    NOT_AN_OPERAND = "K0303", "not-an-operand", Error;
+    /// An argument of the wrong kind.
+    WRONG_ARGUMENT = "K0304", "wrong-argument", Error;
+    /// A loop-carried name that changes its type or shape.
+    LOOP_CHANGES_TYPE = "K0305", "loop-changes-type", Error;
+    /// A value of different types on the paths of a branch.
+    PATHS_DIFFER = "K0306", "paths-differ", Error;
+    /// A matrix product of shapes that do not fit.
+    DOT_SHAPES = "K0307", "dot-shapes", Error;
+    /// A matrix product of element types that do not fit.
+    DOT_DTYPES = "K0308", "dot-element-types", Error;
+    /// An axis that a tile does not have.
+    AXIS_OUT_OF_RANGE = "K0309", "axis-out-of-range", Error;
+    /// Division of signed by unsigned.
+    SIGNEDNESS = "K0310", "mixed-signedness", Error;
+    /// Floats where integers are needed.
+    NEEDS_INT = "K0311", "needs-integers", Error;
+    /// Integers where floats are needed.
+    NEEDS_FLOAT = "K0312", "needs-floats", Error;
+    /// Narrow floats where a `jit` kernel needs wide ones.
+    HALF_IN_JIT = "K0313", "narrow-float-in-jit", Error;
+    /// A condition that depends on the data of a tile.
+    TILE_CONDITION = "K0314", "tile-condition", Error;
+    /// An index into a tile.
+    TILE_INDEX = "K0315", "tile-index", Error;
+    /// An assignment to an item or attribute.
+    ITEM_ASSIGNMENT = "K0316", "item-assignment", Error;
+    /// A tile of pointers, which is not supported yet.
+    POINTER_TILE = "K0317", "pointer-tile", Error;
+    /// Arithmetic that pointers do not have.
+    POINTER_ARITHMETIC = "K0318", "pointer-arithmetic", Error;
+    /// The two styles of kernels mixed.
+    MIXED_STYLES = "K0319", "mixed-styles", Error;
+    /// Something that is no address, used as one.
+    NOT_AN_ADDRESS = "K0320", "not-an-address", Error;
+    /// A pointer used for another element type than its own.
+    ELEMENT_TYPE = "K0321", "pointer-element-type", Error;
+    /// A return inside a loop.
+    RETURN_IN_LOOP = "K0322", "return-in-loop", Error;
+    /// A return on some paths of an inner branch.
+    RETURN_ON_SOME_PATHS = "K0323", "return-on-some-paths", Error;
+    /// `break` or `continue`.
+    BREAK_OR_CONTINUE = "K0324", "break-or-continue", Error;
+    /// A kernel that returns a value.
+    KERNEL_RETURNS = "K0325", "kernel-returns-a-value", Error;
+    /// A tuple unpacked into another number of names.
+    UNPACKING = "K0326", "unpacking", Error;
+    /// The operator `@`.
+    MATMUL_OPERATOR = "K0327", "matmul-operator", Error;
+    /// The operator `**` on what the compiler does not know.
+    POWER_OPERATOR = "K0328", "power-operator", Error;
+    /// A method of PyTorch or NumPy arrays.
+    ARRAY_METHOD = "K0329", "array-method", Error;
+    /// A reshape to another number of elements.
+    RESHAPE_SIZE = "K0330", "reshape-size", Error;
+    /// A tile that cannot be repeated to a shape.
+    BROADCAST_TO = "K0331", "broadcast-to", Error;
+    /// A buffer that cannot be received into.
+    RECV_DST = "K0332", "recv-dst", Error;
+    /// A number that an element type does not hold.
+    NUMBER_OUT_OF_RANGE = "K0333", "number-out-of-range", Error;
+    /// `len` of a tile.
+    LEN_OF_TILE = "K0334", "len-of-tile", Error;
+    /// An extent that is no positive integer.
+    BAD_EXTENT = "K0335", "bad-extent", Error;
+    /// An extent computed inside a branch.
+    LOCAL_EXTENT = "K0336", "local-extent", Error;
+    /// A loop over something that cannot be walked.
+    NOT_ITERABLE = "K0337", "not-iterable", Error;
+    /// An index without one `:` for each axis.
+    INDEX_MISSES_AXES = "K0338", "index-misses-axes", Error;
+    /// A wait for something that is no future.
+    WAIT_OF_NO_FUTURE = "K0339", "wait-of-no-future", Error;
+    /// A receive without shape and element type.
+    RECV_NEEDS_TYPE = "K0340", "recv-needs-type", Error;
+    /// An order of axes that is no permutation.
+    PERMUTATION = "K0341", "permutation", Error;
+    /// A softmax that does not say its axis.
+    SOFTMAX_NEEDS_AXIS = "K0342", "softmax-needs-axis", Error;
+    /// A range of integers without any.
+    EMPTY_ARANGE = "K0343", "empty-arange", Error;
     /// Shapes that this launch makes disagree.
     LAUNCH_SHAPES = "K0380", "launch-shapes", Error;
     /// An extent of a tile that the launch does not decide.

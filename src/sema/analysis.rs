@@ -1,0 +1,196 @@
+//! The state of an analysis: the program, what has been said, and the function being built.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::builder::Builder;
+use super::calls::Instances;
+use super::errors;
+use super::liveness::Liveness;
+use super::program::{FunctionRef, Program, UnitId};
+use super::scope::{Binding, Scope, Slot};
+use super::value::{Constant, Val};
+use crate::diag::{Diagnostic, Sink};
+use crate::dtype::DType;
+use crate::ir;
+use crate::source::Span;
+use crate::syntax::ast::{self, ExprId, ExprKind};
+
+/// The deepest nesting of statements, expressions and calls that is analysed.
+const MAX_DEPTH: u32 = 300;
+
+/// The most iterations that are written out, in all of one kernel.
+pub(super) const MAX_UNROLLED: u64 = 4096;
+
+/// How a function was written, which decides what a pointer counts and how numbers meet tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Style {
+    /// Last parameter `tl`: addresses are integers that count bytes; scalars are Python numbers.
+    Tl,
+    /// `@triton.jit`: pointers count elements; scalars have Triton's types.
+    Jit,
+}
+
+/// The analysis of one program.
+pub(super) struct Analysis<'p> {
+    /// The files.
+    pub(super) program: &'p Program<'p>,
+    /// What the launch says of parameters.
+    pub(super) constants: &'p BTreeMap<String, Constant>,
+    /// What has been said of the kernel being analysed.
+    pub(super) sink: Sink,
+    /// The helpers made so far.
+    pub(super) instances: Instances,
+    /// The function being built.
+    pub(super) frame: Frame<'p>,
+    /// Iterations written out so far.
+    pub(super) unrolled: u64,
+    /// The names of top levels being evaluated.
+    pub(super) evaluating: Vec<(UnitId, ExprId)>,
+    depth: u32,
+    too_deep: bool,
+}
+
+/// A function being built.
+pub(super) struct Frame<'p> {
+    /// Which.
+    pub(super) at: FunctionRef,
+    /// The file whose names are looked up.
+    pub(super) unit: UnitId,
+    /// How it is analysed; a library function takes its caller's style.
+    pub(super) style: Style,
+    /// Its IR.
+    pub(super) build: Builder,
+    /// Its names.
+    pub(super) scope: Scope,
+    /// What of them is read where.
+    pub(super) liveness: Rc<Liveness<'p>>,
+    /// Every name that it binds somewhere, with the first place.
+    pub(super) bound: Rc<BTreeMap<&'p str, Span>>,
+    /// How many loops are around the current statement.
+    pub(super) loops: Vec<Span>,
+    /// Whether a launch may name it.
+    pub(super) is_kernel: bool,
+    /// What is known of its integers that are pointers.
+    pub(super) pointers: Pointers,
+    /// The call that is being analysed, and the frame of its caller.
+    pub(super) caller: Option<(Span, Box<Frame<'p>>)>,
+}
+
+/// Which parameters of a `@triton.jit` kernel are pointers, found from how they are used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pointers {
+    /// The parameter that an integer was computed from by adding to it.
+    pub(super) roots: FxHashMap<ir::Value, usize>,
+    /// Parameters used as addresses, with what they point at and the text that says so.
+    pub(super) found: BTreeMap<usize, (DType, Span)>,
+}
+
+impl<'p> Analysis<'p> {
+    /// Nothing analysed yet; `frame` is the first function.
+    pub(super) fn new(
+        program: &'p Program<'p>,
+        constants: &'p BTreeMap<String, Constant>,
+        instances: Instances,
+        frame: Frame<'p>,
+    ) -> Analysis<'p> {
+        Analysis {
+            program,
+            constants,
+            sink: Sink::new(),
+            instances,
+            frame,
+            unrolled: 0,
+            evaluating: Vec::new(),
+            depth: 0,
+            too_deep: false,
+        }
+    }
+
+    /// The tree of the file that the current function is in.
+    pub(super) fn ast(&self) -> &'p ast::Module {
+        self.program.units[self.frame.unit].ast
+    }
+
+    /// The file whose names are looked up.
+    pub(super) fn unit(&self) -> UnitId {
+        self.frame.unit
+    }
+
+    /// The kind of an expression of the current function.
+    pub(super) fn kind(&self, expr: ExprId) -> &'p ExprKind {
+        self.ast().kind(expr)
+    }
+
+    /// The text of an expression of the current function.
+    pub(super) fn span(&self, expr: ExprId) -> Span {
+        self.ast().span(expr)
+    }
+
+    /// Says what is wrong; whatever uses the result is silent.
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) -> Val {
+        let mut diagnostic = diagnostic;
+        let mut frame = &self.frame;
+        while let Some((call, caller)) = &frame.caller {
+            let name = &self.program.function(frame.at).name.name;
+            diagnostic = diagnostic.because(*call, format!("in this call of `{name}`"));
+            frame = caller;
+        }
+        self.sink.error(diagnostic);
+        Val::Error
+    }
+
+    /// Runs `step` one level deeper, unless that is too deep; `None` is an error already said.
+    pub(super) fn deeper<T>(&mut self, span: Span, step: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.depth >= MAX_DEPTH || self.frame.build.depth() > ir::MAX_DEPTH {
+            if !self.too_deep {
+                self.too_deep = true;
+                self.report(errors::control::too_deep(span, ir::MAX_DEPTH));
+            }
+            return None;
+        }
+        self.depth += 1;
+        let result = step(self);
+        self.depth -= 1;
+        Some(result)
+    }
+
+    /// Binds `name` to `val`.
+    pub(super) fn bind(&mut self, name: &str, val: Val, span: Span) {
+        if let Val::Value(value) = &val {
+            self.frame.build.name(*value, name);
+        }
+        if let Val::Tuple(items) = &val {
+            for (index, item) in items.iter().enumerate() {
+                if let Val::Value(value) = item {
+                    self.frame.build.name(*value, &format!("{name}.{index}"));
+                }
+            }
+        }
+        let binding = Binding { val, span, constexpr: false };
+        self.frame.scope.set(name, Slot::Bound(binding));
+    }
+
+    /// The type of a value of the current function.
+    pub(super) fn ty(&self, value: ir::Value) -> &ir::Type {
+        self.frame.build.func.ty(value)
+    }
+
+    /// The tile type of `val`, if it is a tile.
+    pub(super) fn tile(&self, val: &Val) -> Option<&ir::TileType> {
+        match self.ty(val.value()?) {
+            ir::Type::Tile(tile) => Some(tile),
+            ir::Type::Scalar(_) | ir::Type::Pointer(_) | ir::Type::Future(_) => None,
+        }
+    }
+
+    /// The element type of `val`, if it is a scalar of the IR.
+    pub(super) fn scalar(&self, val: &Val) -> Option<DType> {
+        match self.ty(val.value()?) {
+            ir::Type::Scalar(dtype) => Some(*dtype),
+            ir::Type::Tile(_) | ir::Type::Pointer(_) | ir::Type::Future(_) => None,
+        }
+    }
+}

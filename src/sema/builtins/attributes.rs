@@ -1,0 +1,101 @@
+//! What follows the dot of a value: `x.shape`, `x.to(…)`.
+
+use super::Builtin;
+use crate::dtype::DType;
+use crate::ir::{Dim, TileType};
+use crate::ops::{ReduceOp, UnaryOp};
+use crate::sema::analysis::Analysis;
+use crate::sema::errors::{habits, names};
+use crate::sema::value::{Constant, Spanned, Val};
+use crate::syntax::ast::Ident;
+
+/// Functions of `tl` that are methods of tiles, too.
+const METHODS: [&str; 9] =
+    ["cast", "reshape", "trans", "permute", "broadcast_to", "expand_dims", "softmax", "dot", "abs"];
+
+/// What tiles have beside methods.
+const PROPERTIES: [&str; 4] = ["shape", "dtype", "numel", "T"];
+
+/// The method `name` of tiles.
+fn method(name: &str) -> Option<Builtin> {
+    if name == "to" {
+        return Builtin::of_tl("cast");
+    }
+    let listed = METHODS.contains(&name).then(|| Builtin::of_tl(name)).flatten();
+    listed
+        .or_else(|| UnaryOp::from_name(name).map(Builtin::Unary))
+        .or_else(|| ReduceOp::from_name(name).map(Builtin::Reduce))
+}
+
+impl Analysis<'_> {
+    /// `of.attr`.
+    pub(in crate::sema) fn attribute_of(&mut self, of: Spanned, attr: &Ident) -> Val {
+        if let Some(tile) = self.tile(&of.val).cloned() {
+            return self.tile_attribute(of, &tile, attr);
+        }
+        if let Some(dtype) = self.scalar(&of.val) {
+            return match attr.name.as_str() {
+                "dtype" => Val::Const(Constant::DType(dtype)),
+                "shape" => Val::Tuple(Vec::new()),
+                "to" => self.as_method(of, "to"),
+                _ => self.no_attribute(&of, attr),
+            };
+        }
+        if let Val::Const(Constant::DType(dtype)) = &of.val
+            && let Some(val) = dtype_attribute(*dtype, &attr.name)
+        {
+            return val;
+        }
+        self.no_attribute(&of, attr)
+    }
+
+    fn as_method(&mut self, of: Spanned, name: &str) -> Val {
+        match method(name) {
+            Some(builtin) => Val::Method(Box::new(of.val), builtin),
+            None => Val::Error,
+        }
+    }
+
+    fn tile_attribute(&mut self, of: Spanned, tile: &TileType, attr: &Ident) -> Val {
+        match attr.name.as_str() {
+            "shape" => Val::Tuple(tile.dims.iter().map(|dim| dim_val(*dim)).collect()),
+            "dtype" => Val::Const(Constant::DType(tile.dtype)),
+            "numel" => dim_val(self.product(&tile.dims, of.span)),
+            "T" => self.transpose_attribute(&of),
+            name if method(name).is_some() => self.as_method(of, name),
+            name => match habits::tile_method(name, attr.span) {
+                Some(error) => self.report(error),
+                None => self.no_attribute(&of, attr),
+            },
+        }
+    }
+
+    fn no_attribute(&mut self, of: &Spanned, attr: &Ident) -> Val {
+        let found = self.describe(&of.val);
+        let tile = self.tile(&of.val).is_some();
+        let known: Vec<&str> = if tile {
+            PROPERTIES.into_iter().chain(METHODS).chain(["to"]).collect()
+        } else {
+            vec!["dtype", "to"]
+        };
+        self.report(names::unknown_attribute(&attr.name, &found, attr.span, known))
+    }
+}
+
+fn dim_val(dim: Dim) -> Val {
+    match dim {
+        Dim::Const(extent) => Val::int(extent),
+        Dim::Value(value) => Val::Value(value),
+    }
+}
+
+fn dtype_attribute(dtype: DType, name: &str) -> Option<Val> {
+    let flag = |value: bool| Some(Val::Const(Constant::Bool(value)));
+    match name {
+        "primitive_bitwidth" => Some(Val::int(dtype.bits())),
+        "itemsize" => Some(Val::int(i128::from(dtype.bytes()))),
+        "name" => Some(Val::Const(Constant::Str(dtype.tl_name().to_owned()))),
+        "is_float" => flag(dtype.is_float()),
+        _ => None,
+    }
+}

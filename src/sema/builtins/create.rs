@@ -1,0 +1,131 @@
+//! New tiles, and tiles of another element type.
+
+use super::Call;
+use crate::dtype::DType;
+use crate::ir::{self, Dim, Literal, TileType, Type, Value};
+use crate::ops::BinaryOp;
+use crate::sema::analysis::Analysis;
+use crate::sema::errors::{names, operands, shapes};
+use crate::sema::value::{Constant, Spanned, Val};
+use crate::source::Span;
+
+/// `tl.zeros(shape, dtype)`.
+pub(super) fn zeros(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let shape = it.shape_argument(call.arg("shape"));
+    let dtype = it.dtype_argument(call.arg("dtype"));
+    let (Some(dims), Some(dtype)) = (shape, dtype) else { return Val::Error };
+    zeros_of(it, dims, dtype, call.span)
+}
+
+/// `tl.zeros_like(x)`.
+pub(super) fn zeros_like(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let like = call.arg("x");
+    match it.tile(&like.val).cloned() {
+        Some(tile) => zeros_of(it, tile.dims, tile.dtype, call.span),
+        None => it.expected_tile(call, like),
+    }
+}
+
+fn zeros_of(it: &mut Analysis<'_>, dims: Vec<Dim>, dtype: DType, span: Span) -> Val {
+    let zero = if dtype.is_float() { Literal::Float(0.0) } else { Literal::Int(0) };
+    let value = it.frame.build.constant(zero, dtype, span);
+    filled(it, dims, value, span)
+}
+
+fn filled(it: &mut Analysis<'_>, dims: Vec<Dim>, value: Value, span: Span) -> Val {
+    let ty = Type::Tile(TileType::new(dims, it.ty(value).dtype()));
+    Val::Value(it.frame.build.emit_value(ir::Full { value }, ty, span))
+}
+
+/// `tl.full(shape, value, dtype)`.
+pub(super) fn full(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let shape = it.shape_argument(call.arg("shape"));
+    let dtype = it.dtype_argument(call.arg("dtype"));
+    let (Some(dims), Some(dtype)) = (shape, dtype) else { return Val::Error };
+    let value = call.arg("value");
+    let number = value.val.constant().is_some_and(Constant::is_number);
+    if !number && it.scalar(&value.val).is_none() {
+        let found = it.describe(&value.val);
+        return it.report(operands::expected_scalar("tl.full", &found, value.span));
+    }
+    match it.as_dtype(&whole(value, dtype), dtype) {
+        Some(scalar) => filled(it, dims, scalar, call.span),
+        None => Val::Error,
+    }
+}
+
+/// `0.0` may fill a tile of integers.
+fn whole(value: &Spanned, dtype: DType) -> Spanned {
+    let zero = matches!(value.val, Val::Const(Constant::Float(zero)) if zero == 0.0);
+    let val = if zero && dtype.is_int() { Val::int(0) } else { value.val.clone() };
+    Spanned { val, span: value.span }
+}
+
+/// `tl.arange(start, end)`.
+pub(super) fn arange(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let (start, end) = (call.arg("start"), call.arg("end"));
+    let known = [start, end].map(|arg| arg.val.constant().and_then(Constant::as_int));
+    if let [Some(start), Some(end)] = known {
+        return known_arange(it, (start, end), call.span);
+    }
+    let bounds = [start, end].map(|arg| {
+        let value = it.integer_scalar(arg);
+        if value.is_none() {
+            let found = it.describe(&arg.val);
+            it.report(operands::expected_scalar("tl.arange", &found, arg.span));
+        }
+        value
+    });
+    let [Some(first), Some(end)] = bounds else { return Val::Error };
+    let build = &mut it.frame.build;
+    let from_zero = build.func.literal(first) == Some(Literal::Int(0));
+    let size =
+        if from_zero { end } else { build.binary_scalar(BinaryOp::Sub, end, first, call.span) };
+    let dims = vec![build.dim(size)];
+    let ty = Type::Tile(TileType::new(dims, DType::I32));
+    let tile = build.emit_value(ir::Arange { start: 0 }, ty.clone(), call.span);
+    if from_zero {
+        return Val::Value(tile);
+    }
+    let offset = build.cast_scalar(first, DType::I32, call.span);
+    let op = ir::Binary { op: BinaryOp::Add, x: tile, y: offset };
+    Val::Value(build.emit_value(op, ty, call.span))
+}
+
+fn known_arange(it: &mut Analysis<'_>, (start, end): (i128, i128), span: Span) -> Val {
+    let fits = |value: i128| i32::try_from(value).ok();
+    let (Some(first), Some(_)) = (fits(start), fits(end - 1)) else {
+        return it.report(shapes::arange_does_not_fit(start, end, span));
+    };
+    if end <= start {
+        return it.report(shapes::empty_arange(start, end, span));
+    }
+    let dims = vec![Dim::Const((end - start) as i64)];
+    let ty = Type::Tile(TileType::new(dims, DType::I32));
+    let op = ir::Arange { start: i64::from(first) };
+    Val::Value(it.frame.build.emit_value(op, ty, span))
+}
+
+/// `tl.cast(x, dtype)`, `x.to(dtype)`.
+pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
+    if call.flag("bitcast") {
+        return it.report(names::not_yet("`bitcast=True`", call.span));
+    }
+    if let Some(rounding) = call.some("fp_downcast_rounding") {
+        let nearest = matches!(&rounding.val, Val::Const(Constant::Str(it)) if it == "rtne");
+        if !nearest {
+            return it.report(names::not_yet("a rounding other than \"rtne\"", rounding.span));
+        }
+    }
+    let Some(dtype) = it.dtype_argument(call.arg("dtype")) else { return Val::Error };
+    let x = call.arg("x");
+    let number = x.val.constant().is_some_and(Constant::is_number);
+    if !number && it.tile(&x.val).is_none() && it.scalar(&x.val).is_none() {
+        return it.expected_tile(call, x);
+    }
+    let source = if number { it.materialize(&x.val, x.span) } else { x.val.clone() };
+    match source.value() {
+        Some(value) => Val::Value(it.cast(value, dtype, call.span)),
+        None => Val::Error,
+    }
+}

@@ -1,0 +1,132 @@
+//! Memory: contiguous blocks in, contiguous blocks out.
+
+use super::Call;
+use crate::dtype::DType;
+use crate::ir::{self, TileType, Type, Value};
+use crate::sema::analysis::{Analysis, Style};
+use crate::sema::errors::{calls, names, operands, pointers};
+use crate::sema::value::{Constant, Spanned, Val};
+use crate::source::Span;
+
+/// `tl.load(ptr, shape=, dtype=)`.
+pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let ptr = call.arg("ptr");
+    if it.tile(&ptr.val).is_some() {
+        return it.report(pointers::pointer_tile(ptr.span));
+    }
+    if let Some(refused) = refuse_lanes(it, call, &["mask", "other", "boundary_check"]) {
+        return refused;
+    }
+    let Some(shape) = call.some("shape") else {
+        let tl = it.frame.style == Style::Tl;
+        return it.report(if tl {
+            calls::missing_arguments("tl.load", &["shape"], call.span)
+                .help("write `tl.load(address, shape=(n,), dtype=\"f16\")`")
+        } else {
+            pointers::scalar_load(call.span)
+        });
+    };
+    let dims = it.shape_argument(shape);
+    let dtype = match call.some("dtype") {
+        Some(dtype) => match it.dtype_argument(dtype) {
+            Some(known) => Some((known, dtype.span)),
+            None => return Val::Error,
+        },
+        None => None,
+    };
+    let (Some(dims), Some((ptr, dtype))) = (dims, address(it, call, ptr, dtype)) else {
+        return Val::Error;
+    };
+    let ty = Type::Tile(TileType::new(dims, dtype));
+    Val::Value(it.frame.build.emit_value(ir::Load { ptr }, ty, call.span))
+}
+
+/// Masks, and what only pointer tiles have, come with pointer tiles.
+fn refuse_lanes(it: &mut Analysis<'_>, call: &Call, params: &[&str]) -> Option<Val> {
+    let given = params.iter().find_map(|name| call.some(name).map(|arg| (*name, arg.span)))?;
+    Some(it.report(names::not_yet(&format!("`{}=` of `{}`", given.0, call.name()), given.1)))
+}
+
+/// The byte address that `ptr` is, and the element type there. `dtype` is what the call says.
+fn address(
+    it: &mut Analysis<'_>,
+    call: &Call,
+    ptr: &Spanned,
+    dtype: Option<(DType, Span)>,
+) -> Option<(Value, DType)> {
+    if let Val::Pointer(pointer) = &ptr.val {
+        let wanted = dtype.map_or(pointer.dtype, |(dtype, _)| dtype);
+        if wanted != pointer.dtype {
+            let span = dtype.map_or(call.span, |(_, span)| span);
+            it.report(pointers::other_element_type(wanted, pointer.dtype, span, pointer.because));
+            return None;
+        }
+        return Some((pointer.address, wanted));
+    }
+    let Some(address) = it.integer_scalar(ptr) else {
+        let found = it.describe(&ptr.val);
+        it.report(pointers::not_an_address(&call.name(), &found, ptr.span));
+        return None;
+    };
+    let Some((dtype, said)) = dtype else {
+        it.report(
+            calls::missing_arguments(&call.name(), &["dtype"], call.span)
+                .help("an address says nothing of what is stored there: add `dtype=\"f16\"`"),
+        );
+        return None;
+    };
+    if it.frame.style == Style::Jit {
+        let root = it.frame.pointers.roots.get(&address).copied();
+        let Some(root) = root else {
+            let found = it.describe(&ptr.val);
+            it.report(pointers::integer_address(&found, ptr.span));
+            return None;
+        };
+        it.found_pointer(root, dtype, said);
+    }
+    Some((address, dtype))
+}
+
+/// `tl.store(ptr, value)`.
+pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let (ptr, value) = (call.arg("ptr"), call.arg("value"));
+    if it.tile(&ptr.val).is_some() {
+        return it.report(pointers::pointer_tile(ptr.span));
+    }
+    if let Some(refused) = refuse_lanes(it, call, &["mask", "boundary_check"]) {
+        return refused;
+    }
+    let Some((tile, dtype)) = value.val.value().zip(it.tile(&value.val).map(|tile| tile.dtype))
+    else {
+        let found = it.describe(&value.val);
+        return it.report(operands::store_of_no_tile(&found, value.span));
+    };
+    let (tile, said) = if let Val::Pointer(pointer) = &ptr.val {
+        (it.cast(tile, pointer.dtype, value.span), None)
+    } else {
+        (tile, Some((dtype, value.span)))
+    };
+    if let Some((ptr, _)) = address(it, call, ptr, said) {
+        it.frame.build.emit(ir::Store { ptr, value: tile }, Vec::new(), call.span);
+        return Val::NONE;
+    }
+    Val::Error
+}
+
+impl Analysis<'_> {
+    /// Notes that a parameter is a pointer to `dtype`.
+    pub(in crate::sema) fn found_pointer(&mut self, param: usize, dtype: DType, span: Span) {
+        self.frame.pointers.found.entry(param).or_insert((dtype, span));
+    }
+
+    /// `pointer.dtype.element_ty`.
+    pub(in crate::sema) fn element_type(&mut self, pointer: &Spanned, span: Span) -> Val {
+        if let Val::Pointer(pointer) = &pointer.val {
+            return Val::Const(Constant::DType(pointer.dtype));
+        }
+        if pointer.val.is_error() {
+            return Val::Error;
+        }
+        self.report(pointers::unknown_element_type(span))
+    }
+}

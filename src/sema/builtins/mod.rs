@@ -1,0 +1,291 @@
+//! The built-in functions: one table of signatures, and one function for each.
+//!
+//! A row gives the name, the signature as the documentation prints it, one line of English and
+//! the function that checks the arguments and makes the IR. In a signature `name=default` may be
+//! left out, `name|other` has two spellings, and `*name` takes the arguments that remain. The
+//! elementwise ops and reductions of the op tables are built-ins of their own names without a
+//! row here.
+
+mod args;
+mod attributes;
+mod channels;
+mod checks;
+mod create;
+mod elementwise;
+mod hints;
+mod launch;
+mod matrix;
+mod memory;
+mod not_yet;
+mod python;
+mod reduce;
+mod views;
+
+pub(super) use args::Call;
+pub(super) use not_yet::not_yet;
+
+use super::analysis::Analysis;
+use super::value::Val;
+use crate::ops::{BinaryOp, ReduceOp, TernaryOp, UnaryOp};
+
+/// Checks the arguments of a call and makes its IR.
+type Handler = fn(&mut Analysis<'_>, &Call) -> Val;
+
+/// A built-in function of `tl` or of Python.
+#[derive(Debug)]
+pub(super) struct Row {
+    name: &'static str,
+    signature: &'static str,
+    doc: &'static str,
+    run: Handler,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        self.name == other.name && self.signature == other.signature
+    }
+}
+
+/// A built-in function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Builtin {
+    /// One with a row in [`TL`].
+    Tl(&'static Row),
+    /// One with a row in [`PYTHON`].
+    Python(&'static Row),
+    /// An elementwise op of one operand.
+    Unary(UnaryOp),
+    /// An elementwise op of two operands.
+    Binary(BinaryOp),
+    /// An elementwise op of three operands.
+    Ternary(TernaryOp),
+    /// A reduction.
+    Reduce(ReduceOp),
+}
+
+macro_rules! rows {
+    ($($(#[doc = $doc:literal])+ $name:literal, $signature:literal, $run:path;)*) => {
+        &[$(Row { name: $name, signature: $signature, doc: concat!($($doc,)+), run: $run },)*]
+    };
+}
+
+/// The built-ins of `tl`.
+const TL: &[Row] = rows! {
+    /// This program's coordinate: axis 0 is the PE in its cube, 1 the cube, 2 the SIP.
+    "program_id", "axis", launch::program_id;
+    /// How many programs the launch has along an axis.
+    "num_programs", "axis", launch::num_programs;
+    /// Reads a contiguous block of memory into a tile.
+    "load", "ptr|pointer, shape=None, dtype=None, mask=None, other=None, boundary_check=(), padding_option='', cache_modifier='', eviction_policy='', volatile=False", memory::load;
+    /// Writes a tile to a contiguous block of memory.
+    "store", "ptr|pointer, value|tile, mask=None, boundary_check=(), cache_modifier='', eviction_policy=''", memory::store;
+    /// A tile filled with zeros.
+    "zeros", "shape, dtype", create::zeros;
+    /// A tile of zeros with the shape and element type of another.
+    "zeros_like", "x|input", create::zeros_like;
+    /// A tile filled with one number.
+    "full", "shape, value, dtype", create::full;
+    /// The integers from `start` up to but not including `end`.
+    "arange", "start, end", create::arange;
+    /// Converts the elements to another type.
+    "cast", "x|input, dtype, fp_downcast_rounding=None, bitcast=False", create::cast;
+    /// The same elements, row by row, under another shape.
+    "reshape", "x|input, *shape, can_reorder=False", views::reshape;
+    /// Axes in another order; without `dims` the last two change places.
+    "trans", "x|input, *dims", views::trans;
+    /// Axes in another order.
+    "permute", "x|input, *dims", views::trans;
+    /// A tile repeated to a shape.
+    "broadcast_to", "x|input, *shape", views::broadcast_to;
+    /// A new axis of extent 1.
+    "expand_dims", "x|input, axis", views::expand_dims;
+    /// `x` where the condition holds, else `y`.
+    "where", "condition, x, y", elementwise::select;
+    /// `exp(x - max(x))` divided by its sum along an axis.
+    "softmax", "x|input, axis|dim=None, keep_dims=False, ieee_rounding=False", reduce::softmax;
+    /// The quotient of integers rounded up.
+    "cdiv", "x, div", elementwise::cdiv;
+    /// The matrix product of two tiles, added to `acc` if there is one.
+    "dot", "a|input, b|other, acc=None, input_precision=None, allow_tf32=None, max_num_imprecise_acc=None, out_dtype=None", matrix::dot;
+    /// Sends a tile to the neighbour in a direction.
+    "send", "dir, src", channels::send;
+    /// Receives a tile from the neighbour in a direction, waiting for it.
+    "recv", "dir, shape=None, dtype=None, dst=None", channels::recv;
+    /// Asks for a tile from the neighbour in a direction; `wait` gives it.
+    "recv_async", "dir, shape, dtype", channels::recv_async;
+    /// Receives without paying for reading the slot; for measurements.
+    "recv_no_consume", "dir, shape, dtype", channels::recv_no_consume;
+    /// The tile that a future stands for.
+    "wait", "future", channels::wait;
+    /// Loops like `range`, with hints for the pipeline.
+    "range", "arg1, arg2=None, step=None, num_stages=None, loop_unroll_factor=None, disallow_acc_multi_buffer=False, flatten=False, warp_specialize=False, disable_licm=False", python::tl_range;
+    /// A range whose loop is written out at compile time.
+    "static_range", "arg1, arg2=None, step=None", python::static_range;
+    /// Refuses to compile unless a condition holds.
+    "static_assert", "cond, msg=''", checks::static_assert;
+    /// Refuses to run unless a condition holds.
+    "device_assert", "cond, msg='', mask=None", checks::device_assert;
+    /// A hint that a condition holds.
+    "assume", "cond", hints::assume;
+    /// A hint that values are multiples of a number.
+    "multiple_of", "input, values", hints::same;
+    /// A hint that values are contiguous.
+    "max_contiguous", "input, values", hints::same;
+    /// A hint that values are constant.
+    "max_constancy", "input, values", hints::same;
+    /// A barrier of a program's threads; a PE has one.
+    "debug_barrier", "", hints::nothing;
+};
+
+/// The built-ins of Python.
+const PYTHON: &[Row] = rows! {
+    /// What a `for` walks.
+    "range", "arg1, arg2=None, step=None", python::range;
+    /// The items of a tuple or the axes of a shape.
+    "len", "items", python::len;
+    /// The smaller of scalars.
+    "min", "*values", python::min;
+    /// The larger of scalars.
+    "max", "*values", python::max;
+    /// Distance from zero.
+    "abs", "x", python::abs;
+    /// A scalar as an integer.
+    "int", "x", python::int;
+    /// A scalar as a float.
+    "float", "x", python::float;
+    /// A scalar as a truth value.
+    "bool", "x", python::bool;
+};
+
+impl Builtin {
+    /// The built-in `tl.name`.
+    pub(super) fn of_tl(name: &str) -> Option<Builtin> {
+        TL.iter()
+            .find(|row| row.name == name)
+            .map(Builtin::Tl)
+            .or_else(|| UnaryOp::from_name(name).map(Builtin::Unary))
+            .or_else(|| BinaryOp::from_name(name).map(Builtin::Binary))
+            .or_else(|| TernaryOp::from_name(name).map(Builtin::Ternary))
+            .or_else(|| ReduceOp::from_name(name).map(Builtin::Reduce))
+    }
+
+    /// The built-in of Python called `name`.
+    pub(super) fn of_python(name: &str) -> Option<Builtin> {
+        PYTHON.iter().find(|row| row.name == name).map(Builtin::Python)
+    }
+
+    /// The names of all built-ins of `tl`.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        all_of_tl().map(Builtin::name)
+    }
+
+    /// The names of all built-ins of Python.
+    pub(super) fn python_names() -> impl Iterator<Item = &'static str> {
+        PYTHON.iter().map(|row| row.name)
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Builtin::Tl(row) | Builtin::Python(row) => row.name,
+            Builtin::Unary(op) => op.name(),
+            Builtin::Binary(op) => op.name(),
+            Builtin::Ternary(op) => op.name(),
+            Builtin::Reduce(op) => op.name(),
+        }
+    }
+
+    /// Its name as a program writes it: `tl.load`, `len`.
+    pub(super) fn display_name(self) -> String {
+        match self {
+            Builtin::Python(row) => row.name.to_owned(),
+            Builtin::Tl(_)
+            | Builtin::Unary(_)
+            | Builtin::Binary(_)
+            | Builtin::Ternary(_)
+            | Builtin::Reduce(_) => format!("tl.{}", self.name()),
+        }
+    }
+
+    /// Its parameters, as the documentation prints them.
+    pub(super) fn signature(self) -> &'static str {
+        match self {
+            Builtin::Tl(row) | Builtin::Python(row) => row.signature,
+            Builtin::Unary(_) => "x",
+            Builtin::Binary(BinaryOp::Minimum | BinaryOp::Maximum) => "x, y, propagate_nan=None",
+            Builtin::Binary(_) => "x, y",
+            Builtin::Ternary(TernaryOp::Clamp) => "x, min, max, propagate_nan=None",
+            Builtin::Ternary(TernaryOp::Fma) => "x, y, z",
+            Builtin::Reduce(ReduceOp::Sum) => "x|input, axis=None, keep_dims=False, dtype=None",
+            Builtin::Reduce(ReduceOp::Max | ReduceOp::Min) => {
+                "x|input, axis=None, return_indices=False, return_indices_tie_break_left=True, keep_dims=False"
+            }
+            Builtin::Reduce(ReduceOp::ArgMax | ReduceOp::ArgMin) => {
+                "x|input, axis, tie_break_left=True, keep_dims=False"
+            }
+        }
+    }
+
+    /// What it does, in one line.
+    pub(super) fn doc(self) -> &'static str {
+        let doc = match self {
+            Builtin::Tl(row) | Builtin::Python(row) => row.doc,
+            Builtin::Unary(op) => op.summary(),
+            Builtin::Binary(op) => op.summary(),
+            Builtin::Ternary(op) => op.summary(),
+            Builtin::Reduce(op) => op.summary(),
+        };
+        doc.trim()
+    }
+
+    /// Checks the arguments and makes the IR.
+    fn run(self, analysis: &mut Analysis<'_>, call: &Call) -> Val {
+        match self {
+            Builtin::Tl(row) | Builtin::Python(row) => (row.run)(analysis, call),
+            Builtin::Unary(op) => elementwise::unary(analysis, op, call),
+            Builtin::Binary(op) => elementwise::binary(analysis, op, call),
+            Builtin::Ternary(op) => elementwise::ternary(analysis, op, call),
+            Builtin::Reduce(op) => reduce::reduce(analysis, op, call),
+        }
+    }
+}
+
+fn all_of_tl() -> impl Iterator<Item = Builtin> {
+    TL.iter()
+        .map(Builtin::Tl)
+        .chain(UnaryOp::ALL.iter().map(|op| Builtin::Unary(*op)))
+        .chain(BinaryOp::ALL.iter().map(|op| Builtin::Binary(*op)))
+        .chain(TernaryOp::ALL.iter().map(|op| Builtin::Ternary(*op)))
+        .chain(ReduceOp::ALL.iter().map(|op| Builtin::Reduce(*op)))
+}
+
+/// Every built-in of `tl` with its signature and what it does, for the documentation.
+pub fn reference() -> Vec<(String, &'static str)> {
+    let spelt = |it: &str| it.split('|').next().unwrap_or(it).to_owned();
+    all_of_tl()
+        .map(|it| {
+            let params = it.signature().split(", ").map(|param| match param.split_once('=') {
+                Some((name, default)) => format!("{}={default}", spelt(name)),
+                None => spelt(param),
+            });
+            let params: Vec<String> = params.collect();
+            (format!("{}({})", it.name(), params.join(", ")), it.doc())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_built_in_has_its_own_name_and_a_line_of_documentation() {
+        let mut names = BTreeSet::new();
+        for builtin in all_of_tl() {
+            assert!(names.insert(builtin.name()), "`{}` is there twice", builtin.name());
+            assert!(builtin.doc().ends_with('.'), "`{}`: {}", builtin.name(), builtin.doc());
+            assert!(not_yet(builtin.name()).is_none(), "`{}` is supported", builtin.name());
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! Calls of the program's own functions.
+//!
+//! A helper is analysed once for each kind of arguments it is called with: element types, ranks,
+//! constant extents and everything the compiler holds are part of the instance, values are its
+//! parameters. Extents that only the launch knows are parameters too, and extents that the helper
+//! computes are results; both come before the others, whose types name them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::analysis::{Analysis, Frame, Pointers, Style};
+use super::bind_args::Bound;
+use super::builder::Builder;
+use super::errors::{calls as errors, constexpr};
+use super::liveness::Liveness;
+use super::names;
+use super::program::{FunctionRef, is_constexpr};
+use super::scope::{Binding, Scope, Slot};
+use super::stmt::Flow;
+use super::value::{Namespace, Spanned, Val};
+use crate::arena::Id;
+use crate::dtype::DType;
+use crate::ir::{self, Dim, FuncId, TileType, Type, Value};
+use crate::source::Span;
+use crate::syntax::ast::{Arg, FunctionStyle};
+
+/// The most instances that one program may need.
+const MAX_INSTANCES: usize = 1000;
+
+/// The helpers made so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Instances {
+    made: BTreeMap<String, Instance>,
+    /// Their functions; the first has the id after the last kernel's.
+    pub(super) functions: Vec<ir::Function>,
+    /// How many kernels come before them.
+    pub(super) kernels: usize,
+    names: BTreeMap<String, u32>,
+}
+
+/// A helper, analysed for one kind of arguments.
+#[derive(Clone, Debug)]
+struct Instance {
+    /// Its function; `None` where it is in error.
+    function: Option<FuncId>,
+    /// What it returns; its leaves are values of its function.
+    returns: Val,
+    /// Extents that it computes and returns first.
+    made_extents: Vec<Value>,
+    /// Parameters used as addresses.
+    pointers: BTreeMap<usize, (DType, Span)>,
+}
+
+/// The arguments of a call, made ready for an instance.
+struct Passed {
+    /// What identifies the instance.
+    key: String,
+    /// The extents that only the launch knows, each once.
+    extents: Vec<Value>,
+}
+
+impl<'p> Analysis<'p> {
+    /// Calls a function of the program.
+    pub(super) fn call_function(
+        &mut self,
+        callee: FunctionRef,
+        args: &'p [Arg],
+        span: Span,
+    ) -> Val {
+        let Some(style) = self.style_in_call(callee, span) else {
+            self.visit_args(args);
+            return Val::Error;
+        };
+        if let Some(cycle) = self.cycle_to(callee) {
+            self.visit_args(args);
+            return self.report(errors::recursion(&cycle, span));
+        }
+        let Some(bound) = self.bind_args(callee, args, span) else { return Val::Error };
+        if bound.iter().any(|it| it.val.is_error()) || !self.check_constexpr(callee, &bound) {
+            return Val::Error;
+        }
+        let instance = self.deeper(span, |it| it.instance(callee, style, &bound, span)).flatten();
+        instance.map_or(Val::Error, |(instance, passed)| {
+            self.emit_call(&instance, &passed, &bound, span)
+        })
+    }
+
+    /// The style in which `callee` is analysed when the current function calls it.
+    fn style_in_call(&mut self, callee: FunctionRef, span: Span) -> Option<Style> {
+        let caller = self.frame.style;
+        let library = self.program.units[callee.unit].library.is_some();
+        let own = self.program.style(callee);
+        let name = &self.program.function(callee).name;
+        match (own, caller) {
+            _ if library => Some(caller),
+            (FunctionStyle::JitKernel, Style::Jit) | (FunctionStyle::TlKernel, Style::Tl) => {
+                Some(caller)
+            }
+            (FunctionStyle::Host, Style::Tl) => Some(caller),
+            (FunctionStyle::Host, Style::Jit) => {
+                self.report(errors::not_jit(&name.name, span, name.span));
+                None
+            }
+            (FunctionStyle::JitKernel, Style::Tl) | (FunctionStyle::TlKernel, Style::Jit) => {
+                let callee_is_jit = own == FunctionStyle::JitKernel;
+                self.report(errors::mixed_styles(&name.name, callee_is_jit, span, name.span));
+                None
+            }
+        }
+    }
+
+    /// The functions from `callee` to the current one, if `callee` is being analysed.
+    fn cycle_to(&self, callee: FunctionRef) -> Option<Vec<String>> {
+        let mut names = vec![self.function_name(callee)];
+        let mut frame = &self.frame;
+        loop {
+            names.push(self.function_name(frame.at));
+            if frame.at == callee {
+                names.reverse();
+                return Some(names);
+            }
+            frame = &frame.caller.as_ref()?.1;
+        }
+    }
+
+    fn function_name(&self, at: FunctionRef) -> String {
+        self.program.function(at).name.name.clone()
+    }
+
+    /// Whether every `tl.constexpr` parameter is given something that the launch knows.
+    fn check_constexpr(&mut self, callee: FunctionRef, bound: &[Bound]) -> bool {
+        let ast = self.program.units[callee.unit].ast;
+        let params = &self.program.function(callee).params;
+        let mut good = true;
+        for (param, bound) in params.iter().zip(bound) {
+            let constexpr = param.annotation.is_some_and(|it| is_constexpr(ast, it));
+            if constexpr && self.is_run_time(&bound.val) {
+                let found = self.describe(&bound.val);
+                let name = &param.name;
+                self.report(constexpr::not_constexpr(&name.name, &found, bound.span, name.span));
+                good = false;
+            }
+        }
+        good
+    }
+
+    /// The instance of `callee` for these arguments.
+    fn instance(
+        &mut self,
+        callee: FunctionRef,
+        style: Style,
+        bound: &[Bound],
+        span: Span,
+    ) -> Option<(Instance, Passed)> {
+        let passed = self.pass(callee, style, bound);
+        if let Some(made) = self.instances.made.get(&passed.key) {
+            return Some((made.clone(), passed));
+        }
+        if self.instances.made.len() >= MAX_INSTANCES {
+            let name = self.function_name(callee);
+            self.report(errors::too_many_instances(&name, MAX_INSTANCES, span));
+            return None;
+        }
+        let instance = self.make_instance(callee, style, bound, (&passed, span));
+        self.instances.made.insert(passed.key.clone(), instance.clone());
+        Some((instance, passed))
+    }
+
+    /// Describes the arguments so that calls of one kind share an instance.
+    fn pass(&self, callee: FunctionRef, style: Style, bound: &[Bound]) -> Passed {
+        let mut extents: Vec<Value> = Vec::new();
+        for leaf in bound.iter().flat_map(|it| it.val.leaves()) {
+            for dim in self.ty(leaf).tile().into_iter().flat_map(|tile| &tile.dims) {
+                if let Dim::Value(value) = dim
+                    && !extents.contains(value)
+                {
+                    extents.push(*value);
+                }
+            }
+        }
+        let mut key = format!("{callee:?} {style:?}");
+        for bound in bound {
+            key.push(';');
+            self.describe_argument(&bound.val, &extents, &mut key);
+        }
+        Passed { key, extents }
+    }
+
+    fn describe_argument(&self, val: &Val, extents: &[Value], key: &mut String) {
+        if let Val::Value(value) = val {
+            self.describe_leaf(*value, extents, key);
+        } else if let Val::Pointer(pointer) = val {
+            key.push_str(&format!("*{}", pointer.dtype));
+        } else if let Val::Tuple(items) = val {
+            key.push('(');
+            for item in items {
+                self.describe_argument(item, extents, key);
+                key.push(',');
+            }
+            key.push(')');
+        } else {
+            key.push_str(&format!("{val:?}"));
+        }
+    }
+
+    /// `f16[64,$0]`: constants, and the number of each extent that only the launch knows.
+    fn describe_leaf(&self, value: Value, extents: &[Value], key: &mut String) {
+        let ty = self.ty(value);
+        let place = |value: &Value| extents.iter().position(|it| it == value).unwrap_or(0);
+        if extents.contains(&value) {
+            key.push_str(&format!("${}", place(&value)));
+            return;
+        }
+        let future = if matches!(ty, Type::Future(_)) { "future " } else { "" };
+        key.push_str(&format!("{future}{}", ty.dtype()));
+        let Some(tile) = ty.tile() else { return };
+        let dims: Vec<String> = tile
+            .dims
+            .iter()
+            .map(|dim| match dim {
+                Dim::Const(extent) => extent.to_string(),
+                Dim::Value(value) => format!("${}", place(value)),
+            })
+            .collect();
+        key.push_str(&format!("[{}]", dims.join(",")));
+    }
+
+    fn make_instance(
+        &mut self,
+        callee: FunctionRef,
+        style: Style,
+        bound: &[Bound],
+        (passed, span): (&Passed, Span),
+    ) -> Instance {
+        let name = self.instance_name(callee);
+        let header = self.program.function(callee).header;
+        let func = ir::Function::new(name, false, header);
+        let frame = Frame::new(self.program, callee, style, Builder::new(func));
+        let types: Vec<Vec<Type>> = bound.iter().map(|it| self.leaf_types(&it.val)).collect();
+        let caller = std::mem::replace(&mut self.frame, frame);
+        let caller_extents: Vec<(Option<String>, Value)> = passed
+            .extents
+            .iter()
+            .map(|it| (caller.build.func.values[*it].name.clone(), *it))
+            .collect();
+        self.frame.caller = Some((span, Box::new(caller)));
+        let said = self.sink.diagnostics().len();
+        self.bind_params(callee, bound, &types, &caller_extents);
+        let function = self.program.function(callee);
+        let flow = self.block(&function.body, true);
+        let returns = if let Flow::Returned(val) = flow { val } else { Val::NONE };
+        let failed = self.sink.diagnostics().len() > said || returns.is_error();
+        let instance = self.finish_instance(returns, failed);
+        let (_, caller) = self.frame.caller.take().expect("a helper has a caller");
+        self.frame = *caller;
+        instance
+    }
+
+    fn instance_name(&mut self, callee: FunctionRef) -> String {
+        let name = self.function_name(callee);
+        let count = self.instances.names.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { name } else { format!("{name}.{}", *count - 1) }
+    }
+
+    fn leaf_types(&self, val: &Val) -> Vec<Type> {
+        val.leaves().iter().map(|value| self.ty(*value).clone()).collect()
+    }
+
+    /// Declares the parameters of an instance and binds the names to them.
+    fn bind_params(
+        &mut self,
+        callee: FunctionRef,
+        bound: &[Bound],
+        types: &[Vec<Type>],
+        extents: &[(Option<String>, Value)],
+    ) {
+        let function = self.program.function(callee);
+        let mut known: BTreeMap<Value, Value> = BTreeMap::new();
+        for (index, (name, outer)) in extents.iter().enumerate() {
+            let name = name.clone().unwrap_or_else(|| format!("extent{index}"));
+            let inner = self.frame.build.param(&name, Type::I64, false, function.header);
+            known.insert(*outer, inner);
+        }
+        let mut own = Vec::new();
+        for ((param, bound), types) in function.params.iter().zip(bound).zip(types) {
+            let span = param.name.span;
+            let outer = bound.val.leaves();
+            let leaves: Vec<Value> = outer
+                .iter()
+                .zip(types)
+                .map(|(outer, ty)| {
+                    let ty = translate_type(ty, &known);
+                    known.get(outer).copied().unwrap_or_else(|| {
+                        self.frame.build.param(&param.name.name, ty, false, span)
+                    })
+                })
+                .collect();
+            own.extend(leaves.iter().copied());
+            let val = bound.val.with_leaves(&mut leaves.into_iter());
+            let binding = Binding { val, span, constexpr: false };
+            self.frame.scope.set(&param.name.name, Slot::Bound(binding));
+        }
+        self.note_parameters(&own);
+    }
+
+    /// Any `i64` parameter of a `jit` function may turn out to be a pointer.
+    pub(super) fn note_parameters(&mut self, params: &[Value]) {
+        for (index, value) in params.iter().enumerate() {
+            if *self.ty(*value) == Type::I64 && self.frame.style == Style::Jit {
+                self.frame.pointers.roots.insert(*value, index);
+            }
+        }
+    }
+
+    /// Ends the function of an instance.
+    fn finish_instance(&mut self, returns: Val, failed: bool) -> Instance {
+        let span = self.frame.build.func.span;
+        let pointers = std::mem::take(&mut self.frame.pointers.found);
+        if failed {
+            let made_extents = Vec::new();
+            return Instance { function: None, returns: Val::Error, made_extents, pointers };
+        }
+        let leaves = returns.leaves();
+        let made_extents = self.extents_made_here(&leaves);
+        let values: Vec<Value> = made_extents.iter().chain(&leaves).copied().collect();
+        let results = values.iter().map(|value| self.ty(*value).clone()).collect();
+        self.frame.build.func.results = results;
+        self.frame.build.emit(ir::Return { values }, Vec::new(), span);
+        let index = self.instances.kernels + self.instances.functions.len();
+        let empty = Builder::new(ir::Function::new("", false, Span::NONE));
+        let build = std::mem::replace(&mut self.frame.build, empty);
+        self.instances.functions.push(build.func);
+        let function = Some(FuncId::from_index(index));
+        Instance { function, returns, made_extents, pointers }
+    }
+
+    /// The extents of returned tiles that are not parameters, each once.
+    fn extents_made_here(&self, leaves: &[Value]) -> Vec<Value> {
+        let func = &self.frame.build.func;
+        let mut made = Vec::new();
+        for dim in leaves.iter().filter_map(|it| func.ty(*it).tile()).flat_map(|it| &it.dims) {
+            if let Dim::Value(value) = dim
+                && func.params.iter().all(|param| param.value != *value)
+                && !made.contains(value)
+            {
+                made.push(*value);
+            }
+        }
+        made
+    }
+
+    /// The call itself, and what it gives to the caller.
+    fn emit_call(
+        &mut self,
+        instance: &Instance,
+        passed: &Passed,
+        bound: &[Bound],
+        span: Span,
+    ) -> Val {
+        let leaves: Vec<Value> = bound.iter().flat_map(|it| it.val.leaves()).collect();
+        for (param, found) in &instance.pointers {
+            let root = leaves.get(*param).and_then(|it| self.frame.pointers.roots.get(it)).copied();
+            if let Some(root) = root {
+                self.found_pointer(root, found.0, span);
+            }
+        }
+        let Some(callee) = instance.function else { return Val::Error };
+        let own = leaves.into_iter().filter(|it| !passed.extents.contains(it));
+        let args: Vec<Value> = passed.extents.iter().copied().chain(own).collect();
+        let function = &self.instances.functions[callee.index() - self.instances.kernels];
+        let params: Vec<Value> = function.params.iter().map(|param| param.value).collect();
+        let types = function.results.clone();
+        let mut known: BTreeMap<Value, Value> =
+            params.into_iter().zip(args.iter().copied()).collect();
+        let call = self.frame.build.emit(ir::Call { callee, args }, types, span);
+        let results = self.frame.build.func.ops[call].results.clone();
+        known.extend(instance.made_extents.iter().copied().zip(results.iter().copied()));
+        for result in &results {
+            let ty = translate_type(self.ty(*result), &known);
+            self.frame.build.func.values[*result].ty = self.fold_extents(ty);
+        }
+        let own = results.into_iter().skip(instance.made_extents.len());
+        instance.returns.with_leaves(&mut own.into_iter())
+    }
+
+    /// `ty` with extents that are constants of the current function written as such.
+    fn fold_extents(&self, mut ty: Type) -> Type {
+        if let Some(tile) = ty.tile_mut() {
+            for dim in &mut tile.dims {
+                if let Dim::Value(value) = dim {
+                    *dim = self.frame.build.dim(*value);
+                }
+            }
+        }
+        ty
+    }
+}
+
+/// `ty` with its symbolic extents replaced as `known` says.
+fn translate_type(ty: &Type, known: &BTreeMap<Value, Value>) -> Type {
+    let mut ty = ty.clone();
+    if let Some(TileType { dims, .. }) = ty.tile_mut() {
+        for dim in dims {
+            if let Dim::Value(value) = dim
+                && let Some(other) = known.get(value)
+            {
+                *dim = Dim::Value(*other);
+            }
+        }
+    }
+    ty
+}
+
+impl<'p> Frame<'p> {
+    /// A function of which nothing is analysed yet.
+    pub(super) fn new(
+        program: &super::program::Program<'p>,
+        at: FunctionRef,
+        style: Style,
+        build: Builder,
+    ) -> Frame<'p> {
+        let ast = program.units[at.unit].ast;
+        let function = program.function(at);
+        let mut scope = Scope::default();
+        if style == Style::Tl && function.params.iter().all(|it| it.name.name != "tl") {
+            let val = Val::Namespace(Namespace::Tl);
+            let binding = Binding { val, span: function.header, constexpr: false };
+            scope.set("tl", Slot::Bound(binding));
+        }
+        Frame {
+            at,
+            unit: at.unit,
+            style,
+            build,
+            scope,
+            liveness: Rc::new(Liveness::of(ast, function)),
+            bound: Rc::new(names::bound_by(ast, &function.body)),
+            loops: Vec::new(),
+            is_kernel: false,
+            pointers: Pointers::default(),
+            caller: None,
+        }
+    }
+}
+
+/// An argument without a place in the text.
+pub(super) fn implied_tl(span: Span) -> Spanned {
+    Spanned { val: Val::Namespace(Namespace::Tl), span }
+}
+
+impl Instances {
+    /// None made yet, beside the kernels of these names.
+    pub(super) fn beside(kernels: &[&str]) -> Instances {
+        let names = kernels.iter().map(|name| ((*name).to_owned(), 1)).collect();
+        Instances { kernels: kernels.len(), names, ..Instances::default() }
+    }
+}

@@ -1,0 +1,107 @@
+//! Values in the words of the language, for messages.
+
+use super::analysis::Analysis;
+use super::value::{Constant, Val};
+use crate::dtype::DType;
+use crate::ir::{Dim, TileType, Type};
+use crate::source::Span;
+
+/// `a` or `an`, for a word that follows.
+fn article(word: &str) -> &'static str {
+    let vowel = matches!(word.chars().next(), Some('a' | 'e' | 'i' | 'o' | 'f'));
+    if vowel { "an" } else { "a" }
+}
+
+/// An element type with its article: `an f16`, `a bf16`.
+pub(super) fn a_dtype(dtype: DType) -> String {
+    format!("{} {dtype}", article(dtype.name()))
+}
+
+/// A constant as it is written.
+pub(super) fn constant(constant: &Constant) -> String {
+    match constant {
+        Constant::None => String::from("None"),
+        Constant::Bool(true) => String::from("True"),
+        Constant::Bool(false) => String::from("False"),
+        Constant::Int(value) => value.to_string(),
+        Constant::Float(value) => format!("{value:?}"),
+        Constant::Str(text) => format!("{text:?}"),
+        Constant::DType(dtype) => dtype.to_string(),
+    }
+}
+
+impl Analysis<'_> {
+    /// What `val` is: "an f16 tile of shape [64, n]".
+    pub(super) fn describe(&self, val: &Val) -> String {
+        match val {
+            Val::Error => String::from("a value in error"),
+            Val::Const(it) => describe_constant(it),
+            Val::Tuple(items) => format!("a tuple of {}", items.len()),
+            Val::Value(value) => self.describe_type(self.ty(*value)),
+            Val::Pointer(pointer) => format!("a pointer to {}", pointer.dtype),
+            Val::Function(at) => format!("the function `{}`", self.program.function(*at).name.name),
+            Val::Builtin(it) => format!("the built-in `{}`", it.display_name()),
+            Val::Method(_, it) => format!("the method `{}`", it.name()),
+            Val::Namespace(it) => format!("the module `{}`", super::program::namespace_name(*it)),
+            Val::Range(_) => String::from("a range"),
+        }
+    }
+
+    /// A type in words.
+    pub(super) fn describe_type(&self, ty: &Type) -> String {
+        match ty {
+            Type::Scalar(dtype) => format!("{} scalar", a_dtype(*dtype)),
+            Type::Pointer(dtype) => format!("a pointer to {dtype}"),
+            Type::Tile(tile) => {
+                format!("{} tile of shape {}", a_dtype(tile.dtype), self.shape_text(&tile.dims))
+            }
+            Type::Future(tile) => format!("a future of {}", self.describe_tile(tile)),
+        }
+    }
+
+    /// A tile type in words.
+    pub(super) fn describe_tile(&self, tile: &TileType) -> String {
+        format!("{} tile of shape {}", a_dtype(tile.dtype), self.shape_text(&tile.dims))
+    }
+
+    /// `[64, n_elem]`.
+    pub(super) fn shape_text(&self, dims: &[Dim]) -> String {
+        let dims: Vec<String> = dims.iter().map(|dim| self.dim_text(*dim)).collect();
+        format!("[{}]", dims.join(", "))
+    }
+
+    /// `64`, `n_elem`, or `?` for what has no name.
+    pub(super) fn dim_text(&self, dim: Dim) -> String {
+        match dim {
+            Dim::Const(extent) => extent.to_string(),
+            Dim::Value(value) => {
+                let name = self.frame.build.func.values[value].name.clone();
+                name.unwrap_or_else(|| String::from("?"))
+            }
+        }
+    }
+
+    /// The text that made a tile, and a label that gives its shape: "`a` is [64, 32]".
+    pub(super) fn shape_label(&self, val: &Val) -> (Span, String) {
+        let Some((value, tile)) = val.value().zip(self.tile(val)) else {
+            return (Span::NONE, String::new());
+        };
+        let shape = self.shape_text(&tile.dims);
+        let name = &self.frame.build.func.values[value].name;
+        let text = match name {
+            Some(name) => format!("`{name}` has shape {shape}"),
+            None => format!("this has shape {shape}"),
+        };
+        (self.frame.build.span_of(value), text)
+    }
+}
+
+fn describe_constant(it: &Constant) -> String {
+    match it {
+        Constant::None | Constant::Bool(_) => format!("`{}`", constant(it)),
+        Constant::Int(_) => format!("the integer {}", constant(it)),
+        Constant::Float(_) => format!("the float {}", constant(it)),
+        Constant::Str(_) => format!("the string {}", constant(it)),
+        Constant::DType(_) => format!("the element type {}", constant(it)),
+    }
+}

@@ -1,0 +1,86 @@
+//! Sending and receiving.
+
+use crate::diag::{self, Diagnostic};
+use crate::dtype::DType;
+use crate::source::Span;
+
+/// A direction that is no string.
+pub(in crate::sema) fn direction_is_no_string(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::constexpr::DIRECTION_NOT_STRING,
+        format!("a direction is a string such as \"E\", and this is {found}"),
+        span,
+        "expected a string",
+    )
+}
+
+/// A receive that says neither shape nor buffer.
+pub(in crate::sema) fn recv_needs_type(missing: &[&str], span: Span) -> Diagnostic {
+    let names = super::quoted_list(missing);
+    Diagnostic::new(
+        diag::types::RECV_NEEDS_TYPE,
+        format!("`tl.recv` without `dst` needs {names}"),
+        span,
+        "the size of what arrives is not known",
+    )
+    .help("write `tl.recv(dir=\"W\", shape=(n,), dtype=\"f16\")`, or `dst=` a tile of that shape")
+}
+
+/// A `dst` that is not a variable.
+pub(in crate::sema) fn dst_is_no_name(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::RECV_DST,
+        "`dst` must be a variable, which then stands for what was received",
+        span,
+        "not a variable",
+    )
+    .help("name the tile first: `buffer = …`, then `dst=buffer`")
+}
+
+/// A `dst` whose buffer another name still reads.
+pub(in crate::sema) fn dst_has_two_names(
+    name: &str,
+    other: &str,
+    span: Span,
+    bound: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::RECV_DST,
+        format!("`{name}` and `{other}` are one tile, and receiving into it would change both"),
+        span,
+        "received into this tile",
+    )
+    .because(bound, format!("`{other}` is bound to the same tile here"))
+    .help("make a tile of its own to receive into: `buffer = tl.zeros(shape, dtype)`")
+}
+
+/// A `dtype=` that is not the buffer's.
+pub(in crate::sema) fn dst_dtype(said: DType, own: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::RECV_DST,
+        format!("`dst` holds {own} and {said} is received"),
+        span,
+        format!("expected {own}"),
+    )
+}
+
+/// A `shape=` that is not the buffer's.
+pub(in crate::sema) fn dst_shape([said, own]: &[String; 2], span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::RECV_DST,
+        format!("`dst` has shape {own} and {said} is received"),
+        span,
+        format!("expected {own}"),
+    )
+}
+
+/// A wait for something that is there already.
+pub(in crate::sema) fn wait_of_no_future(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::WAIT_OF_NO_FUTURE,
+        format!("`tl.wait` takes what `tl.recv_async` gave, and this is {found}"),
+        span,
+        "nothing to wait for",
+    )
+    .help("use the tile: whatever reads it waits until it is there")
+}

@@ -1,0 +1,81 @@
+//! Matrix products.
+
+use crate::diag::{self, Diagnostic};
+use crate::dtype::DType;
+use crate::source::Span;
+
+/// Inner extents that differ.
+pub(in crate::sema) fn dot_shapes(
+    [a, b]: &[String; 2],
+    span: Span,
+    labels: [(Span, String); 2],
+) -> Diagnostic {
+    let it = Diagnostic::new(
+        diag::types::DOT_SHAPES,
+        format!("`tl.dot` multiplies [m, k] by [k, n], and these are {a} and {b}"),
+        span,
+        "the inner extents differ",
+    );
+    labels.into_iter().fold(it, |it, (span, text)| it.because(span, text))
+}
+
+/// An operand without two axes.
+pub(in crate::sema) fn dot_rank(
+    found: &str,
+    span: Span,
+    (made, label): (Span, String),
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::DOT_SHAPES,
+        format!("`tl.dot` multiplies tiles of two axes, and this is {found}"),
+        span,
+        "expected two axes",
+    )
+    .because(made, label)
+    .help("make a row or a column of it: `x[None, :]`, `x[:, None]`")
+}
+
+/// An accumulator of another shape.
+pub(in crate::sema) fn dot_accumulator(
+    [acc, wanted]: &[String; 2],
+    span: Span,
+    (made, label): (Span, String),
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::DOT_SHAPES,
+        format!("the product has shape {wanted} and its accumulator {acc}"),
+        span,
+        format!("expected shape {wanted}"),
+    )
+    .because(made, label)
+}
+
+/// Operands whose element types are not multiplied.
+pub(in crate::sema) fn dot_dtypes(same: bool, span: Span, labels: &[(Span, String)]) -> Diagnostic {
+    let message = if same {
+        "`tl.dot` multiplies f16, bf16, f32, f64, i8, u8 and 8-bit floats"
+    } else {
+        "`tl.dot` multiplies tiles of one element type, and these differ"
+    };
+    let it = Diagnostic::new(diag::types::DOT_DTYPES, message, span, "here");
+    labels
+        .iter()
+        .fold(it, |it, (span, found)| it.because(*span, format!("this is {found}")))
+        .help("convert one of them: `b.to(a.dtype)`")
+}
+
+/// A result that products are not summed in.
+pub(in crate::sema) fn dot_result(
+    found: DType,
+    operand: DType,
+    natural: DType,
+    span: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::DOT_DTYPES,
+        format!("`tl.dot` of {operand} sums in {natural}, and this is {found}"),
+        span,
+        format!("expected {natural}"),
+    )
+    .help("convert the product afterwards: `tl.dot(a, b).to(\"f16\")`")
+}

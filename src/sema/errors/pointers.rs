@@ -1,0 +1,100 @@
+//! Addresses and pointers.
+
+use crate::diag::{self, Diagnostic};
+use crate::dtype::DType;
+use crate::source::Span;
+
+/// An address for each element.
+pub(in crate::sema) fn pointer_tile(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_TILE,
+        "not supported yet: pointer tiles, which have an address for each element",
+        span,
+        "a tile of addresses",
+    )
+    .help("load a contiguous block: `tl.load(ptr, shape=(n,), dtype=tl.float16)`")
+}
+
+/// A load of one element.
+pub(in crate::sema) fn scalar_load(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_TILE,
+        "not supported yet: loading one scalar from memory",
+        span,
+        "no `shape=`",
+    )
+    .help("load a contiguous block: `tl.load(ptr, shape=(n,), dtype=tl.float16)`")
+}
+
+/// Arithmetic that pointers do not have.
+pub(in crate::sema) fn bad_arithmetic(
+    symbol: &str,
+    [x, y]: &[String; 2],
+    span: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_ARITHMETIC,
+        format!("`{symbol}` has no meaning on {x} and {y}"),
+        span,
+        "pointers only move: `pointer + n`, `pointer - n`",
+    )
+}
+
+/// An offset that is no integer.
+pub(in crate::sema) fn offset_is_no_integer(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_ARITHMETIC,
+        format!("a pointer moves by an integer, and this is {found}"),
+        span,
+        "expected an integer",
+    )
+}
+
+/// An address of another kind.
+pub(in crate::sema) fn not_an_address(function: &str, found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::NOT_AN_ADDRESS,
+        format!("`{function}` needs an address, and this is {found}"),
+        span,
+        "not an address",
+    )
+}
+
+/// An integer that comes from no pointer, in a `jit` kernel.
+pub(in crate::sema) fn integer_address(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::NOT_AN_ADDRESS,
+        format!("a `@triton.jit` kernel addresses memory by pointers, and this is {found}"),
+        span,
+        "not a parameter plus an offset",
+    )
+    .note("a pointer parameter counts elements: `x_ptr + n` is n elements further")
+}
+
+/// A pointer used for another element type.
+pub(in crate::sema) fn other_element_type(
+    wanted: DType,
+    own: DType,
+    span: Span,
+    because: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::ELEMENT_TYPE,
+        format!("this pointer points at {own} and is used for {wanted}"),
+        span,
+        format!("expected {own}"),
+    )
+    .because(because, format!("this says that it points at {own}"))
+    .help("load it as it is and convert the tile: `x.to(tl.float32)`")
+}
+
+/// `.dtype.element_ty` of something that is not known to be a pointer.
+pub(in crate::sema) fn unknown_element_type(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::ELEMENT_TYPE,
+        "what this pointer points at is not known here",
+        span,
+        "not a pointer with a known element type",
+    )
+    .help("annotate the parameter: `x_ptr: \"*fp16\"`")
+}

@@ -1,0 +1,162 @@
+//! Kernels: their parameters, and the functions made of them.
+//!
+//! A parameter of a `@triton.jit` kernel does not say whether it is a pointer. A kernel is
+//! analysed with all of them integers; those that turn out to be addresses become pointers, and
+//! it is analysed again.
+
+use std::collections::BTreeMap;
+
+use super::analysis::{Analysis, Frame, Style};
+use super::builder::Builder;
+use super::calls::Instances;
+use super::errors::{calls as errors, control, names};
+use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
+use super::scope::{Binding, Slot};
+use super::value::{Constant, Namespace, Pointer, Val};
+use crate::diag::Sink;
+use crate::dtype::DType;
+use crate::ir::{self, Type};
+use crate::source::Span;
+use crate::syntax::ast::{ExprKind, FunctionStyle, Param};
+
+/// Parameters known to be pointers, by place, with what they point at and what says so.
+type PointerParams = BTreeMap<usize, (DType, Span)>;
+
+/// Analyses a kernel; what it says goes to `sink`. `None` where it is in error.
+pub(super) fn analyze_kernel<'p>(
+    program: &'p Program<'p>,
+    constants: &'p BTreeMap<String, Constant>,
+    at: FunctionRef,
+    instances: &mut Instances,
+    sink: &mut Sink,
+) -> Option<ir::Function> {
+    let style = kernel_style(program, at, sink)?;
+    let mut pointers = PointerParams::new();
+    loop {
+        let function = program.function(at);
+        let func = ir::Function::new(&function.name.name, true, function.header);
+        let mut frame = Frame::new(program, at, style, Builder::new(func));
+        frame.is_kernel = true;
+        let before = if style == Style::Jit { instances.clone() } else { Instances::default() };
+        let mut analysis = Analysis::new(program, constants, std::mem::take(instances), frame);
+        analysis.kernel(&pointers);
+        let found = std::mem::take(&mut analysis.frame.pointers.found);
+        let known = pointers.len();
+        for (place, pointer) in found {
+            pointers.entry(place).or_insert(pointer);
+        }
+        if pointers.len() > known {
+            *instances = before;
+            continue;
+        }
+        *instances = analysis.instances;
+        let failed = analysis.sink.has_errors();
+        analysis.sink.into_sorted().into_iter().for_each(|it| {
+            sink.error(it);
+        });
+        return (!failed).then_some(analysis.frame.build.func);
+    }
+}
+
+/// The style of a kernel, unless it is both.
+fn kernel_style(program: &Program<'_>, at: FunctionRef, sink: &mut Sink) -> Option<Style> {
+    let function = program.function(at);
+    let last = function.params.last().filter(|param| param.name.name == "tl");
+    match (program.style(at), last) {
+        (FunctionStyle::JitKernel, Some(tl)) => {
+            sink.error(errors::both_styles(&function.name.name, tl.name.span, function.header));
+            None
+        }
+        (FunctionStyle::JitKernel, None) => Some(Style::Jit),
+        (FunctionStyle::TlKernel | FunctionStyle::Host, _) => Some(Style::Tl),
+    }
+}
+
+impl Analysis<'_> {
+    fn kernel(&mut self, pointers: &PointerParams) {
+        let function = self.program.function(self.frame.at);
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        for (place, param) in function.params.iter().enumerate() {
+            let name = &param.name;
+            if let Some(first) = seen.insert(&name.name, name.span) {
+                self.report(names::parameter_twice(&name.name, name.span, first));
+            }
+            if param.variadic {
+                self.report(control::variadic_kernel(name.span));
+            }
+            let val = self.kernel_param(param, pointers.get(&place).copied(), place);
+            let binding = Binding { val, span: name.span, constexpr: false };
+            self.frame.scope.set(&name.name, Slot::Bound(binding));
+        }
+        self.block(&function.body, true);
+        let op = ir::Return { values: Vec::new() };
+        self.frame.build.emit(op, Vec::new(), function.header);
+    }
+
+    /// What a parameter stands for: a constant if the launch has said so, else a value.
+    fn kernel_param(&mut self, param: &Param, pointer: Option<(DType, Span)>, place: usize) -> Val {
+        let name = &param.name;
+        if name.name == "tl" && self.frame.style == Style::Tl {
+            return Val::Namespace(Namespace::Tl);
+        }
+        let constexpr = param.annotation.is_some_and(|it| is_constexpr(self.ast(), it));
+        let given = self.constants.get(&name.name).cloned();
+        let default = given.or_else(|| self.default_beyond_numbers(param));
+        if let Some(known) = default {
+            if known.is_number() {
+                let ty = Type::Scalar(self.param_dtype(param, Some(&known)));
+                self.frame.build.param(&name.name, ty, constexpr, name.span);
+            }
+            return Val::Const(known);
+        }
+        if let Some((dtype, because)) = pointer.or_else(|| self.annotated_pointer(param)) {
+            return self.pointer_param(param, dtype, because);
+        }
+        let dtype = self.param_dtype(param, None);
+        let value = self.frame.build.param(&name.name, Type::Scalar(dtype), constexpr, name.span);
+        if dtype == DType::I64 && self.frame.style == Style::Jit {
+            self.frame.pointers.roots.insert(value, place);
+        }
+        Val::Value(value)
+    }
+
+    fn pointer_param(&mut self, param: &Param, dtype: DType, because: Span) -> Val {
+        let name = &param.name;
+        let value = self.frame.build.param(&name.name, Type::Pointer(dtype), false, name.span);
+        Val::Pointer(Pointer { address: value, dtype, because })
+    }
+
+    /// A default that no scalar can hold: `None`, a string, an element type.
+    fn default_beyond_numbers(&mut self, param: &Param) -> Option<Constant> {
+        let default = param.default?;
+        let unit = self.frame.unit;
+        let val = self.in_unit(unit, |it| it.expr(default));
+        val.constant().filter(|it| !it.is_number()).cloned()
+    }
+
+    /// `"*fp16"`.
+    fn annotated_pointer(&self, param: &Param) -> Option<(DType, Span)> {
+        let annotation = param.annotation.filter(|_| self.frame.style == Style::Jit)?;
+        let ExprKind::Str(text) = self.kind(annotation) else { return None };
+        let element = text.strip_prefix("*k").or_else(|| text.strip_prefix('*'))?;
+        DType::from_name(element).map(|dtype| (dtype, self.span(annotation)))
+    }
+
+    /// The scalar type of a parameter: its annotation's, its default's, or `i64`.
+    fn param_dtype(&self, param: &Param, known: Option<&Constant>) -> DType {
+        let float = if self.frame.style == Style::Jit { DType::F32 } else { DType::F64 };
+        let annotation = param.annotation.and_then(|it| annotation_name(self.ast(), it));
+        let annotated = match annotation {
+            Some("int") => Some(DType::I64),
+            Some("float") => Some(float),
+            Some(other) => DType::from_name(other),
+            None => None,
+        };
+        let default = param.default.map(|it| self.kind(it));
+        annotated.unwrap_or(match (known, default) {
+            (Some(Constant::Float(_)), _) | (None, Some(ExprKind::Float(_))) => float,
+            (Some(Constant::Bool(_)), _) | (None, Some(ExprKind::Bool(_))) => DType::I1,
+            _ => DType::I64,
+        })
+    }
+}

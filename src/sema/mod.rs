@@ -1,0 +1,93 @@
+//! From the syntax tree to verified IR: names, compile-time values, types and shapes.
+//!
+//! Every kernel of a file is analysed generically: its parameters are symbols, extents may be
+//! scalars that only the launch knows, and what depends on them is left in the IR for
+//! specialisation to decide. A kernel in error does not hide the errors of another.
+//!
+//! * [`program`] reads the top levels of all files, [`kernels`] and [`calls`] make a function of
+//!   the IR from each kernel and each kind of call, and [`builder`] holds the one being made.
+//! * [`stmt`], [`branch`], [`loops`] and [`expr`] walk the tree; [`join`] makes one value of what
+//!   two paths bound to a name, and [`liveness`] says which names matter.
+//! * [`operands`], [`promote`] and [`shapes`] bring operands together; [`fold`] is Python's
+//!   arithmetic on what the compiler holds.
+//! * [`builtins`] is the table of `tl`'s functions.
+//! * [`errors`] holds every message.
+//!
+//! An error makes an error value, and whatever uses that is silent.
+
+mod analysis;
+mod bind_args;
+mod branch;
+mod builder;
+mod builtins;
+mod calls;
+mod describe;
+mod errors;
+mod expr;
+mod fold;
+mod join;
+mod kernels;
+mod liveness;
+mod logic;
+mod loops;
+mod names;
+mod operands;
+mod operators;
+mod program;
+mod promote;
+mod scope;
+mod shapes;
+mod stmt;
+mod value;
+
+pub use builtins::reference as builtin_reference;
+pub use program::imports;
+pub use value::Constant;
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Reported, Sink};
+use crate::ir;
+use crate::syntax::ast::Module;
+
+/// What is analysed.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// The file.
+    pub main: &'a Module,
+    /// The library modules that it and they import, by name.
+    pub imports: BTreeMap<String, &'a Module>,
+    /// The name of every library module there is, for suggestions.
+    pub library: &'a [&'a str],
+    /// What is known of the kernels' parameters already, by name: `tl.constexpr` parameters that
+    /// are set, and strings, which no launch can pass as scalars.
+    pub constants: BTreeMap<String, Constant>,
+}
+
+impl<'a> Input<'a> {
+    /// A file that imports nothing, with nothing known of its parameters.
+    pub fn of(main: &'a Module) -> Input<'a> {
+        Input { main, imports: BTreeMap::new(), library: &[], constants: BTreeMap::new() }
+    }
+}
+
+/// The kernels of a file and the helpers they call, as IR.
+///
+/// # Errors
+/// Whatever is wrong with them, said to `sink`; also if `sink` held errors before.
+pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reported> {
+    let program = program::Program::new(input, sink);
+    let kernels = program.kernels();
+    let names: Vec<&str> =
+        kernels.iter().map(|at| program.function(*at).name.name.as_str()).collect();
+    let mut instances = calls::Instances::beside(&names);
+    let mut functions = Vec::new();
+    for at in kernels {
+        let made = kernels::analyze_kernel(&program, &input.constants, at, &mut instances, sink);
+        functions.extend(made);
+    }
+    if let Some(reported) = sink.reported() {
+        return Err(reported);
+    }
+    Ok(ir::Module { functions: functions.into_iter().chain(instances.functions).collect() })
+}

@@ -1,0 +1,345 @@
+//! The operators of the language on numbers, scalars, tiles and pointers.
+
+use super::analysis::{Analysis, Style};
+use super::errors::{constexpr, habits, operands as errors, pointers};
+use super::fold;
+use super::operands::Meeting;
+use super::promote::Rule;
+use super::value::{Constant, Pointer, Spanned, Val};
+use crate::dtype::DType;
+use crate::ir::{self, TileType, Type, Value};
+use crate::ops::{BinaryOp, CompareOp, UnaryOp};
+use crate::source::Span;
+use crate::syntax::ast;
+
+/// The text of an operator.
+pub(super) const fn symbol(op: ast::BinaryOp) -> &'static str {
+    match op {
+        ast::BinaryOp::Add => "+",
+        ast::BinaryOp::Sub => "-",
+        ast::BinaryOp::Mul => "*",
+        ast::BinaryOp::Div => "/",
+        ast::BinaryOp::FloorDiv => "//",
+        ast::BinaryOp::Mod => "%",
+        ast::BinaryOp::Pow => "**",
+        ast::BinaryOp::MatMul => "@",
+        ast::BinaryOp::BitAnd => "&",
+        ast::BinaryOp::BitOr => "|",
+        ast::BinaryOp::BitXor => "^",
+        ast::BinaryOp::Shl => "<<",
+        ast::BinaryOp::Shr => ">>",
+    }
+}
+
+impl Analysis<'_> {
+    /// `left op right`.
+    pub(super) fn binary(
+        &mut self,
+        op: ast::BinaryOp,
+        left: &Spanned,
+        right: &Spanned,
+        span: Span,
+    ) -> Val {
+        if left.val.is_error() || right.val.is_error() {
+            return Val::Error;
+        }
+        match (&left.val, &right.val) {
+            (Val::Const(x), Val::Const(y)) => self.fold(op, (x, y), span),
+            (Val::Tuple(x), Val::Tuple(y)) if op == ast::BinaryOp::Add => {
+                Val::Tuple(x.iter().chain(y).cloned().collect())
+            }
+            (Val::Pointer(_), _) | (_, Val::Pointer(_)) => self.offset(op, left, right, span),
+            _ => self.binary_elementwise(op, left, right, span),
+        }
+    }
+
+    fn fold(&mut self, op: ast::BinaryOp, (x, y): (&Constant, &Constant), span: Span) -> Val {
+        match fold::binary(op, x, y) {
+            Ok(result) => Val::Const(result),
+            Err(failure) => {
+                let text = [x, y].map(super::describe::constant);
+                self.report(constexpr::fold_failed(failure, symbol(op), &text, span))
+            }
+        }
+    }
+
+    fn binary_elementwise(
+        &mut self,
+        op: ast::BinaryOp,
+        left: &Spanned,
+        right: &Spanned,
+        span: Span,
+    ) -> Val {
+        let tiles = self.tile(&left.val).is_some() || self.tile(&right.val).is_some();
+        let rule = match op {
+            ast::BinaryOp::MatMul => return self.report(habits::matmul(span, tiles)),
+            ast::BinaryOp::Pow => return self.report(habits::power(span, tiles)),
+            ast::BinaryOp::Add | ast::BinaryOp::Sub | ast::BinaryOp::Mul => Rule::Arithmetic,
+            ast::BinaryOp::Div if self.keeps_float(left, right) => Rule::Arithmetic,
+            ast::BinaryOp::Mod if self.keeps_float(left, right) => Rule::Arithmetic,
+            ast::BinaryOp::Div => Rule::Divide,
+            ast::BinaryOp::FloorDiv => Rule::FloorDivide,
+            ast::BinaryOp::Mod => Rule::Remainder,
+            ast::BinaryOp::BitAnd
+            | ast::BinaryOp::BitOr
+            | ast::BinaryOp::BitXor
+            | ast::BinaryOp::Shl
+            | ast::BinaryOp::Shr => Rule::Bitwise,
+        };
+        let what = format!("the operands of `{}`", symbol(op));
+        let Some(meeting) = self.meet(&what, &[left, right], rule, span) else {
+            return Val::Error;
+        };
+        let ir_op = self.ir_op(op, &meeting);
+        let result = self.emit_binary(ir_op, meeting, span);
+        self.note_root(op, (left, right), result);
+        Val::Value(result)
+    }
+
+    /// In `tl` kernels `/` and `%` of float tiles keep their element type, as in NumPy.
+    fn keeps_float(&self, left: &Spanned, right: &Spanned) -> bool {
+        let float_tile =
+            |it: &Spanned| self.tile(&it.val).is_some_and(|tile| tile.dtype.is_float());
+        self.frame.style == Style::Tl && (float_tile(left) || float_tile(right))
+    }
+
+    /// `//` and `%` floor on the scalars of a `tl` kernel, as in Python, and truncate elsewhere.
+    fn ir_op(&self, op: ast::BinaryOp, meeting: &Meeting) -> BinaryOp {
+        let python = self.frame.style == Style::Tl && meeting.dims.is_none();
+        let float = meeting.dtype.is_float();
+        match op {
+            ast::BinaryOp::Add => BinaryOp::Add,
+            ast::BinaryOp::Sub => BinaryOp::Sub,
+            ast::BinaryOp::Mul => BinaryOp::Mul,
+            ast::BinaryOp::Div => BinaryOp::Div,
+            ast::BinaryOp::FloorDiv if python => BinaryOp::FloorDiv,
+            ast::BinaryOp::FloorDiv => BinaryOp::IntDiv,
+            ast::BinaryOp::Mod if python && !float => BinaryOp::FloorMod,
+            ast::BinaryOp::Mod => BinaryOp::Rem,
+            ast::BinaryOp::BitAnd => BinaryOp::BitAnd,
+            ast::BinaryOp::BitOr => BinaryOp::BitOr,
+            ast::BinaryOp::BitXor => BinaryOp::BitXor,
+            ast::BinaryOp::Shl => BinaryOp::Shl,
+            // Refused before.
+            ast::BinaryOp::Shr | ast::BinaryOp::Pow | ast::BinaryOp::MatMul => BinaryOp::Shr,
+        }
+    }
+
+    /// `op` on operands that have met.
+    pub(super) fn emit_binary(&mut self, op: BinaryOp, meeting: Meeting, span: Span) -> Value {
+        let Meeting { values, dtype, dims } = meeting;
+        let [x, y] = values.as_slice() else { unreachable!("two operands met") };
+        let build = &mut self.frame.build;
+        match dims {
+            None => build.binary_scalar(op, *x, *y, span),
+            Some(dims) => {
+                let ty = Type::Tile(TileType::new(dims, dtype));
+                build.emit_value(ir::Binary { op, x: *x, y: *y }, ty, span)
+            }
+        }
+    }
+
+    /// A sum of a parameter and integers may be an address: remembers whose.
+    fn note_root(&mut self, op: ast::BinaryOp, (left, right): (&Spanned, &Spanned), result: Value) {
+        let root = |it: &Spanned| {
+            it.val.value().and_then(|value| self.frame.pointers.roots.get(&value)).copied()
+        };
+        let root = match (op, root(left), root(right)) {
+            (ast::BinaryOp::Add, Some(root), None) | (ast::BinaryOp::Add, None, Some(root)) => root,
+            (ast::BinaryOp::Sub, Some(root), None) => root,
+            _ => return,
+        };
+        self.frame.pointers.roots.insert(result, root);
+    }
+
+    /// `pointer + offset`, `offset + pointer`, `pointer - offset`.
+    fn offset(&mut self, op: ast::BinaryOp, left: &Spanned, right: &Spanned, span: Span) -> Val {
+        let (pointer, offset) = match (&left.val, &right.val, op) {
+            (Val::Pointer(it), other, ast::BinaryOp::Add | ast::BinaryOp::Sub)
+                if !matches!(other, Val::Pointer(_)) =>
+            {
+                (*it, right)
+            }
+            (_, Val::Pointer(it), ast::BinaryOp::Add) if !matches!(left.val, Val::Pointer(_)) => {
+                (*it, left)
+            }
+            _ => {
+                let found = [self.describe(&left.val), self.describe(&right.val)];
+                return self.report(pointers::bad_arithmetic(symbol(op), &found, span));
+            }
+        };
+        if self.tile(&offset.val).is_some() {
+            return self.report(pointers::pointer_tile(span));
+        }
+        let Some(count) = self.integer_scalar(offset) else {
+            let found = self.describe(&offset.val);
+            return self.report(pointers::offset_is_no_integer(&found, offset.span));
+        };
+        let op = if op == ast::BinaryOp::Sub { BinaryOp::Sub } else { BinaryOp::Add };
+        let moved = ir::Binary { op, x: pointer.address, y: count };
+        let address = self.frame.build.once(moved, Type::Pointer(pointer.dtype), span);
+        Val::Pointer(Pointer { address, ..pointer })
+    }
+
+    /// `val`, an integer or an integer scalar, as an `i64` scalar; `None` if it is neither.
+    pub(super) fn integer_scalar(&mut self, val: &Spanned) -> Option<Value> {
+        if let Some(known) = val.val.constant().and_then(Constant::as_int) {
+            let known = i64::try_from(known).ok()?;
+            return Some(self.frame.build.int(known, val.span));
+        }
+        let value = val.val.value()?;
+        let dtype = self.scalar(&val.val).filter(|dtype| dtype.is_int())?;
+        let _ = dtype;
+        Some(self.frame.build.cast_scalar(value, DType::I64, val.span))
+    }
+
+    /// `op operand`.
+    pub(super) fn unary(&mut self, op: ast::UnaryOp, operand: &Spanned, span: Span) -> Val {
+        if operand.val.is_error() {
+            return Val::Error;
+        }
+        let zero = Spanned { val: Val::int(0), span: operand.span };
+        match (op, &operand.val) {
+            (ast::UnaryOp::Not, _) => self.not(operand),
+            (ast::UnaryOp::Neg, Val::Const(Constant::Float(value))) => {
+                Val::Const(Constant::Float(-value))
+            }
+            (ast::UnaryOp::Neg, Val::Const(_)) => {
+                self.binary(ast::BinaryOp::Sub, &zero, operand, span)
+            }
+            (ast::UnaryOp::Pos, Val::Const(_)) => {
+                self.binary(ast::BinaryOp::Add, &zero, operand, span)
+            }
+            (ast::UnaryOp::Invert, Val::Const(constant)) => match constant.as_int() {
+                Some(value) => Val::int(!value),
+                None => self.bad_operand("~", operand),
+            },
+            (ast::UnaryOp::Neg, _) => self.unary_elementwise("-", UnaryOp::Neg, operand, span),
+            (ast::UnaryOp::Invert, _) => {
+                self.unary_elementwise("~", UnaryOp::BitNot, operand, span)
+            }
+            (ast::UnaryOp::Pos, _) if self.is_numeric(&operand.val) => operand.val.clone(),
+            (ast::UnaryOp::Pos, _) => self.bad_operand("+", operand),
+        }
+    }
+
+    fn bad_operand(&mut self, symbol: &str, operand: &Spanned) -> Val {
+        let found = self.describe(&operand.val);
+        let what = format!("the operand of `{symbol}`");
+        self.report(errors::not_an_operand(&what, &found, operand.span, false))
+    }
+
+    fn is_numeric(&self, val: &Val) -> bool {
+        self.tile(val).is_some() || self.scalar(val).is_some()
+    }
+
+    fn unary_elementwise(
+        &mut self,
+        symbol: &str,
+        op: UnaryOp,
+        operand: &Spanned,
+        span: Span,
+    ) -> Val {
+        let what = format!("the operand of `{symbol}`");
+        let rule = if op == UnaryOp::BitNot { Rule::Bitwise } else { Rule::Arithmetic };
+        let Some(meeting) = self.meet(&what, &[operand], rule, span) else { return Val::Error };
+        if rule == Rule::Bitwise && meeting.dtype.is_float() {
+            let found = self.describe(&operand.val);
+            return self.report(errors::needs_int(&what, &found, operand.span));
+        }
+        self.emit_unary(op, meeting, span)
+    }
+
+    /// `op` on an operand.
+    pub(super) fn emit_unary(&mut self, op: UnaryOp, meeting: Meeting, span: Span) -> Val {
+        let Meeting { values, dtype, dims } = meeting;
+        let [x] = values.as_slice() else { unreachable!("one operand met") };
+        let build = &mut self.frame.build;
+        Val::Value(match dims {
+            None => build.unary_scalar(op, *x, span),
+            Some(dims) => {
+                let ty = Type::Tile(TileType::new(dims, dtype));
+                build.emit_value(ir::Unary { op, x: *x }, ty, span)
+            }
+        })
+    }
+
+    /// `left op right`, one link of a chain.
+    pub(super) fn compare(
+        &mut self,
+        op: ast::CompareOp,
+        left: &Spanned,
+        right: &Spanned,
+        span: Span,
+    ) -> Val {
+        if left.val.is_error() || right.val.is_error() {
+            return Val::Error;
+        }
+        let ir_op = match op {
+            ast::CompareOp::Lt => CompareOp::Lt,
+            ast::CompareOp::Le => CompareOp::Le,
+            ast::CompareOp::Gt => CompareOp::Gt,
+            ast::CompareOp::Ge => CompareOp::Ge,
+            ast::CompareOp::Eq => CompareOp::Eq,
+            ast::CompareOp::Ne => CompareOp::Ne,
+            ast::CompareOp::Is | ast::CompareOp::IsNot => return self.is(op, left, right, span),
+            ast::CompareOp::In | ast::CompareOp::NotIn => {
+                return self.contains(op, left, right, span);
+            }
+        };
+        if let (Val::Const(x), Val::Const(y)) = (&left.val, &right.val)
+            && let Some(result) = fold::compare(op, x, y)
+        {
+            return Val::Const(Constant::Bool(result));
+        }
+        if let (Val::Tuple(_), Val::Tuple(_)) = (&left.val, &right.val)
+            && matches!(op, ast::CompareOp::Eq | ast::CompareOp::Ne)
+        {
+            let equal = left.val.is_same(&right.val);
+            return Val::Const(Constant::Bool(equal == (op == ast::CompareOp::Eq)));
+        }
+        let what = format!("the operands of `{}`", ir_op.symbol());
+        let Some(meeting) = self.meet(&what, &[left, right], Rule::Arithmetic, span) else {
+            return Val::Error;
+        };
+        self.emit_compare(ir_op, meeting, span)
+    }
+
+    fn emit_compare(&mut self, op: CompareOp, meeting: Meeting, span: Span) -> Val {
+        let Meeting { values, dims, .. } = meeting;
+        let [x, y] = values.as_slice() else { unreachable!("two operands met") };
+        let build = &mut self.frame.build;
+        Val::Value(match dims {
+            None => build.compare_scalar(op, *x, *y, span),
+            Some(dims) => {
+                let ty = Type::Tile(TileType::new(dims, DType::I1));
+                build.emit_value(ir::Compare { op, x: *x, y: *y }, ty, span)
+            }
+        })
+    }
+
+    /// `is` asks what the compiler holds.
+    fn is(&mut self, op: ast::CompareOp, left: &Spanned, right: &Spanned, span: Span) -> Val {
+        let known = |it: &Spanned| {
+            matches!(it.val, Val::Const(Constant::None | Constant::Bool(_) | Constant::DType(_)))
+        };
+        if !known(left) && !known(right) {
+            return self.report(constexpr::is_of_values(span));
+        }
+        let same = left.val.is_same(&right.val);
+        Val::Const(Constant::Bool(same == (op == ast::CompareOp::Is)))
+    }
+
+    /// `in` a tuple of what the compiler holds.
+    fn contains(&mut self, op: ast::CompareOp, left: &Spanned, right: &Spanned, span: Span) -> Val {
+        let (Val::Const(wanted), Val::Tuple(items)) = (&left.val, &right.val) else {
+            return self.report(constexpr::in_of_values(span));
+        };
+        let mut found = false;
+        for item in items {
+            let Val::Const(item) = item else { return self.report(constexpr::in_of_values(span)) };
+            found |= fold::is_equal(wanted, item);
+        }
+        Val::Const(Constant::Bool(found == (op == ast::CompareOp::In)))
+    }
+}

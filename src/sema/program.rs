@@ -1,0 +1,437 @@
+//! The files of one compilation and what their top levels define.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::builtins::Builtin;
+use super::errors::names as errors;
+use super::value::{Namespace, Val};
+use super::{Input, names};
+use crate::arena::{Arena, Id};
+use crate::diag::Sink;
+use crate::dtype::DType;
+use crate::source::Span;
+use crate::syntax::ast::{
+    ExprId, ExprKind, Function, FunctionStyle, ImportName, Module, Stmt, StmtKind,
+};
+
+/// A file: the main one is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct UnitId(u32);
+
+impl Id for UnitId {
+    fn from_index(index: usize) -> UnitId {
+        UnitId(u32::try_from(index).expect("a program has fewer than 2^32 files"))
+    }
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A function of a file, by its place among the file's functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct FunctionRef {
+    /// The file.
+    pub(super) unit: UnitId,
+    /// Its place.
+    pub(super) index: u32,
+}
+
+/// Every file.
+#[derive(Debug)]
+pub(super) struct Program<'p> {
+    /// The main file first.
+    pub(super) units: Arena<UnitId, Unit<'p>>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Unit<'p> {
+    /// The name it is imported by; `None` for the main file.
+    pub(super) library: Option<&'p str>,
+    /// Its tree.
+    pub(super) ast: &'p Module,
+    /// Its functions, in order.
+    functions: Vec<&'p Function>,
+    /// What its top level binds.
+    globals: BTreeMap<&'p str, Global>,
+}
+
+/// What a name of the top level is.
+#[derive(Clone, Debug)]
+pub(super) struct Global {
+    /// What it is.
+    pub(super) kind: GlobalKind,
+    /// Where it is bound.
+    pub(super) span: Span,
+}
+
+/// What a name of the top level is bound to.
+#[derive(Clone, Debug)]
+pub(super) enum GlobalKind {
+    /// Something with a meaning of its own.
+    Val(Val),
+    /// The value of an expression.
+    Constant {
+        /// The expression.
+        value: ExprId,
+        /// Whether it is `name: tl.constexpr = …`.
+        constexpr: bool,
+    },
+    /// Of a module that only host functions and annotations use.
+    HostOnly,
+}
+
+/// Modules that only annotations need: importing them is accepted and does nothing.
+const ANNOTATION_MODULES: [&str; 6] =
+    ["__future__", "typing", "typing_extensions", "types", "collections.abc", "dataclasses"];
+
+/// The modules that `module` imports and that are neither Triton's nor for annotations, each
+/// once, with the text that names it first.
+pub fn imports(module: &Module) -> Vec<(String, Span)> {
+    let mut found: Vec<(String, Span)> = Vec::new();
+    let mut add = |name: &str, span: Span| {
+        let known = is_triton(name) || ANNOTATION_MODULES.contains(&name);
+        if !known && found.iter().all(|(other, _)| other != name) {
+            found.push((name.to_owned(), span));
+        }
+    };
+    for stmt in &module.body {
+        if let StmtKind::Import(names) = &stmt.kind {
+            names.iter().for_each(|it| add(&it.name.name, it.name.span));
+        }
+        if let StmtKind::ImportFrom { module, .. } = &stmt.kind {
+            add(&module.name, module.span);
+        }
+    }
+    found
+}
+
+fn is_triton(name: &str) -> bool {
+    matches!(name, "triton" | "triton.language" | "triton.language.math")
+}
+
+impl<'p> Program<'p> {
+    /// Reads the top levels of all files.
+    pub(super) fn new(input: &'p Input<'p>, sink: &mut Sink) -> Program<'p> {
+        let mut units = Arena::new();
+        units.push(Unit::new(UnitId::from_index(0), None, input.main, sink));
+        for (name, module) in &input.imports {
+            let id = UnitId::from_index(units.len());
+            units.push(Unit::new(id, Some(name), module, sink));
+        }
+        let mut program = Program { units };
+        for id in program.units.ids() {
+            program.bind_imports(id, input, sink);
+        }
+        program
+    }
+
+    /// The function that `at` names.
+    pub(super) fn function(&self, at: FunctionRef) -> &'p Function {
+        self.units[at.unit].functions[at.index as usize]
+    }
+
+    /// How the function that `at` names was written.
+    pub(super) fn style(&self, at: FunctionRef) -> FunctionStyle {
+        self.function(at).style(self.units[at.unit].ast)
+    }
+
+    fn bind_imports(&mut self, unit: UnitId, input: &Input<'p>, sink: &mut Sink) {
+        let ast = self.units[unit].ast;
+        for stmt in &ast.body {
+            if let StmtKind::Import(names) = &stmt.kind {
+                names.iter().for_each(|name| self.bind_module(unit, name, input, sink));
+            }
+            if let StmtKind::ImportFrom { module, names } = &stmt.kind {
+                let Some(from) = self.module(&module.name, module.span, input, sink) else {
+                    names
+                        .iter()
+                        .for_each(|name| self.bind(unit, name, GlobalKind::Val(Val::Error)));
+                    continue;
+                };
+                names.iter().for_each(|name| self.bind_member(unit, name, &from, sink));
+            }
+        }
+    }
+
+    /// `import name`.
+    fn bind_module(
+        &mut self,
+        unit: UnitId,
+        import: &'p ImportName,
+        input: &Input<'p>,
+        sink: &mut Sink,
+    ) {
+        let found = self.module(&import.name.name, import.name.span, input, sink);
+        let dotted_unaliased = import.alias.is_none() && import.name.name.contains('.');
+        let kind = match found {
+            // `import triton.language` binds `triton`.
+            Some(GlobalKind::Val(_)) if dotted_unaliased => {
+                GlobalKind::Val(Val::Namespace(Namespace::Triton))
+            }
+            Some(kind) => kind,
+            None => GlobalKind::Val(Val::Error),
+        };
+        self.bind(unit, import, kind);
+    }
+
+    /// What the module `name` is; `None` once it is reported that there is none.
+    fn module(
+        &self,
+        name: &str,
+        span: Span,
+        input: &Input<'p>,
+        sink: &mut Sink,
+    ) -> Option<GlobalKind> {
+        if ANNOTATION_MODULES.contains(&name) {
+            return Some(GlobalKind::HostOnly);
+        }
+        let namespace = match name {
+            "triton" => Some(Namespace::Triton),
+            "triton.language" => Some(Namespace::Tl),
+            "triton.language.math" => Some(Namespace::TlMath),
+            _ => self.library(name).map(Namespace::Library),
+        };
+        if namespace.is_none() {
+            sink.error(errors::unknown_module(name, span, input.library));
+        }
+        namespace.map(|it| GlobalKind::Val(Val::Namespace(it)))
+    }
+
+    /// The library module `name`.
+    fn library(&self, name: &str) -> Option<UnitId> {
+        self.units.iter().find(|(_, unit)| unit.library == Some(name)).map(|(id, _)| id)
+    }
+
+    /// `from module import name`.
+    fn bind_member(
+        &mut self,
+        unit: UnitId,
+        import: &'p ImportName,
+        from: &GlobalKind,
+        sink: &mut Sink,
+    ) {
+        let GlobalKind::Val(Val::Namespace(namespace)) = from else {
+            return self.bind(unit, import, GlobalKind::HostOnly);
+        };
+        let name = &import.name;
+        if let (Namespace::Library(library), "*") = (namespace, name.name.as_str()) {
+            return self.bind_all(unit, *library, name.span);
+        }
+        let kind = match self.member(*namespace, &name.name) {
+            Some(kind) => kind,
+            None => {
+                let known = self.member_names(*namespace);
+                let known = known.iter().map(String::as_str);
+                sink.error(errors::unknown_import(
+                    &name.name,
+                    namespace_name(*namespace),
+                    name.span,
+                    known,
+                ));
+                GlobalKind::Val(Val::Error)
+            }
+        };
+        self.bind(unit, import, kind);
+    }
+
+    fn bind_all(&mut self, unit: UnitId, library: UnitId, span: Span) {
+        let functions = self.units[library].functions.clone();
+        for (index, function) in functions.into_iter().enumerate() {
+            let at = FunctionRef { unit: library, index: index as u32 };
+            let global = Global { kind: GlobalKind::Val(Val::Function(at)), span };
+            self.units[unit].globals.insert(&function.name.name, global);
+        }
+    }
+
+    fn bind(&mut self, unit: UnitId, import: &'p ImportName, kind: GlobalKind) {
+        let ident = import.alias.as_ref().unwrap_or(&import.name);
+        let name = ident.name.split('.').next().unwrap_or(&ident.name);
+        self.units[unit].globals.insert(name, Global { kind, span: ident.span });
+    }
+
+    /// What `name` is in a module.
+    pub(super) fn member(&self, namespace: Namespace, name: &str) -> Option<GlobalKind> {
+        if let Namespace::Library(unit) = namespace {
+            return self.units[unit].globals.get(name).map(|it| it.kind.clone());
+        }
+        member_of_triton(namespace, name).map(GlobalKind::Val)
+    }
+
+    /// What a module has, for suggestions.
+    pub(super) fn member_names(&self, namespace: Namespace) -> Vec<String> {
+        match namespace {
+            Namespace::Tl | Namespace::TlMath => {
+                let types = DType::ALL.iter().map(|it| it.tl_name().to_owned());
+                Builtin::names().map(str::to_owned).chain(types).collect()
+            }
+            Namespace::Triton => ["jit", "language", "cdiv"].map(str::to_owned).to_vec(),
+            Namespace::Library(unit) => {
+                self.units[unit].globals.keys().map(|it| (*it).to_owned()).collect()
+            }
+        }
+    }
+
+    /// The functions that a launch may name: those of the main file that run on the PEs and that
+    /// no other of them calls, in order; of functions that only call each other, the first.
+    pub(super) fn kernels(&self) -> Vec<FunctionRef> {
+        let main = UnitId::from_index(0);
+        let all: Vec<FunctionRef> = (0..self.units[main].functions.len() as u32)
+            .map(|index| FunctionRef { unit: main, index })
+            .filter(|at| self.style(*at) != FunctionStyle::Host)
+            .collect();
+        let callees: BTreeMap<FunctionRef, BTreeSet<FunctionRef>> =
+            all.iter().map(|at| (*at, self.callees(*at))).collect();
+        let called: BTreeSet<FunctionRef> = callees
+            .iter()
+            .flat_map(|(caller, callees)| callees.iter().filter(move |it| *it != caller))
+            .copied()
+            .collect();
+        let mut kernels: Vec<FunctionRef> =
+            all.iter().filter(|at| !called.contains(at)).copied().collect();
+        let mut reached = BTreeSet::new();
+        kernels.iter().for_each(|at| reach(*at, &callees, &mut reached));
+        for at in &all {
+            if !reached.contains(at) {
+                kernels.push(*at);
+                reach(*at, &callees, &mut reached);
+            }
+        }
+        kernels.retain(|at| !self.is_helper(*at));
+        kernels.sort_unstable();
+        kernels
+    }
+
+    /// Whether a parameter is annotated as a tile, which no launch can pass.
+    fn is_helper(&self, at: FunctionRef) -> bool {
+        let ast = self.units[at.unit].ast;
+        let is_tensor = |annotation| annotation_name(ast, annotation) == Some("tensor");
+        self.function(at).params.iter().any(|param| param.annotation.is_some_and(is_tensor))
+    }
+
+    /// The functions of the same file that `at` may call, by name.
+    fn callees(&self, at: FunctionRef) -> BTreeSet<FunctionRef> {
+        let unit = &self.units[at.unit];
+        let mut found = BTreeSet::new();
+        names::for_each_stmt(&self.function(at).body, &mut |stmt: &Stmt| {
+            names::for_each_header_expr(unit.ast, stmt, &mut |expr| {
+                names::reads_of_expr(unit.ast, expr, &mut |name| {
+                    let kind = unit.globals.get(name).map(|global| &global.kind);
+                    if let Some(GlobalKind::Val(Val::Function(callee))) = kind {
+                        found.insert(*callee);
+                    }
+                });
+            });
+        });
+        found
+    }
+}
+
+fn reach(
+    from: FunctionRef,
+    callees: &BTreeMap<FunctionRef, BTreeSet<FunctionRef>>,
+    reached: &mut BTreeSet<FunctionRef>,
+) {
+    let mut pending = vec![from];
+    while let Some(at) = pending.pop() {
+        if reached.insert(at) {
+            pending.extend(callees.get(&at).into_iter().flatten());
+        }
+    }
+}
+
+/// What `name` is in `tl`, `tl.math` or `triton`.
+fn member_of_triton(namespace: Namespace, name: &str) -> Option<Val> {
+    use super::value::Constant;
+    if namespace == Namespace::Triton {
+        return match name {
+            "language" => Some(Val::Namespace(Namespace::Tl)),
+            "cdiv" => Builtin::of_tl("cdiv").map(Val::Builtin),
+            _ => None,
+        };
+    }
+    if name == "math" && namespace == Namespace::Tl {
+        return Some(Val::Namespace(Namespace::TlMath));
+    }
+    let dtype = DType::ALL.iter().find(|dtype| dtype.tl_name() == name);
+    let dtype = dtype.map(|dtype| Val::Const(Constant::DType(*dtype)));
+    dtype.or_else(|| Builtin::of_tl(name).map(Val::Builtin))
+}
+
+/// What to call a module in a message.
+pub(super) fn namespace_name(namespace: Namespace) -> &'static str {
+    match namespace {
+        Namespace::Tl => "tl",
+        Namespace::TlMath => "tl.math",
+        Namespace::Triton => "triton",
+        Namespace::Library(_) => "the library module",
+    }
+}
+
+impl<'p> Unit<'p> {
+    fn new(id: UnitId, library: Option<&'p str>, ast: &'p Module, sink: &mut Sink) -> Unit<'p> {
+        let mut unit = Unit { library, ast, functions: Vec::new(), globals: BTreeMap::new() };
+        for stmt in &ast.body {
+            unit.define(id, stmt, sink);
+        }
+        unit
+    }
+
+    /// What `name` is at the top level.
+    pub(super) fn global(&self, name: &str) -> Option<&Global> {
+        self.globals.get(name)
+    }
+
+    /// Every name of the top level.
+    pub(super) fn global_names(&self) -> impl Iterator<Item = &str> {
+        self.globals.keys().copied()
+    }
+
+    fn define(&mut self, id: UnitId, stmt: &'p Stmt, sink: &mut Sink) {
+        if let StmtKind::Function(function) = &stmt.kind {
+            self.define_function(id, function, sink);
+        }
+        if let StmtKind::Assign { targets, value } = &stmt.kind {
+            targets.iter().for_each(|target| self.define_constant(*target, *value, false));
+        }
+        if let StmtKind::AnnAssign { target, annotation, value: Some(value) } = &stmt.kind {
+            let constexpr = is_constexpr(self.ast, *annotation);
+            self.define_constant(*target, *value, constexpr);
+        }
+    }
+
+    fn define_constant(&mut self, target: ExprId, value: ExprId, constexpr: bool) {
+        if let ExprKind::Name(name) = self.ast.kind(target) {
+            let kind = GlobalKind::Constant { value, constexpr };
+            self.globals.insert(name, Global { kind, span: self.ast.span(target) });
+        }
+    }
+
+    fn define_function(&mut self, unit: UnitId, function: &'p Function, sink: &mut Sink) {
+        let name = &function.name;
+        let at = FunctionRef { unit, index: self.functions.len() as u32 };
+        let global = Global { kind: GlobalKind::Val(Val::Function(at)), span: name.span };
+        let before = self.globals.insert(&name.name, global);
+        self.functions.push(function);
+        if let Some(Global { kind: GlobalKind::Val(Val::Function(_)), span }) = before {
+            sink.error(errors::defined_twice(&name.name, name.span, span));
+        }
+    }
+}
+
+/// Whether an annotation is `tl.constexpr` or `constexpr`.
+pub(super) fn is_constexpr(ast: &Module, annotation: ExprId) -> bool {
+    annotation_name(ast, annotation).is_some_and(|name| name == "constexpr")
+}
+
+/// The last name of an annotation: `constexpr` for `tl.constexpr`, quoted or not.
+pub(super) fn annotation_name(ast: &Module, annotation: ExprId) -> Option<&str> {
+    let kind = ast.kind(annotation);
+    if let ExprKind::Attribute { attr, .. } = kind {
+        return Some(&attr.name);
+    }
+    if let ExprKind::Str(text) = kind {
+        return text.rsplit('.').next();
+    }
+    if let ExprKind::Name(name) = kind { Some(name) } else { None }
+}

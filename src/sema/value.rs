@@ -1,0 +1,249 @@
+//! What an expression of a kernel stands for while it is analysed.
+//!
+//! Numbers written in the program, strings, element types and tuples exist at compile time only;
+//! scalars of the launch, tiles and futures are values of the IR.
+
+use super::builtins::Builtin;
+use super::program::{FunctionRef, UnitId};
+use crate::dtype::DType;
+use crate::ir;
+use crate::source::Span;
+
+/// A value that the compiler holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Constant {
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An integer.
+    Int(i128),
+    /// A float.
+    Float(f64),
+    /// A string.
+    Str(String),
+    /// An element type.
+    DType(DType),
+}
+
+impl From<ir::Literal> for Constant {
+    fn from(literal: ir::Literal) -> Constant {
+        match literal {
+            ir::Literal::Int(value) => Constant::Int(i128::from(value)),
+            ir::Literal::Float(value) => Constant::Float(value),
+        }
+    }
+}
+
+impl Constant {
+    /// The integer, if it is one; truth values count as 0 and 1.
+    pub fn as_int(&self) -> Option<i128> {
+        match self {
+            Constant::Int(value) => Some(*value),
+            Constant::Bool(value) => Some(i128::from(*value)),
+            Constant::None | Constant::Float(_) | Constant::Str(_) | Constant::DType(_) => None,
+        }
+    }
+
+    /// Whether it is a number; truth values count.
+    pub fn is_number(&self) -> bool {
+        matches!(self, Constant::Bool(_) | Constant::Int(_) | Constant::Float(_))
+    }
+
+    /// Whether Python takes it for true.
+    pub fn is_true(&self) -> bool {
+        match self {
+            Constant::None => false,
+            Constant::Bool(value) => *value,
+            Constant::Int(value) => *value != 0,
+            Constant::Float(value) => *value != 0.0,
+            Constant::Str(text) => !text.is_empty(),
+            Constant::DType(_) => true,
+        }
+    }
+}
+
+/// What `tl`, `triton` and imported modules are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Namespace {
+    /// `triton.language`.
+    Tl,
+    /// `tl.math`.
+    TlMath,
+    /// `triton`.
+    Triton,
+    /// A module of the library.
+    Library(UnitId),
+}
+
+/// Something with a name that a kernel may call or look into.
+#[derive(Clone, Debug)]
+pub(super) enum Val {
+    /// Already reported; whatever uses it is silent.
+    Error,
+    /// Held by the compiler.
+    Const(Constant),
+    /// A tuple or list.
+    Tuple(Vec<Val>),
+    /// A scalar, tile or future.
+    Value(ir::Value),
+    /// An address that counts elements, of a `@triton.jit` kernel.
+    Pointer(Pointer),
+    /// A function of the program.
+    Function(FunctionRef),
+    /// A built-in function.
+    Builtin(Builtin),
+    /// A method of a value, such as `x.to`: the built-in takes the value first.
+    Method(Box<Val>, Builtin),
+    /// A module.
+    Namespace(Namespace),
+    /// `range(…)`, `tl.range(…)` or `tl.static_range(…)`.
+    Range(Box<Range>),
+}
+
+/// An address that counts elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pointer {
+    /// The pointer, of type [`ir::Type::Pointer`].
+    pub(super) address: ir::Value,
+    /// What it points at.
+    pub(super) dtype: DType,
+    /// The text that says so.
+    pub(super) because: Span,
+}
+
+/// What a `for` walks.
+#[derive(Clone, Debug)]
+pub(super) struct Range {
+    /// First.
+    pub(super) lo: Val,
+    /// End, not taken.
+    pub(super) hi: Val,
+    /// Distance.
+    pub(super) step: Val,
+    /// Whether it is `static_range`.
+    pub(super) unroll: bool,
+    /// How many iterations' loads may overlap.
+    pub(super) stages: u32,
+}
+
+impl Val {
+    /// `None`.
+    pub(super) const NONE: Val = Val::Const(Constant::None);
+
+    /// The integer `value`.
+    pub(super) fn int(value: impl Into<i128>) -> Val {
+        Val::Const(Constant::Int(value.into()))
+    }
+
+    /// Whether it was reported.
+    pub(super) fn is_error(&self) -> bool {
+        match self {
+            Val::Error => true,
+            Val::Tuple(items) => items.iter().any(Val::is_error),
+            Val::Method(of, _) => of.is_error(),
+            Val::Const(_)
+            | Val::Value(_)
+            | Val::Pointer(_)
+            | Val::Function(_)
+            | Val::Builtin(_)
+            | Val::Namespace(_)
+            | Val::Range(_) => false,
+        }
+    }
+
+    /// The constant, if it is one.
+    pub(super) fn constant(&self) -> Option<&Constant> {
+        if let Val::Const(constant) = self { Some(constant) } else { None }
+    }
+
+    /// The items, if it is a tuple.
+    pub(super) fn items(&self) -> Option<&[Val]> {
+        if let Val::Tuple(items) = self { Some(items) } else { None }
+    }
+
+    /// The text, if it is a string.
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Val::Const(Constant::Str(text)) = self { Some(text) } else { None }
+    }
+
+    /// The value of the IR, if it is one.
+    pub(super) fn value(&self) -> Option<ir::Value> {
+        if let Val::Value(value) = self { Some(*value) } else { None }
+    }
+
+    /// Whether both are the same thing, so that joining them needs nothing.
+    pub(super) fn is_same(&self, other: &Val) -> bool {
+        match (self, other) {
+            (Val::Error, _) | (_, Val::Error) => true,
+            (Val::Const(a), Val::Const(b)) => a == b,
+            (Val::Value(a), Val::Value(b)) => a == b,
+            (Val::Pointer(a), Val::Pointer(b)) => a == b,
+            (Val::Function(a), Val::Function(b)) => a == b,
+            (Val::Builtin(a), Val::Builtin(b)) => a == b,
+            (Val::Namespace(a), Val::Namespace(b)) => a == b,
+            (Val::Tuple(a), Val::Tuple(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b))
+            }
+            (
+                Val::Const(_)
+                | Val::Value(_)
+                | Val::Pointer(_)
+                | Val::Function(_)
+                | Val::Builtin(_)
+                | Val::Namespace(_)
+                | Val::Tuple(_)
+                | Val::Method(..)
+                | Val::Range(_),
+                _,
+            ) => false,
+        }
+    }
+
+    /// The values of the IR in it, left to right.
+    pub(super) fn leaves(&self) -> Vec<ir::Value> {
+        match self {
+            Val::Value(value) => vec![*value],
+            Val::Pointer(pointer) => vec![pointer.address],
+            Val::Tuple(items) => items.iter().flat_map(Val::leaves).collect(),
+            Val::Error
+            | Val::Const(_)
+            | Val::Function(_)
+            | Val::Builtin(_)
+            | Val::Method(..)
+            | Val::Namespace(_)
+            | Val::Range(_) => Vec::new(),
+        }
+    }
+
+    /// The same with its leaves replaced, left to right. `leaves` has as many as
+    /// [`Val::leaves`] gives.
+    pub(super) fn with_leaves(&self, leaves: &mut dyn Iterator<Item = ir::Value>) -> Val {
+        match self {
+            Val::Value(value) => Val::Value(leaves.next().unwrap_or(*value)),
+            Val::Pointer(pointer) => {
+                let address = leaves.next().unwrap_or(pointer.address);
+                Val::Pointer(Pointer { address, ..*pointer })
+            }
+            Val::Tuple(items) => {
+                Val::Tuple(items.iter().map(|item| item.with_leaves(leaves)).collect())
+            }
+            Val::Error
+            | Val::Const(_)
+            | Val::Function(_)
+            | Val::Builtin(_)
+            | Val::Method(..)
+            | Val::Namespace(_)
+            | Val::Range(_) => self.clone(),
+        }
+    }
+}
+
+/// A value and the text that gave it.
+#[derive(Clone, Debug)]
+pub(super) struct Spanned {
+    /// The value.
+    pub(super) val: Val,
+    /// The text.
+    pub(super) span: Span,
+}
