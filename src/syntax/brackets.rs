@@ -330,8 +330,13 @@ fn column(text: &str, at: u32) -> usize {
 
 /// The width of the blanks that `line` begins with, with tabs to eight.
 pub(super) fn width(line: &str) -> usize {
+    width_with(line, 8)
+}
+
+/// The width of the blanks that `line` begins with, with tabs to every `tab` columns.
+pub(super) fn width_with(line: &str, tab: usize) -> usize {
     let blanks = line.bytes().take_while(|byte| matches!(byte, b' ' | b'\t'));
-    blanks.fold(0, |width, byte| if byte == b'\t' { (width / 8 + 1) * 8 } else { width + 1 })
+    blanks.fold(0, |width, byte| if byte == b'\t' { (width / tab + 1) * tab } else { width + 1 })
 }
 
 fn closer_text(kind: Kind) -> &'static str {

@@ -66,6 +66,6 @@ impl<'s> Faults<'s> {
 
     /// Whether anything was reported over bytes `start..=end`.
     pub(super) fn any_within(&self, start: u32, end: u32) -> bool {
-        self.places.range(start..=end).next().is_some()
+        start <= end && self.places.range(start..=end).next().is_some()
     }
 }

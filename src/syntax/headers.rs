@@ -37,20 +37,32 @@ fn begins_block(kind: Kind) -> bool {
 
 /// The first colon outside brackets that is not a lambda's.
 fn block_colon(line: &[Token]) -> Option<usize> {
-    let (mut depth, mut lambdas) = (0usize, 0usize);
-    for (at, token) in line.iter().enumerate() {
-        depth += usize::from(token.kind.opens());
-        depth = depth.saturating_sub(usize::from(token.kind.closes()));
-        if depth > 0 {
-            continue;
+    let mut outside = Outside::default();
+    line.iter().position(|token| outside.step(token.kind) && token.kind == Kind::Colon)
+}
+
+/// Walks a line, and tells what stands in brackets or in the header of a lambda.
+#[derive(Default)]
+struct Outside {
+    brackets: usize,
+    lambdas: usize,
+}
+
+impl Outside {
+    /// Whether the next token, of `kind`, stands outside of both.
+    fn step(&mut self, kind: Kind) -> bool {
+        self.brackets += usize::from(kind.opens());
+        self.brackets = self.brackets.saturating_sub(usize::from(kind.closes()));
+        if self.brackets > 0 {
+            return false;
         }
-        lambdas += usize::from(token.kind == Kind::Lambda);
-        if token.kind == Kind::Colon && lambdas == 0 {
-            return Some(at);
+        let outside = self.lambdas == 0;
+        self.lambdas += usize::from(kind == Kind::Lambda);
+        if kind == Kind::Colon {
+            self.lambdas = self.lambdas.saturating_sub(1);
         }
-        lambdas -= usize::from(token.kind == Kind::Colon);
+        outside
     }
-    None
 }
 
 /// Puts a colon where the header most likely ends; returns its index.
@@ -98,11 +110,9 @@ fn compare_in_condition(keyword: Token, condition: &mut [Token], faults: &mut Fa
     if !matches!(keyword.kind, Kind::If | Kind::Elif | Kind::While) {
         return;
     }
-    let mut depth = 0usize;
+    let mut outside = Outside::default();
     for token in condition {
-        depth += usize::from(token.kind.opens());
-        depth = depth.saturating_sub(usize::from(token.kind.closes()));
-        if depth == 0 && token.kind == Kind::Equals {
+        if outside.step(token.kind) && token.kind == Kind::Equals {
             token.kind = Kind::Comparison;
             let span = faults.span(token.start, token.end);
             let message = "a condition compares with `==`, and `=` stands in it";

@@ -19,7 +19,7 @@
 //! need a width, and what two editors would show differently is refused.
 
 use super::ast::MAX_DEPTH;
-use super::brackets::width;
+use super::brackets::{width, width_with};
 use super::faults::Faults;
 use super::token::{Kind, Token};
 use super::{habits, headers, unsupported};
@@ -306,11 +306,11 @@ impl Layout<'_, '_> {
 
     /// Opens and closes blocks before the line that `first` begins.
     fn indentation(&mut self, indent: (u32, u32), first: Token) {
-        if self.relation(self.top().indent, indent) == Relation::Mixed {
-            self.mixed(indent, first);
-        }
         let above = if self.header.is_some() { self.before } else { self.top().indent };
-        let deeper = self.relation_by_width(above, indent) == Relation::Deeper;
+        if self.relation(above, indent) == Relation::Mixed {
+            return self.mixed(indent, first);
+        }
+        let deeper = self.relation(above, indent) == Relation::Deeper;
         match self.header.take() {
             Some(header) if deeper => return self.open_block(header, indent),
             Some(header) => self.missing_block(header, first),
@@ -327,10 +327,14 @@ impl Layout<'_, '_> {
             if self.relation_by_width(outer.indent, indent) == Relation::Deeper {
                 return self.bad_dedent(outer, indent, first);
             }
-            let closed = self.levels.pop();
-            if closed.is_some_and(|level| level.ghost == Ghost::No) {
-                self.out.push(Token::made(Kind::Dedent, first.start));
-            }
+            self.close_block(first.start);
+        }
+    }
+
+    fn close_block(&mut self, at: u32) {
+        let closed = self.levels.pop();
+        if closed.is_some_and(|level| level.ghost == Ghost::No) {
+            self.out.push(Token::made(Kind::Dedent, at));
         }
     }
 
@@ -341,7 +345,7 @@ impl Layout<'_, '_> {
             let place = (keyword.start, keyword.end);
             let diagnostic = self.faults.at(TOO_DEEP, place, message, "one block too many");
             self.faults.report(diagnostic.help("move inner blocks into functions of their own"));
-            self.refused_block(keyword.end);
+            self.refused_block();
             self.skip = Some(Skip { indent: self.top().indent, sequels: &[] });
             return;
         }
@@ -353,7 +357,8 @@ impl Layout<'_, '_> {
     }
 
     /// A block in place of one that is missing or refused.
-    fn refused_block(&mut self, at: u32) {
+    fn refused_block(&mut self) {
+        let at = self.out.last().map_or(0, |token| token.end);
         let kinds = [Kind::Indent, Kind::Refused, Kind::Newline, Kind::Dedent];
         self.out.extend(kinds.map(|kind| Token::made(kind, at)));
     }
@@ -379,7 +384,7 @@ impl Layout<'_, '_> {
                 .help("indent its lines, or write `pass` for a block that does nothing");
             self.faults.report(diagnostic);
         }
-        self.refused_block(header.keyword.end);
+        self.refused_block();
     }
 
     fn unexpected_indent(&mut self, indent: (u32, u32), first: Token) {
@@ -413,11 +418,45 @@ impl Layout<'_, '_> {
         }
     }
 
+    /// Places a line whose indentation cannot be compared with that of the line above it: in a
+    /// block that it fits exactly, or else in one that looks the same in some editor.
     fn mixed(&mut self, indent: (u32, u32), first: Token) {
-        let above = self.top().indent;
+        let fits = |level: &Level| {
+            let known = [Some(level.indent), level.stray];
+            known.into_iter().flatten().any(|it| self.relation(it, indent) == Relation::Same)
+        };
+        if self.header.is_none()
+            && let Some(level) = self.levels.iter().rposition(fits)
+        {
+            self.return_to(level, first.start);
+            return;
+        }
+        self.report_mixed(indent, first);
+        if let Some(header) = self.header.take() {
+            return self.open_block(header, indent);
+        }
+        let widths = [4, 8].map(|tab| width_with(self.blanks(indent), tab));
+        let alike = |level: &Level| widths.contains(&width(self.blanks(level.indent)));
+        if let Some(level) = self.levels.iter().rposition(alike) {
+            self.return_to(level, first.start);
+        }
+        if let Some(top) = self.levels.last_mut() {
+            top.stray = Some(indent);
+        }
+    }
+
+    /// Ends the blocks inside the one at `level`.
+    fn return_to(&mut self, level: usize, at: u32) {
+        while self.levels.len() > level + 1 {
+            self.close_block(at);
+        }
+    }
+
+    fn report_mixed(&mut self, indent: (u32, u32), first: Token) {
+        let above = self.before;
         let message = "tabs and blanks are mixed, so that this line's depth depends on the editor";
         let label = format!("indented by {}", describe(self.blanks(indent)));
-        let because = format!("this block is indented by {}", describe(self.blanks(above)));
+        let because = format!("the line above is indented by {}", describe(self.blanks(above)));
         let diagnostic = self
             .faults
             .at(MIXED_INDENTATION, (indent.0, first.end), message, label)

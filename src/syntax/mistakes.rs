@@ -107,7 +107,7 @@ impl Places {
             }
             end = token.end;
             if let Some(line) = places.lines.last_mut() {
-                line.bytes.1 = end;
+                line.bytes.1 = if token.kind == Kind::Newline { token.start } else { end };
                 places.tokens.push((open.last().copied(), line.number));
             }
             if token.kind.closes() {

@@ -5,6 +5,7 @@
 
 use super::faults::Faults;
 use super::token::{Kind, Token};
+use crate::diag::Diagnostic;
 use crate::diag::syntax::UNSUPPORTED;
 
 /// A refused construct.
@@ -103,7 +104,8 @@ pub(super) fn statement(
 ) -> Option<&'static [Kind]> {
     let first = *line.first()?;
     if let Some(construct) = find(COMPOUND, first.kind).or_else(|| soft(text, line)) {
-        refuse(faults, first, &construct);
+        let diagnostic = refusal(faults, first, &construct);
+        faults.report(diagnostic);
         return Some(construct.sequels);
     }
     let present = line.iter().any(|token| find(SIMPLE, token.kind).is_some());
@@ -128,10 +130,9 @@ fn soft(text: &str, line: &[Token]) -> Option<Construct> {
     }
 }
 
-fn refuse(faults: &mut Faults, token: Token, construct: &Construct) {
+fn refusal(faults: &Faults, token: Token, construct: &Construct) -> Diagnostic {
     let place = (token.start, token.end);
-    let diagnostic = faults.at(UNSUPPORTED, place, construct.message, "not supported");
-    faults.report(diagnostic.help(construct.help));
+    faults.at(UNSUPPORTED, place, construct.message, "not supported").help(construct.help)
 }
 
 /// Refuses the statements and expressions of one line, and replaces them.
@@ -143,7 +144,9 @@ fn strike(line: &mut Vec<Token>, faults: &mut Faults) {
             kept.push(token);
             continue;
         };
-        refuse(faults, token, &construct);
+        // What is left of the line is sound, so its own errors are independent.
+        let diagnostic = refusal(faults, token, &construct);
+        faults.report_quietly(diagnostic);
         if matches!(token.kind, Kind::Await | Kind::Async) {
             continue;
         }

@@ -109,12 +109,9 @@ pub(super) struct ForHead {
     pub(super) iter: Node,
 }
 
-/// The header of a `def`, with its decorators.
-#[derive(Debug)]
-pub(super) struct DefHead {
-    /// The function without its body.
-    pub(super) function: super::ast::Function,
-}
+/// The header of a `def`, with its decorators: the function without its body. Boxed, for the
+/// parser's stack has room for the largest of its symbols in every entry.
+pub(super) type DefHead = Box<super::ast::Function>;
 
 /// What a parse yields.
 #[derive(Debug)]
@@ -175,7 +172,7 @@ impl<'t> Builder<'t> {
     fn node(&mut self, kind: ExprKind, (start, end): (u32, u32), inner: u16) -> Node {
         let span = self.span(start, end);
         let deep = u32::from(inner) >= MAX_DEPTH;
-        if deep && inner != REFUSED_DEPTH {
+        if deep && inner != REFUSED_DEPTH && !self.faults.any_within(start, end) {
             let message = format!("expressions nest deeper than {MAX_DEPTH} levels");
             let label = "this expression holds too many others inside each other";
             let place = (start, end);

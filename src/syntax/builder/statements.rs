@@ -107,9 +107,11 @@ impl Builder<'_> {
     // ---- Imports -----------------------------------------------------------------------
 
     /// `path.name`.
-    pub(in crate::syntax) fn dotted(&mut self, path: Ident, name: Token) -> Ident {
-        let letters = format!("{}.{}", path.name, name.text(self.text));
-        Ident { name: letters, span: path.span.to(self.span(name.start, name.end)) }
+    pub(in crate::syntax) fn dotted(&mut self, mut path: Ident, name: Token) -> Ident {
+        path.name.push('.');
+        path.name.push_str(name.text(self.text));
+        path.span = path.span.to(self.span(name.start, name.end));
+        path
     }
 
     /// `.name`, with as many dots as are written.
@@ -224,25 +226,25 @@ impl Builder<'_> {
         returns: Option<Node>,
         colon: Token,
     ) -> DefHead {
-        let function = Function {
+        Box::new(Function {
             name: self.ident(name),
             decorators: ids(&decorators),
             params: self.check_params(params),
             returns: returns.map(|node| node.id),
             body: Vec::new(),
             header: self.span(word.start, colon.end),
-        };
-        DefHead { function }
+        })
     }
 
     /// A function. One whose header did not parse is an error, and so is its body with it.
     pub(in crate::syntax) fn function(&mut self, head: Option<DefHead>, body: Vec<Stmt>) -> Stmt {
-        let Some(DefHead { function }) = head else {
+        let Some(mut function) = head else {
             let span = body.first().map_or(crate::source::Span::NONE, |first| first.span);
             return Stmt { kind: StmtKind::Error, span };
         };
         let span = function.header;
-        Stmt { kind: StmtKind::Function(Box::new(Function { body, ..function })), span }
+        function.body = body;
+        Stmt { kind: StmtKind::Function(function), span }
     }
 }
 

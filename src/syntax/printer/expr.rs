@@ -189,7 +189,7 @@ impl Printer<'_> {
 
     fn attribute(&mut self, value: ExprId, attr: &str) {
         // `1.x` would be read as a number.
-        let number = matches!(self.module.kind(value), ExprKind::Int(_));
+        let number = matches!(self.module.kind(value), ExprKind::Int(_) | ExprKind::Float(_));
         self.push(if number { "(" } else { "" });
         self.expr(value, Level::Postfix);
         self.push(if number { ")." } else { "." });
@@ -348,9 +348,8 @@ impl Printer<'_> {
     fn value(&mut self, value: ExprId, spec: Option<&str>, quote: &str) {
         self.push("{");
         let begins = self.out.len();
-        // A colon of a lambda would be taken for the format's.
-        let lambda = matches!(self.module.kind(value), ExprKind::Lambda { .. });
-        self.expr(value, if lambda { Level::Or } else { Level::Conditional });
+        // Brackets keep the colon of a lambda from being taken for the format's.
+        self.expr(value, Level::Or);
         if self.out.get(begins..).is_some_and(|text| text.starts_with('{')) {
             self.out.insert(begins, ' ');
         }
