@@ -57,7 +57,8 @@ fn check(seed: u64) -> bool {
             );
         }
         let found = run_by_storage(last, grid);
-        let text = || format!("seed {seed}, program {id:?}\n{}\n{}", print(&module), print_function(last));
+        let text =
+            || format!("seed {seed}, program {id:?}\n{}\n{}", print(&module), print_function(last));
         assert!(found.faults.is_empty(), "{:#?} {}", found.faults, text());
         assert_eq!(found.events, expected.events, "by storage, {}", text());
     }

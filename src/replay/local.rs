@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::bytes::Bytes;
 use super::ranges::RangeMap;
-use crate::arena::Id;
 use crate::command::{AgentId, Place, Program, QueueId, SiteId, TileRef};
 
 /// Slots, and scratch before them, begin at a multiple of this.
@@ -185,14 +184,4 @@ impl Local {
         });
         (slices, target)
     }
-}
-
-/// The memory of every agent.
-pub(super) fn locals(program: &Program) -> Vec<Local> {
-    program.agents.ids().map(|agent| Local::new(program, agent)).collect()
-}
-
-/// The entry of `agent` in a table of agents.
-pub(super) fn of<T>(table: &mut [T], agent: AgentId) -> &mut T {
-    &mut table[agent.index()]
 }

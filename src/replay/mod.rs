@@ -12,6 +12,7 @@
 //! What is wrong with the data (a read of what nothing wrote, an address outside of every
 //! tensor, a division by zero) is reported with the line that did it, and the replay goes on.
 
+mod access;
 mod block;
 mod bytes;
 pub mod data;
@@ -22,48 +23,38 @@ mod local;
 mod memory;
 pub mod npy;
 mod numeric;
+mod plan;
+mod race;
 mod ranges;
+mod schedule;
 mod stream;
 mod value;
 pub mod verify;
 
 pub use image::{Origin, Writer};
 pub use memory::Memory;
+pub use race::RaceCheck;
 pub use value::{Value, ulps, value};
 
-use rustc_hash::FxHashMap;
-
-use crate::arena::Id;
-use crate::command::{AgentId, Command, Program, QueueId, Step};
+use crate::command::Program;
 use crate::diag::Sink;
-use crate::oplog::{Action, Record};
-use block::Block;
-use execute::Executor;
-use fault::{Fault, FaultKind, Reporter};
-use local::{Arrival, Local};
-use stream::Stream;
+use crate::oplog::Record;
+use fault::Reporter;
+use plan::Planner;
+use schedule::Agents;
+
+/// Records that are planned at once; what is held for each is gone before the next.
+const BATCH: usize = 1 << 15;
 
 /// The data of one launch, as far as its log has been replayed.
 #[derive(Debug)]
 pub struct Replay<'p> {
     program: &'p Program,
     memory: Memory,
-    streams: Vec<Stream>,
-    locals: Vec<Local>,
-    /// Messages that were sent and have not arrived, by sender and command number.
-    sent: FxHashMap<(AgentId, u32), Sent>,
-    /// Buffers of messages that have arrived, to be used again.
-    spare: Vec<Vec<u8>>,
+    planner: Planner,
+    agents: Agents,
     reporter: Reporter,
-}
-
-/// A message on its way.
-#[derive(Clone, Debug)]
-struct Sent {
-    to: AgentId,
-    queue: QueueId,
-    arrival: Arrival,
-    bytes: Vec<u8>,
+    threads: usize,
 }
 
 impl<'p> Replay<'p> {
@@ -72,24 +63,38 @@ impl<'p> Replay<'p> {
         Replay {
             program,
             memory,
-            streams: program.agents.ids().map(|agent| Stream::new(program, agent)).collect(),
-            locals: local::locals(program),
-            sent: FxHashMap::default(),
-            spare: Vec::new(),
+            planner: Planner::new(program),
+            agents: Agents::new(program),
             reporter: Reporter::default(),
+            threads: 1,
         }
+    }
+
+    /// The same, on up to `threads` threads. Their number changes nothing but the time it takes.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Replay<'p> {
+        Replay { threads: threads.max(1), ..self }
     }
 
     /// Executes the next records of the log. What is wrong with the data goes to `sink`.
     pub fn advance(&mut self, records: &[Record], sink: &mut Sink) {
-        let mut faults = Vec::new();
-        for record in records {
-            match record.action {
-                Action::Command => self.command(record, &mut faults),
-                Action::Delivery => self.delivery(record, &mut faults),
-            }
+        for batch in records.chunks(BATCH) {
+            let plan = self.planner.plan(self.program, &mut self.memory, batch);
+            let faults = self.agents.run(self.program, &self.memory, &plan, self.threads);
+            self.reporter.report(self.program, faults, sink);
         }
-        self.reporter.report(self.program, faults, sink);
+    }
+
+    /// Looks for races in what has been replayed: two agents that touch the same bytes of HBM,
+    /// one of them to write, with no message between them that puts one before the other.
+    pub fn check_races(&mut self, sink: &mut Sink) -> RaceCheck {
+        let suspects = self.planner.touched.suspects();
+        if suspects.is_empty() {
+            return RaceCheck { pairs: 0, races: 0, complete: true };
+        }
+        let check = race::check(self.program, &self.memory, (&self.planner, &suspects), sink);
+        self.reporter.any |= check.races > 0;
+        check
     }
 
     /// Whether anything wrong with the data was reported.
@@ -106,62 +111,4 @@ impl<'p> Replay<'p> {
     pub fn into_memory(self) -> Memory {
         self.memory
     }
-
-    fn command(&mut self, record: &Record, faults: &mut Vec<Fault>) {
-        let stream = &mut self.streams[record.agent.index()];
-        match stream.take(self.program, record.seq) {
-            Ok(step) => self.execute(record.agent, step, faults),
-            Err(error) => faults.push(broken(record, fault::stream_fault(&error))),
-        }
-    }
-
-    fn execute(&mut self, agent: AgentId, step: Step, faults: &mut Vec<Fault>) {
-        self.claim(agent, &step);
-        let executor = Executor {
-            program: self.program,
-            memory: &self.memory,
-            agent,
-            step,
-            local: local::of(&mut self.locals, agent),
-            faults,
-            message: self.spare.pop().unwrap_or_default(),
-        };
-        let bytes = executor.run();
-        let Command::IpcqSend(send) = step.command else { return self.spare.push(bytes) };
-        let Some(peer) = self.program.comm.peer(agent, send.queue) else {
-            let kind = FaultKind::Broken(String::from("a message has no receiver"));
-            return faults.push(Fault { agent, site: step.site, seq: step.seq, kind });
-        };
-        let arrival = Arrival { token: send.token, from: agent, site: step.site };
-        let sent = Sent { to: peer.agent, queue: peer.queue, arrival, bytes };
-        self.sent.insert((agent, step.seq), sent);
-    }
-
-    /// Makes room for what a command writes to its PE's own copy of a tensor.
-    fn claim(&mut self, agent: AgentId, step: &Step) {
-        let Command::DmaWrite(write) = step.command else { return };
-        let block = Block::new(&self.program.code(agent).descs[write.desc]);
-        if let Some(Ok(region)) =
-            block.bounds(write.base).map(|bounds| execute::find(&self.memory, &bounds))
-        {
-            self.memory.claim(region, self.program.agents[agent].pe);
-        }
-    }
-
-    fn delivery(&mut self, record: &Record, faults: &mut Vec<Fault>) {
-        let Some(sent) = self.sent.remove(&(record.agent, record.seq)) else {
-            return faults.push(broken(record, "a message arrives that was not sent".into()));
-        };
-        let Sent { to, queue, arrival, bytes } = sent;
-        if !local::of(&mut self.locals, to).deliver(queue, arrival, &bytes) {
-            faults.push(broken(record, "a message is larger than its slot".into()));
-        }
-        self.spare.push(bytes);
-    }
-}
-
-/// A log that does not fit its program.
-fn broken(record: &Record, what: String) -> Fault {
-    let (agent, seq) = (record.agent, record.seq);
-    Fault { agent, site: record.site, seq, kind: FaultKind::Broken(what) }
 }

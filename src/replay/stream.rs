@@ -30,6 +30,11 @@ impl Stream {
         Stream { walker: Walker::new(program, agent), window: VecDeque::new(), first: 0 }
     }
 
+    /// How many commands have been walked.
+    pub(super) fn walked(&self) -> u32 {
+        self.walker.position()
+    }
+
     /// Command `seq`.
     pub(super) fn take(&mut self, program: &Program, seq: u32) -> Result<Step, StreamError> {
         let place = seq.checked_sub(self.first).ok_or(StreamError::Taken)? as usize;

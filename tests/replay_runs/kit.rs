@@ -356,6 +356,16 @@ pub(crate) fn replay(
     (replay.into_memory(), sink.into_sorted())
 }
 
+/// The codes and messages of some diagnostics.
+pub(crate) fn said(diagnostics: &[Diagnostic]) -> Vec<(&'static str, &str)> {
+    diagnostics.iter().map(|it| (it.code.id, it.message.as_str())).collect()
+}
+
+/// The start of the primary span of a diagnostic; [`CodeKit::issue`] says what it is.
+pub(crate) fn place(diagnostic: &Diagnostic) -> u32 {
+    diagnostic.primary.as_ref().expect("every fault has a line").span.start
+}
+
 /// Bytes of values.
 pub(crate) fn bytes_of<T: bytemuck::NoUninit>(values: &[T]) -> Vec<u8> {
     bytemuck::cast_slice(values).to_vec()

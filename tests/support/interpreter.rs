@@ -21,11 +21,22 @@ use kbc::passes::origins::Origins;
 /// Something that a program does to the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    Send { dir: String, tile: Vec<u64> },
+    Send {
+        dir: String,
+        tile: Vec<u64>,
+    },
     /// Claims the next message.
-    Recv { dir: String },
-    Load { address: i64, elements: usize },
-    Store { address: i64, tile: Vec<u64> },
+    Recv {
+        dir: String,
+    },
+    Load {
+        address: i64,
+        elements: usize,
+    },
+    Store {
+        address: i64,
+        tile: Vec<u64>,
+    },
     /// An assertion failed, or an integer was divided by zero.
     Stop,
 }
@@ -451,9 +462,7 @@ impl<'m> Machine<'m> {
         let Held::Place(Place::Slot(slot)) = *frame.held(tile) else { return };
         let Some(memory) = &mut self.memory else { return };
         let rivals = memory.liveness.rivals(op);
-        let held = |value: &Value| {
-            matches!(frame.values[*value], Some(Held::Place(Place::Slot(other))) if other == slot)
-        };
+        let held = |value: &Value| matches!(frame.values[*value], Some(Held::Place(Place::Slot(other))) if other == slot);
         if !rivals.iter().any(held) {
             memory.slots[slot].releases += 1;
         }

@@ -25,7 +25,8 @@ pub fn read_unverified(text: &str) -> Module {
     let mut sources = SourceMap::new();
     let file = sources.add("test.kir", text);
     let mut sink = Sink::new();
-    parse_unverified(file, text, &mut sink).unwrap_or_else(|_| panic!("{}", rendered(sink, &sources)))
+    parse_unverified(file, text, &mut sink)
+        .unwrap_or_else(|_| panic!("{}", rendered(sink, &sources)))
 }
 
 /// The diagnostics that reading `text` gives, rendered.
@@ -108,8 +109,8 @@ pub fn ran_within(text: &str, bindings: &Bindings, limits: &Limits) -> Ran {
     let mut sources = SourceMap::new();
     let file = sources.add("test.kir", text);
     let mut sink = Sink::new();
-    let module =
-        parse(file, text, &mut sink).unwrap_or_else(|_| panic!("{}", rendered(sink.clone(), &sources)));
+    let module = parse(file, text, &mut sink)
+        .unwrap_or_else(|_| panic!("{}", rendered(sink.clone(), &sources)));
     let kernel = module.kernels().next().expect("the text has a kernel");
     let mut stages = Vec::new();
     let mut context = Context { module: &module, bindings, limits, sink: &mut sink };

@@ -8,7 +8,7 @@
 use kbc::dtype::DType;
 use kbc::ir::{
     Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy, Dim,
-    DimRule, Dot, ExpandDims, Extent, For, FuncId, Full, Function, If, Literal, Load, Module,
+    DimRule, Dot, ExpandDims, Extent, For, Full, FuncId, Function, If, Literal, Load, Module,
     NumPrograms, Op, ProgramId, Recv, RecvAsync, Reduce, Reshape, Return, Select, Send, Store,
     Ternary, TileType, Transpose, Type, Unary, Value, Wait, While, Yield,
 };
@@ -166,7 +166,11 @@ impl<'r> Maker<'r> {
             .copied()
             .filter(|value| matches!(self.f.ty(*value), Type::Tile(_)))
             .collect();
-        if tiles.is_empty() || self.rng.below(8) == 0 { self.fresh_tile() } else { self.rng.pick(&tiles) }
+        if tiles.is_empty() || self.rng.below(8) == 0 {
+            self.fresh_tile()
+        } else {
+            self.rng.pick(&tiles)
+        }
     }
 
     fn tile_type(&mut self) -> TileType {

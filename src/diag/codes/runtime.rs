@@ -3,6 +3,8 @@
 codes! {
     /// A command reads memory that nothing has written.
     UNWRITTEN_READ = "K0730", "unwritten-read", Error;
+    /// Two PEs touch the same bytes, one to write, in no fixed order.
+    DATA_RACE = "K0731", "data-race", Error;
     /// A command reads or writes an address that no tensor has.
     OUT_OF_BOUNDS = "K0732", "out-of-bounds", Error;
     /// An integer tile is divided by zero.

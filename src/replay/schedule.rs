@@ -1,0 +1,268 @@
+//! Runs tasks: in the order of the log, or each agent's by itself on several threads.
+//!
+//! An agent's tasks always run in the order of the log. Between agents only messages go, where
+//! tasks are independent: an agent that is to take a message that is not there yet is put aside
+//! until its sender has come that far. What an agent computes depends on its own tasks and on
+//! the contents of its messages alone, so it is the same however agents are dealt to threads.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use super::execute::Executor;
+use super::fault::{Fault, FaultKind};
+use super::local::Local;
+use super::memory::Memory;
+use super::plan::{Deed, MessageId, Plan, Task};
+use crate::arena::Id;
+use crate::command::{AgentId, Program, Step};
+
+/// Plans of fewer tasks run on one thread: starting others would take longer.
+const MIN_PARALLEL_TASKS: usize = 64;
+
+fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What agents hold between plans.
+#[derive(Debug)]
+pub(super) struct Agents {
+    states: Vec<Mutex<State>>,
+    inboxes: Vec<Mutex<Inbox>>,
+    /// Buffers of messages that were taken, to be used again.
+    spare: Mutex<Vec<Vec<u8>>>,
+}
+
+/// One agent.
+#[derive(Debug)]
+struct State {
+    local: Local,
+    /// What was found wrong, with the number of the task in its plan.
+    faults: Vec<(usize, Fault)>,
+    /// Where in its own tasks of a plan it is.
+    next: usize,
+}
+
+/// Messages that were sent to one agent and that it has not taken.
+#[derive(Debug, Default)]
+struct Inbox {
+    messages: FxHashMap<MessageId, Vec<u8>>,
+    /// The message that the agent was put aside for.
+    awaited: Option<MessageId>,
+}
+
+/// What a plan runs on.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    program: &'a Program,
+    memory: &'a Memory,
+    agents: &'a Agents,
+    tasks: &'a [Task],
+}
+
+impl Agents {
+    /// The agents of `program`, none of whose memory is written.
+    pub(super) fn new(program: &Program) -> Agents {
+        let state =
+            |agent| State { local: Local::new(program, agent), faults: Vec::new(), next: 0 };
+        Agents {
+            states: program.agents.ids().map(|agent| Mutex::new(state(agent))).collect(),
+            inboxes: program.agents.ids().map(|_| Mutex::default()).collect(),
+            spare: Mutex::default(),
+        }
+    }
+
+    /// Runs a plan on up to `threads` threads. Returns what was found wrong, in the order of the
+    /// log.
+    pub(super) fn run(
+        &self,
+        program: &Program,
+        memory: &Memory,
+        plan: &Plan,
+        threads: usize,
+    ) -> Vec<Fault> {
+        let context = Context { program, memory, agents: self, tasks: &plan.tasks };
+        if threads > 1 && plan.independent && plan.tasks.len() >= MIN_PARALLEL_TASKS {
+            context.run_by_agent(threads);
+        } else {
+            context.run_in_order();
+        }
+        let mut faults = plan.faults.clone();
+        for state in &self.states {
+            faults.append(&mut lock(state).faults);
+        }
+        faults.sort_by_key(|(index, _)| *index);
+        faults.into_iter().map(|(_, fault)| fault).collect()
+    }
+}
+
+impl Context<'_> {
+    fn run_in_order(self) {
+        for (index, task) in self.tasks.iter().enumerate() {
+            let mut state = lock(&self.agents.states[task.agent.index()]);
+            match task.action {
+                Deed::Run(step) => {
+                    self.execute(&mut state, index, step, None);
+                }
+                Deed::Send(step, to) => {
+                    self.execute(&mut state, index, step, Some(to));
+                }
+                Deed::Take(message, ..) => {
+                    let inbox = &self.agents.inboxes[task.agent.index()];
+                    let bytes = lock(inbox).messages.remove(&message);
+                    self.take(&mut state, index, bytes.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Runs a command; a send puts its message in the inbox of `to`. Returns whether `to` was put
+    /// aside for this message.
+    fn execute(self, state: &mut State, index: usize, step: Step, to: Option<AgentId>) -> bool {
+        let mut faults = Vec::new();
+        let agent = self.tasks[index].agent;
+        let executor = Executor {
+            program: self.program,
+            memory: self.memory,
+            agent,
+            step,
+            local: &mut state.local,
+            faults: &mut faults,
+            message: if to.is_some() { self.buffer() } else { Vec::new() },
+        };
+        let message = executor.run();
+        state.faults.extend(faults.into_iter().map(|fault| (index, fault)));
+        let Some(to) = to else { return false };
+        let mut inbox = lock(&self.agents.inboxes[to.index()]);
+        inbox.messages.insert((agent, step.seq), message);
+        inbox.awaited.take_if(|awaited| *awaited == (agent, step.seq)).is_some()
+    }
+
+    fn buffer(self) -> Vec<u8> {
+        lock(&self.agents.spare).pop().unwrap_or_default()
+    }
+
+    /// Puts a message in its slot.
+    fn take(self, state: &mut State, index: usize, bytes: Vec<u8>) {
+        let Deed::Take((_, seq), queue, arrival) = self.tasks[index].action else { return };
+        if !state.local.deliver(queue, arrival, &bytes) {
+            let kind = FaultKind::Broken(String::from("a message is larger than its slot"));
+            let fault = Fault { agent: arrival.from, site: arrival.site, seq, kind };
+            state.faults.push((index, fault));
+        }
+        lock(&self.agents.spare).push(bytes);
+    }
+}
+
+/// Agents that can go on, and how many have not finished.
+struct Queue {
+    ready: VecDeque<AgentId>,
+    unfinished: usize,
+}
+
+/// What the threads of a plan share.
+struct Crew<'a> {
+    context: Context<'a>,
+    /// The tasks of each agent, by their numbers.
+    own: Vec<Vec<usize>>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Context<'_> {
+    fn run_by_agent(self, threads: usize) {
+        let mut own = vec![Vec::new(); self.agents.states.len()];
+        for (index, task) in self.tasks.iter().enumerate() {
+            own[task.agent.index()].push(index);
+        }
+        let ready: VecDeque<AgentId> = (0..own.len())
+            .filter(|agent| !own[*agent].is_empty())
+            .map(AgentId::from_index)
+            .collect();
+        for agent in &ready {
+            lock(&self.agents.states[agent.index()]).next = 0;
+        }
+        let threads = threads.min(ready.len());
+        let queue = Mutex::new(Queue { unfinished: ready.len(), ready });
+        let crew = Crew { context: self, own, queue, changed: Condvar::new() };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|| crew.work());
+            }
+            crew.work();
+        });
+    }
+}
+
+/// Sends every thread home if one panics, so that none waits for it.
+struct Alarm<'c>(&'c Crew<'c>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(&self.0.queue).unfinished = 0;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+impl Crew<'_> {
+    /// Runs agents until all have finished.
+    fn work(&self) {
+        let _alarm = Alarm(self);
+        while let Some(agent) = self.next() {
+            if self.run(agent) {
+                let mut queue = lock(&self.queue);
+                queue.unfinished = queue.unfinished.saturating_sub(1);
+                if queue.unfinished == 0 {
+                    self.changed.notify_all();
+                }
+            }
+        }
+    }
+
+    /// An agent that can go on; `None` once all have finished.
+    fn next(&self) -> Option<AgentId> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if queue.unfinished == 0 {
+                return None;
+            }
+            if let Some(agent) = queue.ready.pop_front() {
+                return Some(agent);
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Runs the tasks of `agent` until they end (true) or need a message that is not there.
+    fn run(&self, agent: AgentId) -> bool {
+        let context = self.context;
+        let mut state = lock(&context.agents.states[agent.index()]);
+        while let Some(index) = self.own[agent.index()].get(state.next).copied() {
+            match context.tasks[index].action {
+                Deed::Run(step) => {
+                    context.execute(&mut state, index, step, None);
+                }
+                Deed::Send(step, to) => {
+                    if context.execute(&mut state, index, step, Some(to)) {
+                        lock(&self.queue).ready.push_back(to);
+                        self.changed.notify_one();
+                    }
+                }
+                Deed::Take(message, ..) => {
+                    let mut inbox = lock(&context.agents.inboxes[agent.index()]);
+                    let Some(bytes) = inbox.messages.remove(&message) else {
+                        inbox.awaited = Some(message);
+                        return false;
+                    };
+                    drop(inbox);
+                    context.take(&mut state, index, bytes);
+                }
+            }
+            state.next += 1;
+        }
+        true
+    }
+}
