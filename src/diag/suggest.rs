@@ -28,7 +28,10 @@ pub fn nearest_help<'a>(
     let quoted: Vec<String> = found.iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {
         [] => None,
-        [one] => Some(format!("a {what} with a similar name exists: {one}")),
+        [one] => {
+            let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            Some(format!("{article} {what} with a similar name exists: {one}"))
+        }
         many => Some(format!("{what}s with similar names exist: {}", many.join(", "))),
     }
 }

@@ -199,13 +199,21 @@ fn over_capacity(
     live.sort_by_key(|it| (u64::MAX - it.total(), it.range.first));
     let needed = live.iter().fold(0u64, |sum, it| sum.saturating_add(it.total()));
     let place = liveness.order().get(peak as usize).map_or(Span::NONE, |op| function.spans[*op]);
+    let end = tenants.iter().map(Tenant::end).max().unwrap_or(0);
+    let taken = if needed > limits.tcm_bytes {
+        format!("{} bytes are live at once", grouped(needed))
+    } else {
+        format!(
+            "with the gaps that tiles of different lives leave, they take {} bytes",
+            grouped(end)
+        )
+    };
+    let name = &function.name;
+    let left = grouped(limits.tcm_bytes);
     let mut error = Diagnostic::new(
         lowering::TCM_CAPACITY,
         format!(
-            "the tiles of kernel `{}` do not fit into TCM: {} bytes are live at once, and {} are left for tiles",
-            function.name,
-            grouped(needed),
-            grouped(limits.tcm_bytes)
+            "the tiles of kernel `{name}` do not fit into TCM: {taken}, and {left} are left for tiles"
         ),
         place,
         format!("{} bytes of tiles are live here", grouped(needed)),
@@ -214,15 +222,7 @@ fn over_capacity(
         let span = function.value_span(tenant.value);
         error = error.because(span, live_range(function, liveness, tenant));
     }
-    error = error.note(arithmetic(function, &live, limits));
-    let end = tenants.iter().map(Tenant::end).max().unwrap_or(0);
-    if needed <= limits.tcm_bytes {
-        error = error.note(format!(
-            "they would fit without gaps; with the gaps that tiles of different lives leave, they end at byte {}",
-            grouped(end)
-        ));
-    }
-    error
+    error.note(arithmetic(function, &live, limits))
 }
 
 /// The first position at which most bytes are live.
@@ -248,26 +248,19 @@ fn peak_position(tenants: &[Tenant]) -> u32 {
     peak
 }
 
-/// `tile acc: 2 × 131,072 B, last used 3 operations later`.
+/// `tile acc takes 2 × 131,072 B, live until store`.
 fn live_range(function: &Function, liveness: &Liveness, tenant: &Tenant) -> String {
     let last = liveness.order().get(tenant.range.last as usize).copied();
-    let until = match last.map(|op| function.ops[op].op.kind_name()) {
-        Some(name) if tenant.range.last > tenant.range.first => {
-            format!(", live until `{}`", op_word(name))
+    let until = last.filter(|_| tenant.range.last > tenant.range.first).map(|op| {
+        // The language's words for what became a transfer, and for the end of a block.
+        match function.ops[op].op.name() {
+            "dma_write" => String::from(", live until `store`"),
+            "yield" | "condition" => String::from(", live to the end of this loop or branch"),
+            name => format!(", live until `{name}`"),
         }
-        Some(_) | None => String::new(),
-    };
-    format!("{} takes {}{until}", tile_name(function, tenant.value), size_of(tenant))
-}
-
-/// The language's word for the op that a tile lives until.
-fn op_word(kind: &'static str) -> &'static str {
-    match kind {
-        "dma_write" => "store",
-        "dma_read" => "load",
-        "yields" | "for_loop" | "while_loop" => "the end of the loop",
-        other => other,
-    }
+    });
+    let name = tile_name(function, tenant.value);
+    format!("{name} takes {}{}", size_of(tenant), until.unwrap_or_default())
 }
 
 fn tile_name(function: &Function, value: Value) -> String {

@@ -1,4 +1,7 @@
 //! `cse`: computes once what is computed twice.
+//!
+//! Constants of different names stay apart, so that the text keeps saying `%n_elem` where the
+//! kernel did; what is computed from them is compared as if they were one.
 
 use std::fmt::{self, Write};
 use std::hash::Hasher;
@@ -28,6 +31,7 @@ impl Pass for Cse {
             seen: FxHashMap::default(),
             order: Vec::new(),
             replaced: Substitution::new(),
+            same_constant: Substitution::new(),
         };
         merger.block(merger.function.entry);
         let replaced = merger.replaced;
@@ -38,11 +42,13 @@ impl Pass for Cse {
 
 struct Merger<'a> {
     function: &'a mut Function,
-    /// Ops without effect that are visible here, by the hash of what they compute.
-    seen: FxHashMap<u64, Vec<OpId>>,
+    /// Ops without effect that are visible here and what they compute, by its hash.
+    seen: FxHashMap<u64, Vec<(OpId, Op)>>,
     /// The hashes in the order they were added, to forget a block's ops at its end.
     order: Vec<u64>,
     replaced: Substitution,
+    /// Constants that are compared as if they were others.
+    same_constant: Substitution,
 }
 
 impl Merger<'_> {
@@ -66,25 +72,38 @@ impl Merger<'_> {
         if self.function.ops[op].op.effect() != Effect::Pure {
             return false;
         }
-        let hash = self.hash(op);
-        let candidates = self.seen.entry(hash).or_default();
+        let mut computed = self.function.ops[op].op.clone();
+        computed.replace_uses(&mut |value| self.same_constant.resolve(value));
+        let hash = hash(&computed);
         let function = &*self.function;
-        if let Some(same) = candidates.iter().copied().find(|other| same(function, *other, op)) {
-            self.replaced.replace(function.result(op), function.result(same));
+        let candidates = self.seen.entry(hash).or_default();
+        let result = function.result(op);
+        let same = |(other, known): &&(OpId, Op)| {
+            same_op(known, &computed) && same_types(function, *other, op)
+        };
+        let name = |op: OpId| &function.values[function.result(op)].name;
+        let is_constant = matches!(computed, Op::Const(_));
+        let merged =
+            |found: &&(OpId, Op)| same(found) && (!is_constant || name(found.0) == name(op));
+        if let Some((other, _)) = candidates.iter().find(merged) {
+            self.replaced.replace(result, function.result(*other));
             return true;
         }
-        candidates.push(op);
+        if let Some((other, _)) = candidates.iter().find(same) {
+            self.same_constant.replace(result, function.result(*other));
+        }
+        candidates.push((op, computed));
         self.order.push(hash);
         false
     }
+}
 
-    fn hash(&self, op: OpId) -> u64 {
-        let mut hashed = Hashed(FxHasher::default());
-        // Hashing text cannot fail, and the text of an op names all that it computes.
-        let written = write!(hashed, "{:?}", self.function.ops[op].op);
-        debug_assert!(written.is_ok(), "a hasher takes any text");
-        hashed.0.finish()
-    }
+fn hash(op: &Op) -> u64 {
+    let mut hashed = Hashed(FxHasher::default());
+    // Hashing text cannot fail, and the text of an op names all that it computes.
+    let written = write!(hashed, "{op:?}");
+    debug_assert!(written.is_ok(), "a hasher takes any text");
+    hashed.0.finish()
 }
 
 /// Feeds text to a hasher.
@@ -97,12 +116,14 @@ impl Write for Hashed {
     }
 }
 
-fn same(function: &Function, a: OpId, b: OpId) -> bool {
-    let (a, b) = (&function.ops[a], &function.ops[b]);
-    let types = a.results.iter().zip(&b.results).all(|(x, y)| function.ty(*x) == function.ty(*y));
-    let ops = match (&a.op, &b.op) {
+fn same_op(x: &Op, y: &Op) -> bool {
+    match (x, y) {
         (Op::Const(x), Op::Const(y)) => Literal::same_bits(x.value, y.value),
         (x, y) => x == y,
-    };
-    types && ops
+    }
+}
+
+fn same_types(function: &Function, x: OpId, y: OpId) -> bool {
+    let (x, y) = (&function.ops[x].results, &function.ops[y].results);
+    x.iter().zip(y).all(|(x, y)| function.ty(*x) == function.ty(*y))
 }

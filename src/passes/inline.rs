@@ -5,7 +5,7 @@ use crate::diag::{Diagnostic, Reported, lowering};
 use crate::ir::{BlockId, Call, Cloner, Function, MAX_DEPTH, Module, Op, OpId, Substitution};
 
 /// Ops that inlining may make; more is a mistake in the kernel, or an attack.
-const MAX_OPS: usize = 1 << 20;
+const MAX_OPS: usize = 1 << 18;
 
 /// See the module.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ mod specialise;
 mod unroll;
 
 use crate::diag::{Reported, Sink};
-use crate::ir::verify::verify_function;
+use crate::ir::verify::{Rule, Violation, verify_function};
 use crate::ir::{Bindings, FuncId, Function, Limits, Module, Op};
 
 /// What passes may ask.
@@ -100,10 +100,12 @@ pub fn run_observed(
 ) -> Result<Function, Reported> {
     let mut function = context.module.functions[kernel].clone();
     forget_lowering(&mut function);
+    let mut shapes_fit = false;
     for pass in pipeline() {
         pass.run(&mut function, context)?;
+        shapes_fit |= pass.name() == extents::Extents.name();
         if cfg!(debug_assertions) {
-            check(*pass, &function, context)?;
+            check(*pass, &function, shapes_fit, context)?;
         }
         observe(*pass, &function);
     }
@@ -123,9 +125,16 @@ fn forget_lowering(function: &mut Function) {
     function.buffers = crate::arena::Arena::new();
 }
 
-/// A pass that leaves broken IR behind is a bug of kbc, and is reported as one.
-fn check(pass: &dyn Pass, function: &Function, context: &mut Context<'_>) -> Result<(), Reported> {
+/// A pass that leaves broken IR behind is a bug of kbc, and is reported as one. Until the
+/// `extents` pass has looked, shapes that the launch makes disagree are not kbc's fault.
+fn check(
+    pass: &dyn Pass,
+    function: &Function,
+    shapes_fit: bool,
+    context: &mut Context<'_>,
+) -> Result<(), Reported> {
     let violations = verify_function(function, Some(context.module));
-    let Some(first) = violations.first() else { return Ok(()) };
+    let is_bug = |it: &&Violation| shapes_fit || !matches!(it.rule, Rule::Types | Rule::Agreement);
+    let Some(first) = violations.iter().find(is_bug) else { return Ok(()) };
     Err(context.sink.error(first.as_bug(&format!("the pass `{}`", pass.name()))))
 }

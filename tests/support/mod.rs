@@ -8,8 +8,9 @@ pub mod random_ir;
 use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::ir::parse::{parse, parse_unverified};
 use kbc::ir::print::{print, print_function};
+use kbc::ir::verify::verify_function;
 use kbc::ir::{Bindings, Function, Limits, Literal, Module};
-use kbc::passes::{Context, run_observed};
+use kbc::passes::{Context, pipeline, run_observed};
 use kbc::source::SourceMap;
 
 /// Reads text IR that is right.
@@ -119,6 +120,36 @@ pub fn ran_within(text: &str, bindings: &Bindings, limits: &Limits) -> Ran {
     });
     let result = result.map_err(|_| rendered(sink, &sources));
     Ran { stages, result }
+}
+
+/// The first kernel of `text` after one pass alone, as text; or the rendered errors.
+pub fn after_pass(name: &str, text: &str, params: &[(&str, i64)]) -> Result<String, String> {
+    let mut sources = SourceMap::new();
+    let file = sources.add("test.kir", text);
+    let mut sink = Sink::new();
+    let module = parse(file, text, &mut sink)
+        .unwrap_or_else(|_| panic!("{}", rendered(sink.clone(), &sources)));
+    let kernel = module.kernels().next().expect("the text has a kernel");
+    let mut function = module.functions[kernel].clone();
+    let (bindings, limits) = (bindings(params), limits());
+    let mut context =
+        Context { module: &module, bindings: &bindings, limits: &limits, sink: &mut sink };
+    let pass = pipeline().iter().find(|pass| pass.name() == name).expect("the pass exists");
+    let result = pass.run(&mut function, &mut context);
+    let violations = verify_function(&function, Some(&module));
+    assert!(result.is_err() || violations.is_empty(), "{violations:#?}");
+    result.map(|()| print_function(&function)).map_err(|_| rendered(sink, &sources))
+}
+
+/// Checks that one pass alone makes `after` of `before`.
+pub fn check_pass(name: &str, before: &str, after: &str) {
+    let found = after_pass(name, before, &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(found, dedent(after));
+}
+
+/// Checks that one pass alone leaves `text` as it is.
+pub fn check_unchanged(name: &str, text: &str) {
+    check_pass(name, text, text);
 }
 
 /// `text` with the margin of its first line taken off every line, and one line break at the end.

@@ -111,8 +111,8 @@ impl Parser<'_, '_> {
         let results = self.function.ops[op].results.clone();
         if results.len() != like.len() {
             let start = self.cursor.position();
-            let message =
-                format!("{} results are named where {} are given", results.len(), like.len());
+            let (named, given) = (results.len(), like.len());
+            let message = format!("this names {named} results and gives {given}");
             let span = self.cursor.since(start);
             let label = "types of results in `-> (…)` are missing here";
             return Err(self.cursor.wrong(syntax::KIR_RESULTS, message, span, label));

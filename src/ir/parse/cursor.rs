@@ -1,5 +1,7 @@
 //! The characters of text IR: blanks, words, names, numbers, strings.
 
+use std::ops::Range;
+
 use crate::diag::{Code, Diagnostic, Reported, Sink, syntax};
 use crate::source::{FileId, Span};
 
@@ -17,6 +19,8 @@ const MAX_ERRORS: usize = 100;
 pub(super) struct Cursor<'t, 's> {
     text: &'t str,
     at: usize,
+    /// The blanks that were skipped last: from the end of a token to the start of the next.
+    blanks: Range<usize>,
     file: FileId,
     sink: &'s mut Sink,
     errors: usize,
@@ -25,7 +29,7 @@ pub(super) struct Cursor<'t, 's> {
 
 impl<'t, 's> Cursor<'t, 's> {
     pub(super) fn new(file: FileId, text: &'t str, sink: &'s mut Sink) -> Cursor<'t, 's> {
-        Cursor { text, at: 0, file, sink, errors: 0, failed: None }
+        Cursor { text, at: 0, blanks: 0..0, file, sink, errors: 0, failed: None }
     }
 
     /// Reports an error.
@@ -56,14 +60,22 @@ impl<'t, 's> Cursor<'t, 's> {
         self.at
     }
 
-    /// The text from `start` to what was last read.
+    /// The text from `start` to the end of the token that was read last.
     pub(super) fn since(&self, start: usize) -> Span {
-        let read = self.text.get(start..self.at).unwrap_or("");
-        Span::new(self.file, start, start + read.trim_end().len())
+        let end = if self.at == self.blanks.end { self.blanks.start } else { self.at };
+        Span::new(self.file, start, end.max(start))
     }
 
     /// Skips blanks, line breaks and comments.
     pub(super) fn skip_blanks(&mut self) {
+        if self.at != self.blanks.end {
+            self.blanks.start = self.at;
+        }
+        self.pass_blanks();
+        self.blanks.end = self.at;
+    }
+
+    fn pass_blanks(&mut self) {
         loop {
             let rest = self.rest();
             let blank = rest.len() - rest.trim_start().len();

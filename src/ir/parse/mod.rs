@@ -292,6 +292,3 @@ fn variable(name: &str) -> Option<String> {
     let is_number = stem.is_empty() || stem.chars().next().is_some_and(char::is_numeric);
     (!is_number).then(|| String::from(stem))
 }
-
-#[cfg(test)]
-mod tests;

@@ -140,7 +140,7 @@ impl Parser<'_, '_> {
     }
 
     fn named(&mut self, id: OpId, (name, span): (&str, Span)) -> Parse<Op> {
-        let read = match name {
+        match name {
             "const" => self.constant(),
             "select" => self.operands().map(|[condition, x, y]| Select { condition, x, y }.into()),
             "cast" => self.operands().map(|[x]| Cast { x, to: crate::dtype::DType::I1 }.into()),
@@ -158,9 +158,8 @@ impl Parser<'_, '_> {
             "yield" => self.listed().map(|values| Yield { values }.into()),
             "return" => self.listed().map(|values| Return { values }.into()),
             "condition" => self.condition(),
-            _ => return self.effect(id, (name, span)),
-        };
-        read
+            _ => self.effect(id, (name, span)),
+        }
     }
 
     /// Reads an op that does something beside giving a value.

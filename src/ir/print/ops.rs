@@ -4,9 +4,36 @@ use super::{Printer, literal_text, quoted, symbol};
 use crate::ir::{
     Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy,
     DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, If, Load,
-    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send,
-    Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+    NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select,
+    Send, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
 };
+
+impl Op {
+    /// The op's name in text IR: its table's, where it is in one.
+    pub fn name(&self) -> &'static str {
+        if let Op::Unary(it) = self {
+            it.op.name()
+        } else if let Op::Binary(it) = self {
+            it.op.name()
+        } else if let Op::Ternary(it) = self {
+            it.op.name()
+        } else if let Op::Compare(it) = self {
+            it.op.name()
+        } else if let Op::Reduce(it) = self {
+            it.op.name()
+        } else {
+            match self.kind_name() {
+                "constant" => "const",
+                "for_loop" => "for",
+                "while_loop" => "while",
+                "branch" => "if",
+                "yields" => "yield",
+                "returns" => "return",
+                other => other,
+            }
+        }
+    }
+}
 
 impl<'a> Printer<'a> {
     fn callee(&mut self, callee: FuncId) {

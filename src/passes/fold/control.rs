@@ -1,7 +1,7 @@
 //! Branches and loops whose course is known.
 
 use super::Folder;
-use crate::ir::{BlockId, Const, For, Function, If, Literal, Op, OpId, Value, While};
+use crate::ir::{BlockId, Const, For, Function, If, Literal, Op, OpId, Value, ValueData, While};
 
 /// How often a loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,9 +153,12 @@ impl Folder<'_> {
     }
 }
 
-/// A constant op of `value`, of the type of `like`.
+/// A constant op of `value`, of the type and name of `like`.
 pub(in crate::passes) fn constant_like(function: &mut Function, like: Value, value: i64) -> OpId {
-    let ty = function.ty(like).clone();
+    let ValueData { ty, name, .. } = function.values[like].clone();
     let span = function.value_span(like);
-    function.make_op(Const { value: Literal::Int(value) }, vec![ty], span)
+    let op = function.make_op(Const { value: Literal::Int(value) }, vec![ty], span);
+    let result = function.result(op);
+    function.values[result].name = name;
+    op
 }
