@@ -11,9 +11,11 @@
 //! command means to it.
 
 mod code;
+pub mod print;
 mod program;
 mod registers;
 mod uniform;
+pub mod verify;
 mod walker;
 
 pub use code::{

@@ -20,6 +20,7 @@ pub use comm::{Exchange, Traffic, Wiring, connect, limits, traffic};
 pub use touched::{Reach, Touched, TouchedTensor, touched};
 
 use crate::arena::Arena;
+use crate::command::verify::verify_reported;
 use crate::command::{Agent, Code, Comm, GridShape, Program};
 use crate::diag::{Diagnostic, Reported, Sink, lowering};
 use crate::ir::Function;
@@ -48,7 +49,11 @@ pub fn lower(
     let source = emit::Source { function, launch, num_programs, comm: &comm, part };
     let mut code = emit::emit(&source, sink)?;
     registers::assign_registers(&mut code);
-    Ok(bind(code, (launch, programs), extent, comm))
+    let program = bind(code, (launch, programs), extent, comm);
+    if cfg!(debug_assertions) {
+        verify_reported(&program, sink)?;
+    }
+    Ok(program)
 }
 
 /// The number of programs, if the machine has a PE for every rank.

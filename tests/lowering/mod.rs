@@ -6,12 +6,13 @@ use kbc::command::Program;
 use kbc::diag::{ColorChoice, Reported, Sink, to_text};
 use kbc::dtype::DType;
 use kbc::ir::{
-    self, Binary, Bindings, BlockId, Compare, Const, Dim, For, Function, If, Literal, Load, Module,
-    Op, ProgramId, Recv, Return, Send, Store, TileType, Type, Value, Yield,
+    self, Binary, Bindings, BlockId, Compare, Condition, Const, Dim, Dot, For, Function, If,
+    Literal, Load, Module, Op, ProgramId, Recv, RecvAsync, Reduce, Return, Send, Store, TileType,
+    Transpose, Type, Value, Wait, While, Yield,
 };
 use kbc::launch::{Deal, IpcqOptions, Launch};
 use kbc::lower::{self, Wiring};
-use kbc::ops::{BinaryOp, CompareOp};
+use kbc::ops::{BinaryOp, CompareOp, ReduceOp};
 use kbc::passes;
 use kbc::source::{FileId, SourceMap, Span};
 use kbc::topology::neighbors::Neighbors;
@@ -118,6 +119,28 @@ impl Kernel {
     pub(crate) fn binary(&mut self, op: BinaryOp, x: Value, y: Value, at: usize) -> Value {
         let ty = self.function.ty(x).clone();
         self.op(Binary { op, x, y }, vec![ty], at)[0]
+    }
+
+    pub(crate) fn even(&mut self, x: Value, at: usize) -> Value {
+        let two = self.int(2);
+        let parity = self.binary(BinaryOp::Rem, x, two, at);
+        self.compare(CompareOp::Eq, parity, 0, at)
+    }
+
+    /// `while n > 3: n = n - 3`.
+    pub(crate) fn countdown(&mut self, n: Value, at: usize) -> Value {
+        let (test, body) = (self.function.add_block(), self.function.add_block());
+        let left = self.function.add_argument(test, Type::I64, Some("n".into()));
+        let outer = std::mem::replace(&mut self.block, test);
+        let condition = self.compare(CompareOp::Gt, left, 3, at);
+        self.op(Condition { condition, values: vec![left] }, vec![], at);
+        self.block = body;
+        let left = self.function.add_argument(body, Type::I64, Some("n".into()));
+        let three = self.int(3);
+        let next = self.binary(BinaryOp::Sub, left, three, at + 1);
+        self.op(Yield { values: vec![next] }, vec![], at + 1);
+        self.block = outer;
+        self.op(While { inits: vec![n], test, body }, vec![Type::I64], at)[0]
     }
 
     pub(crate) fn name(&mut self, value: Value, name: &str) {
@@ -229,5 +252,46 @@ pub(crate) fn ring_all_reduce(world: i64) -> Function {
         vec![sum, received]
     });
     kernel.store(addr, results[0], 21);
+    kernel.end()
+}
+
+/// One of each kind of thing that programs are printed with: strides, a reduction, a matrix
+/// product, a branch, a conditional loop, a copying receive, a future.
+pub(crate) fn showcase() -> Function {
+    let (mut kernel, t_ptr) = Kernel::new();
+    let tile = |dims: &[i64], dtype| {
+        Type::Tile(TileType::new(dims.iter().copied().map(Dim::Const).collect(), dtype))
+    };
+    let rank = kernel.rank(2);
+    let matrix = tile(&[16, 32], DType::F16);
+    let a = kernel.load(t_ptr, &matrix, 3);
+    kernel.name(a, "a");
+    let transposed =
+        kernel.op(Transpose { x: a, axes: vec![1, 0] }, vec![tile(&[32, 16], DType::F16)], 4)[0];
+    let product =
+        kernel.op(Dot { a, b: transposed, acc: None }, vec![tile(&[16, 16], DType::F32)], 5)[0];
+    kernel.name(product, "product");
+    let reduce = Reduce { op: ReduceOp::Sum, x: product, axis: Some(1), keep_dims: true };
+    let sums = kernel.op(reduce, vec![tile(&[16, 1], DType::F32)], 6)[0];
+    kernel.name(sums, "sums");
+    let mut scaled = kernel.binary(BinaryOp::Mul, product, sums, 7);
+    kernel.name(scaled, "scaled");
+    let future = Type::Future(TileType::new(vec![Dim::Const(16), Dim::Const(16)], DType::F32));
+    kernel.send("E", scaled, 8);
+    kernel.send("E", scaled, 9);
+    let promise = kernel.op(RecvAsync { dir: "W".into() }, vec![future], 10)[0];
+    kernel.name(promise, "promise");
+    let came = kernel.op(Wait { future: promise }, vec![tile(&[16, 16], DType::F32)], 11)[0];
+    kernel.name(came, "came");
+    let recv = Recv { dir: "W".into(), dst: Some(scaled), consume: true };
+    scaled = kernel.op(recv, vec![tile(&[16, 16], DType::F32)], 12)[0];
+    kernel.name(scaled, "copied");
+    let total = kernel.binary(BinaryOp::Add, scaled, came, 13);
+    kernel.name(total, "total");
+    let is_even = kernel.even(rank, 14);
+    kernel.when(is_even, 14, |kernel| kernel.store(t_ptr, total, 15));
+    let left = kernel.countdown(rank, 17);
+    let offset = kernel.binary(BinaryOp::Add, t_ptr, left, 20);
+    kernel.store(offset, total, 20);
     kernel.end()
 }

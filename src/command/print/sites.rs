@@ -1,0 +1,165 @@
+//! What a site issues, in one line, with registers by their names.
+
+use super::expr::Pending;
+use super::names::Names;
+use super::{desc, message};
+use crate::command::Comm;
+use crate::command::{
+    Arg, ArgSpec, Code, GemmSpec, LiveSet, MathOp, MathSpec, Operand, Template, TileReg,
+};
+use crate::shape::Shape;
+
+/// What a site's text needs.
+pub(super) struct Sites<'a> {
+    pub(super) code: &'a Code,
+    pub(super) comm: &'a Comm,
+    pub(super) names: &'a Names<'a>,
+    pub(super) pending: &'a Pending,
+    /// By tile register: where the tile that is about to be made lies.
+    pub(super) defined: &'a [String],
+}
+
+impl Sites<'_> {
+    /// The text of a template.
+    pub(super) fn text(&self, template: &Template) -> String {
+        match template {
+            Template::DmaRead { base, desc, dst } => format!(
+                "{} = dma_read {} at {}{}",
+                self.tile(*dst),
+                self.block(*desc),
+                self.operand(*base),
+                self.place(*dst)
+            ),
+            Template::DmaWrite { base, desc, src } => format!(
+                "dma_write {} at {} from {}",
+                self.block(*desc),
+                self.operand(*base),
+                self.tile(*src)
+            ),
+            Template::Math { spec, args, out } => {
+                let spec = &self.code.maths[*spec];
+                let args = args.iter().flatten().zip(&spec.args);
+                let args: Vec<String> =
+                    args.map(|(arg, read)| self.arg(*arg, read, &spec.shape)).collect();
+                format!("{} = {}{}", self.tile(*out), math(spec, &args), self.place(*out))
+            }
+            Template::Gemm { spec, a, b, acc, out } => self.gemm(*spec, [*a, *b], *acc, *out),
+            Template::Send { queue, src, message: sent } => format!(
+                "ipcq_send {} {}  {}",
+                self.comm.direction(*queue),
+                self.tile(*src),
+                message(*sent)
+            ),
+            Template::Recv { queue, dst, out, consume, message: expected } => format!(
+                "{} = ipcq_recv {}{}  {}{}",
+                self.tile(*out),
+                self.comm.direction(*queue),
+                dst.map_or(String::new(), |dst| format!(" into {}", self.tile(dst))),
+                message(*expected),
+                if *consume { "" } else { ", not consumed" }
+            ),
+            Template::RecvAsync { queue, out, message: expected } => format!(
+                "{} = ipcq_recv_async {}  {}",
+                self.tile(*out),
+                self.comm.direction(*queue),
+                message(*expected)
+            ),
+            Template::Wait { slot } => format!("wait {}", self.tile(*slot)),
+            Template::Release { tile, live } => {
+                format!("ipcq_release {}{}", self.tile(*tile), self.unless(*live))
+            }
+            Template::Assert { message } => format!("assert {message:?}"),
+        }
+    }
+
+    fn gemm(
+        &self,
+        spec: crate::command::GemmId,
+        [a, b]: [TileReg; 2],
+        acc: Option<TileReg>,
+        out: TileReg,
+    ) -> String {
+        let spec = &self.code.gemms[spec];
+        let acc = acc.map_or(String::new(), |acc| format!(", {}", self.tile(acc)));
+        format!(
+            "{} = gemm({}{}, {}{}{acc})  {}{}",
+            self.tile(out),
+            self.tile(a),
+            strides(&spec.a_strides, &Shape::new([spec.m, spec.k])),
+            self.tile(b),
+            strides(&spec.b_strides, &Shape::new([spec.k, spec.n])),
+            gemm(spec),
+            self.place(out)
+        )
+    }
+
+    /// ` unless in a, b`.
+    fn unless(&self, live: LiveSet) -> String {
+        let live: Vec<&str> =
+            self.code.live(live).iter().map(|tile| self.names.tile(*tile)).collect();
+        if live.is_empty() { String::new() } else { format!(" unless held by {}", live.join(", ")) }
+    }
+
+    fn tile(&self, tile: TileReg) -> &str {
+        self.names.tile(tile)
+    }
+
+    fn operand(&self, operand: Operand) -> String {
+        self.pending.operand(operand, self.names).text
+    }
+
+    fn block(&self, block: crate::command::DescId) -> String {
+        desc(&self.code.descs[block])
+    }
+
+    fn place(&self, tile: TileReg) -> &str {
+        self.defined.get(crate::arena::Id::index(tile)).map_or("", String::as_str)
+    }
+
+    fn arg(&self, arg: Arg, read: &ArgSpec, shape: &Shape) -> String {
+        match arg {
+            Arg::Tile(tile) => format!("{}{}", self.tile(tile), strides(&read.strides, shape)),
+            Arg::Scalar(operand) => self.operand(operand),
+        }
+    }
+}
+
+/// `{0, 1}` where a tile is not simply read row by row.
+pub(super) fn strides(strides: &[i64], shape: &Shape) -> String {
+    let rows = shape.row_major_strides();
+    let axes = strides.iter().zip(&rows).zip(&shape.0);
+    if axes.clone().all(|((own, row), extent)| own == row || *extent == 1) {
+        return String::new();
+    }
+    let strides: Vec<String> = strides.iter().map(i64::to_string).collect();
+    format!("{{{}}}", strides.join(", "))
+}
+
+/// `add(x, y)  f16[64]`.
+pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
+    let list = args.join(", ");
+    let MathSpec { op, shape, out, .. } = spec;
+    let result = format!("{out}{shape}");
+    let from = spec.args.first().map_or(*out, |arg| arg.dtype);
+    match op {
+        MathOp::Unary(op) => format!("{}({list})  {result}", op.name()),
+        MathOp::Binary(op) => format!("{}({list})  {result}", op.name()),
+        MathOp::Ternary(op) => format!("{}({list})  {result}", op.name()),
+        MathOp::Compare(op) => format!("{}({list})  {from}{shape}", op.name()),
+        MathOp::Select => format!("select({list})  {result}"),
+        MathOp::Cast => format!("cast({list}: {from})  {result}"),
+        MathOp::Full => format!("full({list})  {result}"),
+        MathOp::Arange(start) => format!("arange({start})  {result}"),
+        MathOp::Copy => format!("copy({list})  {result}"),
+        MathOp::Reduce(op, axis) => {
+            let axis = axis.map_or(String::from("all"), |axis| format!("axis {axis}"));
+            format!("{}({list}, {axis})  {from}{shape}", op.name())
+        }
+    }
+}
+
+/// `f32[32, 64] = f16[32, 16] @ f16[16, 64]`.
+pub(super) fn gemm(spec: &GemmSpec) -> String {
+    let GemmSpec { m, n, k, input, out, .. } = spec;
+    format!("{out}[{m}, {n}] = {input}[{m}, {k}] @ {input}[{k}, {n}]")
+}

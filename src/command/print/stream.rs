@@ -1,0 +1,187 @@
+//! An agent's commands one by one, as its PE_CPU issues them.
+
+use std::fmt::{self, Write};
+
+use super::{desc, message, sites};
+use crate::arena::Id;
+use crate::command::{
+    self, AgentId, Code, MathArg, Peer, Place, Program, QueueId, Step, TileRef, Visit, WalkError,
+    Walker,
+};
+use crate::source::SourceMap;
+
+/// Writes the stream of `agent`, a line a command: its number, its name, its operands, its length
+/// in bytes, its queue and its place in the source. Memory does not grow with the stream.
+///
+/// # Errors
+/// `out` does not take more. A stream that cannot go on ends in a line that says why.
+pub fn stream(
+    program: &Program,
+    agent: AgentId,
+    sources: &SourceMap,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let binding = program.agents[agent];
+    writeln!(out, "pe{} ({agent}): {}", binding.pe.0, program.code(agent).name)?;
+    let mut walker = Walker::new(program, agent);
+    let feeders = feeders(program, agent);
+    loop {
+        match walker.next(program) {
+            Ok(Some(step)) => write_step(program, (agent, &feeders), (step, sources), out)?,
+            Ok(None) => return Ok(()),
+            Err(error) => return writeln!(out, "  stops: {}", stops(&error, sources)),
+        }
+    }
+}
+
+/// Who sends into each queue of `agent`.
+fn feeders(program: &Program, agent: AgentId) -> Vec<Option<Peer>> {
+    let count = program.comm.directions.len();
+    let mut feeders = vec![None; count];
+    for (index, peer) in program.comm.peers.iter().enumerate() {
+        let Some(peer) = peer.filter(|peer| peer.agent == agent) else { continue };
+        if let Some(feeder) = feeders.get_mut(usize::from(peer.queue.0)) {
+            let queue = QueueId((index % count) as u8);
+            *feeder = Some(Peer { agent: AgentId::from_index(index / count), queue });
+        }
+    }
+    feeders
+}
+
+fn stops(error: &WalkError, sources: &SourceMap) -> String {
+    let (why, span) = match error {
+        WalkError::DivisionByZero { span } => (String::from("division by zero"), span),
+        WalkError::Endless { span } => (String::from("a loop never ends"), span),
+        WalkError::Assertion { span, message } => (format!("assertion: {message}"), span),
+        WalkError::TooLong { span } => (String::from("too many commands"), span),
+    };
+    format!("{why} at {}", sources.location(*span))
+}
+
+fn write_step(
+    program: &Program,
+    (agent, feeders): (AgentId, &[Option<Peer>]),
+    (step, sources): (Step, &SourceMap),
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let mut row = Row { program, agent, feeders, code: program.code(agent) };
+    let Columns { operands, bytes, queue } = step.command.visit(&mut row);
+    let name = step.command.name();
+    let bytes = bytes.map_or(String::new(), |bytes| bytes.to_string());
+    let location = sources.location(program.span(agent, step.site));
+    let seq = step.seq;
+    writeln!(out, "{seq:>6}  {name:<15} {operands:<52} {bytes:>9}  {queue:<16} {location}")
+}
+
+/// What a line says of a command.
+#[derive(Default)]
+struct Columns {
+    operands: String,
+    bytes: Option<u64>,
+    queue: String,
+}
+
+struct Row<'a> {
+    program: &'a Program,
+    agent: AgentId,
+    feeders: &'a [Option<Peer>],
+    code: &'a Code,
+}
+
+impl Row<'_> {
+    /// `tcm+128`, `W#3`: message 3 of the queue from `W`.
+    fn place(&self, tile: TileRef) -> String {
+        match tile.place {
+            Place::Scratch(offset) => format!("tcm+{offset}"),
+            Place::Slot { queue, token } => {
+                format!("{}#{token}", self.program.comm.direction(queue))
+            }
+        }
+    }
+
+    fn peer_name(&self, peer: Option<Peer>) -> String {
+        let name = |peer: Peer| {
+            let pe = self.program.agents[peer.agent].pe.0;
+            format!("pe{pe}.{}", self.program.comm.direction(peer.queue))
+        };
+        peer.map_or(String::from("nobody"), name)
+    }
+
+    /// `E -> pe1.W`: a queue and where it leads.
+    fn to(&self, queue: QueueId) -> String {
+        let peer = self.program.comm.peer(self.agent, queue);
+        format!("{} -> {}", self.program.comm.direction(queue), self.peer_name(peer))
+    }
+
+    /// `W <- pe7.E`: the queue of a slot and who fills it.
+    fn from(&self, slot: TileRef) -> String {
+        let Place::Slot { queue, .. } = slot.place else { return String::new() };
+        let feeder = self.feeders.get(usize::from(queue.0)).copied().flatten();
+        format!("{} <- {}", self.program.comm.direction(queue), self.peer_name(feeder))
+    }
+
+    fn arg(&self, arg: MathArg) -> String {
+        match arg {
+            MathArg::Tile(tile) => self.place(tile),
+            MathArg::Scalar(crate::ir::Literal::Int(value)) => value.to_string(),
+            MathArg::Scalar(crate::ir::Literal::Float(value)) => format!("{value:?}"),
+        }
+    }
+}
+
+impl Visit for Row<'_> {
+    type Out = Columns;
+
+    fn dma_read(&mut self, it: &command::DmaRead) -> Columns {
+        let block = &self.code.descs[it.desc];
+        let operands = format!("{} at {:#x} -> {}", desc(block), it.base, self.place(it.dst));
+        Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+    }
+
+    fn dma_write(&mut self, it: &command::DmaWrite) -> Columns {
+        let block = &self.code.descs[it.desc];
+        let operands = format!("{} -> {} at {:#x}", self.place(it.src), desc(block), it.base);
+        Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+    }
+
+    fn math(&mut self, it: &command::MathCmd) -> Columns {
+        let spec = &self.code.maths[it.spec];
+        let args: Vec<String> = it.args.iter().flatten().map(|arg| self.arg(*arg)).collect();
+        let operands = format!("{} -> {}", sites::math(spec, &args), self.place(it.out));
+        Columns { operands, bytes: Some(it.out.bytes), ..Columns::default() }
+    }
+
+    fn gemm(&mut self, it: &command::GemmCmd) -> Columns {
+        let spec = sites::gemm(&self.code.gemms[it.spec]);
+        let acc = it.acc.map_or(String::new(), |acc| format!(" + {}", self.place(acc)));
+        let (a, b, out) = (self.place(it.a), self.place(it.b), self.place(it.out));
+        let operands = format!("{a} @ {b}{acc} -> {out}  {spec}");
+        Columns { operands, bytes: Some(it.out.bytes), ..Columns::default() }
+    }
+
+    fn ipcq_send(&mut self, it: &command::IpcqSend) -> Columns {
+        let operands = format!("{} as #{}  {}", self.place(it.src), it.token, message(it.message));
+        Columns { operands, bytes: Some(it.message.bytes()), queue: self.to(it.queue) }
+    }
+
+    fn ipcq_recv(&mut self, it: &command::IpcqRecv) -> Columns {
+        let into = it.dst.map_or(String::new(), |dst| format!(" -> {}", self.place(dst)));
+        let free = if it.consume { "" } else { ", not consumed" };
+        let operands = format!("{}{into}  {}{free}", self.place(it.slot), message(it.message));
+        Columns { operands, bytes: Some(it.message.bytes()), queue: self.from(it.slot) }
+    }
+
+    fn ipcq_recv_async(&mut self, it: &command::IpcqRecvAsync) -> Columns {
+        let operands = format!("{}  {}", self.place(it.slot), message(it.message));
+        Columns { operands, bytes: Some(it.message.bytes()), queue: self.from(it.slot) }
+    }
+
+    fn wait(&mut self, it: &command::Wait) -> Columns {
+        let queue = self.from(it.slot);
+        Columns { operands: self.place(it.slot), bytes: Some(it.slot.bytes), queue }
+    }
+
+    fn ipcq_release(&mut self, it: &command::IpcqRelease) -> Columns {
+        Columns { operands: self.place(it.slot), bytes: None, queue: self.from(it.slot) }
+    }
+}

@@ -1,0 +1,139 @@
+//! Rules 9 to 12: what a command is given is what it computes on.
+
+use super::flow::Held;
+use crate::arena::Id;
+use crate::command::{
+    Arg, ArgSpec, Code, Comm, GemmSpec, MathOp, MathSpec, Message, QueueId, Template, TileReg,
+};
+use crate::shape::Shape;
+
+type Check = Result<(), String>;
+
+/// What is known of the tiles that a command names.
+pub(super) struct Sizes<'a> {
+    pub(super) code: &'a Code,
+    pub(super) comm: &'a Comm,
+    pub(super) tiles: &'a [Held],
+}
+
+impl Sizes<'_> {
+    pub(super) fn check(&self, template: &Template) -> Check {
+        match template {
+            Template::DmaRead { desc, dst: tile, .. }
+            | Template::DmaWrite { desc, src: tile, .. } => {
+                self.is_long(*tile, self.code.descs[*desc].bytes(), "the block that is moved")
+            }
+            Template::Math { spec, args, out } => self.math(&self.code.maths[*spec], args, *out),
+            Template::Gemm { spec, a, b, acc, out } => {
+                self.gemm(&self.code.gemms[*spec], [*a, *b], *acc, *out)
+            }
+            Template::Send { queue, src, message } => {
+                self.message(*queue, *message)?;
+                self.is_long(*src, message.bytes(), "the message")
+            }
+            Template::Recv { queue, dst, message, .. } => {
+                self.message(*queue, *message)?;
+                dst.map_or(Ok(()), |dst| self.is_long(dst, message.bytes(), "the message"))
+            }
+            Template::RecvAsync { queue, message, .. } => self.message(*queue, *message),
+            Template::Wait { .. } | Template::Release { .. } | Template::Assert { .. } => Ok(()),
+        }
+    }
+
+    /// Rule 12.
+    fn message(&self, queue: QueueId, message: Message) -> Check {
+        if usize::from(queue.0) >= self.comm.directions.len() {
+            return Err(format!("direction {} does not exist", queue.0));
+        }
+        let (bytes, slot) = (message.bytes(), self.comm.slot_bytes);
+        if bytes > slot {
+            return Err(format!("a message of {bytes} bytes does not fit in a slot of {slot}"));
+        }
+        Ok(())
+    }
+
+    /// Rule 11.
+    fn is_long(&self, tile: TileReg, bytes: u64, what: &str) -> Check {
+        match self.tiles[tile.index()] {
+            Held::Bytes(held) if held != bytes => {
+                Err(format!("{tile} has {held} bytes, but {what} has {bytes}"))
+            }
+            Held::Bytes(_) | Held::Tile | Held::Nothing => Ok(()),
+        }
+    }
+
+    /// Rule 10: `tile` holds every element that is read over `shape`.
+    fn holds(&self, tile: TileReg, read: &ArgSpec, shape: &Shape) -> Check {
+        if read.strides.len() != shape.rank() {
+            let (strides, rank) = (read.strides.len(), shape.rank());
+            return Err(format!("{tile} is read with {strides} strides over {rank} axes"));
+        }
+        if shape.elements() == 0 {
+            return Ok(());
+        }
+        let steps = shape.0.iter().zip(&read.strides);
+        let last: i128 =
+            steps.clone().map(|(extent, step)| i128::from(extent - 1) * i128::from(*step)).sum();
+        if steps.clone().any(|(_, step)| *step < 0) {
+            return Err(format!("{tile} is read backwards"));
+        }
+        let needed = (last + 1) * i128::from(read.dtype.bytes());
+        match self.tiles[tile.index()] {
+            Held::Bytes(held) if i128::from(held) < needed => {
+                Err(format!("{tile} has {held} bytes, but {needed} are read"))
+            }
+            Held::Bytes(_) | Held::Tile | Held::Nothing => Ok(()),
+        }
+    }
+
+    fn math(&self, spec: &MathSpec, args: &[Option<Arg>; 3], out: TileReg) -> Check {
+        let (given, taken) = (args.iter().flatten().count(), spec.args.len());
+        if given != taken || taken != arity(spec.op) || args[..given].iter().any(Option::is_none) {
+            return Err(format!(
+                "{given} operands are given to an op that takes {}",
+                arity(spec.op)
+            ));
+        }
+        for (arg, read) in args.iter().flatten().zip(&spec.args) {
+            match arg {
+                Arg::Tile(tile) => self.holds(*tile, read, &spec.shape)?,
+                Arg::Scalar(_) if read.strides.is_empty() => {}
+                Arg::Scalar(_) => return Err("a scalar is read with strides".into()),
+            }
+        }
+        self.is_long(out, result_elements(spec).saturating_mul(spec.out.bytes()), "the result")
+    }
+
+    fn gemm(
+        &self,
+        spec: &GemmSpec,
+        [a, b]: [TileReg; 2],
+        acc: Option<TileReg>,
+        out: TileReg,
+    ) -> Check {
+        let read = |strides: [i64; 2]| ArgSpec { dtype: spec.input, strides: strides.to_vec() };
+        self.holds(a, &read(spec.a_strides), &Shape::new([spec.m, spec.k]))?;
+        self.holds(b, &read(spec.b_strides), &Shape::new([spec.k, spec.n]))?;
+        let bytes = spec.m.saturating_mul(spec.n).saturating_mul(spec.out.bytes());
+        acc.map_or(Ok(()), |acc| self.is_long(acc, bytes, "the addend"))?;
+        self.is_long(out, bytes, "the result")
+    }
+}
+
+/// How many operands an op takes.
+fn arity(op: MathOp) -> usize {
+    match op {
+        MathOp::Arange(_) => 0,
+        MathOp::Unary(_) | MathOp::Cast | MathOp::Full | MathOp::Copy | MathOp::Reduce(..) => 1,
+        MathOp::Binary(_) | MathOp::Compare(_) => 2,
+        MathOp::Ternary(_) | MathOp::Select => 3,
+    }
+}
+
+/// Elements of the result: one for each of the shape, or for each that a reduction leaves.
+fn result_elements(spec: &MathSpec) -> u64 {
+    let MathOp::Reduce(_, axis) = spec.op else { return spec.shape.elements() };
+    let Some(axis) = axis else { return 1 };
+    let kept = spec.shape.0.iter().enumerate().filter(|(index, _)| *index != axis as usize);
+    kept.fold(1, |product: u64, (_, extent)| product.saturating_mul(*extent))
+}

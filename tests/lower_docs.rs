@@ -1,0 +1,70 @@
+//! `docs/commands.md` is about the commands that there are, field by field.
+
+use std::fs;
+use std::path::Path;
+
+use kbc::command::{
+    Command, DescId, DmaRead, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease,
+    IpcqSend, MathCmd, MathId, Message, Place, QueueId, TileRef, Wait,
+};
+use kbc::dtype::DType;
+
+/// One command of each kind, in the order of their names.
+fn samples() -> Vec<Command> {
+    let tile = TileRef { place: Place::Scratch(0), bytes: 4 };
+    let message = Message { elements: 1, dtype: DType::F32 };
+    let (queue, args) = (QueueId(0), [None; 3]);
+    vec![
+        DmaRead { base: 0, desc: DescId(0), dst: tile }.into(),
+        DmaWrite { base: 0, desc: DescId(0), src: tile }.into(),
+        MathCmd { spec: MathId(0), args, out: tile }.into(),
+        GemmCmd { spec: GemmId(0), a: tile, b: tile, acc: None, out: tile }.into(),
+        IpcqSend { queue, token: 0, src: tile, message }.into(),
+        IpcqRecv { slot: tile, dst: None, consume: true, message }.into(),
+        IpcqRecvAsync { slot: tile, message }.into(),
+        Wait { slot: tile }.into(),
+        IpcqRelease { slot: tile }.into(),
+    ]
+}
+
+/// The names of a command's own fields, from its debug form `Kind(Struct { field: …, … })`.
+fn fields(command: &Command) -> Vec<String> {
+    let text = format!("{command:?}");
+    let (mut depth, mut names, mut word) = (0, Vec::new(), String::new());
+    for letter in text.chars() {
+        match letter {
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' => depth -= 1,
+            ':' if depth == 2 => names.push(word.clone()),
+            _ => {}
+        }
+        if letter.is_alphanumeric() || letter == '_' {
+            word.push(letter);
+        } else {
+            word.clear();
+        }
+    }
+    names
+}
+
+#[test]
+fn every_command_and_field_is_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let text = fs::read_to_string(path).expect("the page is there");
+    let mut sections = text.split("\n## ").skip(1);
+    let samples = samples();
+    let names: Vec<&str> = samples.iter().map(Command::name).collect();
+    assert_eq!(names, Command::NAMES, "there is a sample of each");
+    for sample in &samples {
+        let section = sections.next().expect("there is a section for each");
+        let heading = format!("`{}`", sample.name());
+        assert_eq!(section.lines().next(), Some(heading.as_str()));
+        let documented: Vec<&str> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
+            .collect();
+        assert_eq!(documented, fields(sample), "the fields of {heading}");
+        assert!(section.contains("\nEngine: "), "{heading} names its engine");
+    }
+    assert_eq!(sections.next(), None);
+}
