@@ -3,6 +3,7 @@
 use super::scalar::Scalar;
 use super::tensor::Tensor;
 use crate::diag::Diagnostic;
+use crate::source::Span;
 use crate::units::Ps;
 
 /// A machine that runs kernels, or something that acts as one.
@@ -40,12 +41,21 @@ pub trait Device {
     /// As the device says.
     fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal>;
 
-    /// What wrote element `element` of `tensor` last, as `rank` sees it: added to the diagnostic
-    /// of a wrong value. Devices that do not know leave it as it is.
-    fn blame(&self, tensor: &Tensor, element: u64, rank: u32, wrong: Diagnostic) -> Diagnostic {
-        let _ = (tensor, element, rank);
-        wrong
+    /// Who wrote element `place` of `tensor` last, counted row by row, as `rank` sees it; `None`
+    /// where the device does not know.
+    fn writer(&self, tensor: &Tensor, place: u64, rank: u32) -> Option<Writer> {
+        let _ = (tensor, place, rank);
+        None
     }
+}
+
+/// Who wrote an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// In words: `pe3`, or `the host`.
+    pub who: String,
+    /// The text of the command; [`Span::NONE`] where no command did.
+    pub span: Span,
 }
 
 /// One launch, as the host asks for it.

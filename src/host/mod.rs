@@ -11,13 +11,25 @@
 //! ```
 
 mod address;
+mod array;
+mod context;
 mod device;
+mod elementwise;
+mod index;
+mod reduce;
 mod scalar;
+mod sum_order;
 mod tensor;
 
 pub use address::{AddressAllocator, NoRoom, PAGE_BYTES, VA_BASE, VA_BYTES};
-pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket};
+pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
+pub use context::{Context, Data, TensorHandle, TensorSpec};
+pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket, Writer};
+pub use elementwise::{Arithmetic, Weak};
+pub use index::Index;
+pub use reduce::Reduction;
 pub use scalar::Scalar;
+pub use sum_order::{OrderedSums, SumOrder};
 pub use tensor::{Placement, Slice, Tensor, TensorId};
 
 use crate::diag::Diagnostic;

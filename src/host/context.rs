@@ -1,0 +1,405 @@
+//! Tensors and their contents, as a host program sees them.
+//!
+//! Contents are kept where they were last changed: what the host writes goes to the device when a
+//! launch needs it, and what a launch may have changed is fetched when the host reads it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::address::{AddressAllocator, NoRoom};
+use super::array::Array;
+use super::device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket, Writer};
+use super::index::Index;
+use super::tensor::{Placement, Tensor, TensorId};
+use super::{HostError, array};
+use crate::arena::{Arena, Id};
+use crate::dtype::DType;
+use crate::shape::Shape;
+
+/// The contents of a tensor, as a host read finds them.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// They are these.
+    Known(Array),
+    /// The run has no data.
+    Absent,
+}
+
+/// A tensor and what the host knows of its contents.
+#[derive(Debug)]
+struct Entry {
+    tensor: Tensor,
+    /// Its contents, if the host knows them.
+    host: Option<Array>,
+    /// Whether the device has other contents than the host.
+    is_newer: bool,
+    is_alive: bool,
+}
+
+/// A host program's view of one device.
+pub struct Context<'d> {
+    device: &'d mut dyn Device,
+    entries: Arena<TensorId, Entry>,
+    addresses: AddressAllocator,
+    pending: Vec<Ticket>,
+    completions: Vec<Completion>,
+    released: Rc<RefCell<Vec<TensorId>>>,
+}
+
+/// Keeps a tensor alive: when the last copy is dropped, its addresses may be given out again.
+#[derive(Debug)]
+pub struct TensorHandle {
+    id: TensorId,
+    released: Rc<RefCell<Vec<TensorId>>>,
+}
+
+impl TensorHandle {
+    /// The tensor's id.
+    pub fn id(&self) -> TensorId {
+        self.id
+    }
+}
+
+impl Drop for TensorHandle {
+    fn drop(&mut self) {
+        self.released.borrow_mut().push(self.id);
+    }
+}
+
+/// What a tensor is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorSpec {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// Its element type.
+    pub dtype: DType,
+    /// Which rank holds what.
+    pub placement: Placement,
+}
+
+fn refused(refusal: Refusal) -> HostError {
+    HostError::Refused(refusal.diagnostics)
+}
+
+impl<'d> Context<'d> {
+    /// A context without tensors.
+    pub fn new(device: &'d mut dyn Device) -> Context<'d> {
+        Context {
+            device,
+            entries: Arena::new(),
+            addresses: AddressAllocator::default(),
+            pending: Vec::new(),
+            completions: Vec::new(),
+            released: Rc::default(),
+        }
+    }
+
+    /// The number of ranks.
+    pub fn world_size(&self) -> u32 {
+        self.device.world_size()
+    }
+
+    /// Whether tensors have contents.
+    pub fn has_data(&self) -> bool {
+        self.device.has_data()
+    }
+
+    /// How the launches that have ended did so, in order.
+    pub fn completions(&self) -> &[Completion] {
+        &self.completions
+    }
+
+    /// Makes a tensor whose contents `fill` gives; it is not called where there is no data.
+    ///
+    /// # Errors
+    /// A placement that does not fit, no room, or what `fill` says.
+    pub fn create(
+        &mut self,
+        spec: TensorSpec,
+        fill: impl FnOnce() -> Result<Array, HostError>,
+    ) -> Result<TensorHandle, HostError> {
+        self.free_released()?;
+        let TensorSpec { name, shape, dtype, placement } = spec;
+        array::check_shape(&shape)?;
+        let id = TensorId::from_index(self.entries.len());
+        let mut tensor = Tensor { id, name, shape, dtype, base: 0, placement };
+        if let Some(fault) = tensor.placement.fault(tensor.rows(), self.world_size()) {
+            return Err(HostError::Value(format!("tensor `{}`: {fault}", tensor.name)));
+        }
+        let host = if self.has_data() { Some(fill()?.cast(dtype)) } else { None };
+        tensor.base = self.addresses.allocate(tensor.bytes()).map_err(|it| no_room(&tensor, it))?;
+        self.entries.push(Entry { tensor, host, is_newer: true, is_alive: true });
+        Ok(TensorHandle { id, released: self.released.clone() })
+    }
+
+    /// A tensor.
+    pub fn tensor(&self, id: TensorId) -> &Tensor {
+        &self.entries[id].tensor
+    }
+
+    /// The contents of a tensor; of a replicated one that a launch may have changed, the copy of
+    /// rank 0.
+    ///
+    /// # Errors
+    /// As the device says.
+    pub fn read(&mut self, id: TensorId) -> Result<Data, HostError> {
+        if !self.has_data() {
+            return Ok(Data::Absent);
+        }
+        if let Some(array) = &self.entries[id].host {
+            return Ok(Data::Known(array.clone()));
+        }
+        let array = self.fetch(id, 0)?;
+        self.entries[id].host = Some(array.clone());
+        Ok(Data::Known(array))
+    }
+
+    /// The rows that `rank` holds, as it sees them.
+    ///
+    /// # Errors
+    /// As the device says.
+    pub fn read_local(&mut self, id: TensorId, rank: u32) -> Result<Data, HostError> {
+        let tensor = self.tensor(id);
+        let (start, count) = tensor.local_rows(rank);
+        let is_copy = tensor.placement == Placement::Replicated;
+        let whole = if is_copy && self.has_data() && self.entries[id].host.is_none() {
+            Data::Known(self.fetch(id, rank)?)
+        } else {
+            self.read(id)?
+        };
+        let Data::Known(array) = whole else { return Ok(Data::Absent) };
+        let (start, count) = (start as usize, count as usize);
+        let rows = Index::Range { start, count, step: 1 };
+        if array.shape().rank() == 0 {
+            Ok(Data::Known(array))
+        } else {
+            array.index(&[rows]).map(Data::Known)
+        }
+    }
+
+    fn fetch(&mut self, id: TensorId, rank: u32) -> Result<Array, HostError> {
+        self.wait_all()?;
+        let tensor = &self.entries[id].tensor;
+        let bytes = self.device.read(tensor, rank).map_err(refused)?;
+        Array::from_bytes(tensor.dtype, &tensor.shape, &bytes)
+    }
+
+    /// Puts `value`, cast and broadcast, into the part of a tensor that `indices` take.
+    ///
+    /// # Errors
+    /// As [`Array::assign`], and as the device says.
+    pub fn assign(
+        &mut self,
+        id: TensorId,
+        indices: &[Index],
+        value: &Array,
+    ) -> Result<(), HostError> {
+        self.wait_all()?;
+        let Data::Known(mut array) = self.read(id)? else { return Ok(()) };
+        let entry = &mut self.entries[id];
+        entry.host = None;
+        let result = array.assign(indices, value);
+        entry.host = Some(array);
+        entry.is_newer |= result.is_ok();
+        result
+    }
+
+    /// Begins a launch. Contents that the host has changed go to the device first.
+    ///
+    /// # Errors
+    /// As the device says.
+    pub fn launch(&mut self, request: LaunchRequest) -> Result<Ticket, HostError> {
+        let used: Vec<TensorId> = request.tensors().iter().map(|tensor| tensor.id).collect();
+        for id in &used {
+            self.flush(*id)?;
+        }
+        let ticket = self.device.submit(request).map_err(refused)?;
+        self.pending.push(ticket);
+        for id in used {
+            self.entries[id].host = None;
+        }
+        Ok(ticket)
+    }
+
+    /// An argument that is a tensor.
+    pub fn argument(&self, id: TensorId) -> Argument {
+        Argument::Tensor(self.tensor(id).clone())
+    }
+
+    /// Sends contents that the device does not have.
+    fn flush(&mut self, id: TensorId) -> Result<(), HostError> {
+        if !self.entries[id].is_newer || !self.has_data() {
+            return Ok(());
+        }
+        self.wait_all()?;
+        let entry = &mut self.entries[id];
+        if let Some(array) = &entry.host {
+            self.device.write(&entry.tensor, &array.to_bytes()).map_err(refused)?;
+        }
+        entry.is_newer = false;
+        Ok(())
+    }
+
+    /// Lets every launch end.
+    ///
+    /// # Errors
+    /// What went wrong while one ran.
+    pub fn wait_all(&mut self) -> Result<(), HostError> {
+        for ticket in std::mem::take(&mut self.pending) {
+            self.completions.push(self.device.wait(ticket).map_err(refused)?);
+        }
+        Ok(())
+    }
+
+    /// Who wrote element `place` of a tensor last, as `rank` sees it.
+    pub fn writer(&self, id: TensorId, place: u64, rank: u32) -> Option<Writer> {
+        self.device.writer(self.tensor(id), place, rank)
+    }
+
+    /// Gives back the addresses of tensors that nobody holds any more.
+    fn free_released(&mut self) -> Result<(), HostError> {
+        let released = std::mem::take(&mut *self.released.borrow_mut());
+        if released.is_empty() {
+            return Ok(());
+        }
+        self.wait_all()?;
+        for id in released {
+            let entry = &mut self.entries[id];
+            if entry.is_alive {
+                entry.is_alive = false;
+                entry.host = None;
+                self.addresses.free(entry.tensor.base);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_room(tensor: &Tensor, it: NoRoom) -> HostError {
+    let NoRoom { needed, longest, free } = it;
+    let name = &tensor.name;
+    HostError::Memory(format!(
+        "tensor `{name}` of shape {} needs {needed} bytes of addresses, page by page; {free} are \
+         free, {longest} of them in one piece",
+        tensor.shape
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Ps;
+    use std::collections::BTreeMap;
+
+    /// Adds one to every byte of each tensor that it is given.
+    #[derive(Default)]
+    struct Adder {
+        memory: BTreeMap<u64, Vec<u8>>,
+        writes: u32,
+        reads: u32,
+        no_data: bool,
+    }
+
+    impl Device for Adder {
+        fn world_size(&self) -> u32 {
+            2
+        }
+        fn has_data(&self) -> bool {
+            !self.no_data
+        }
+        fn write(&mut self, tensor: &Tensor, bytes: &[u8]) -> Result<(), Refusal> {
+            self.writes += 1;
+            self.memory.insert(tensor.base, bytes.to_vec());
+            Ok(())
+        }
+        fn submit(&mut self, request: LaunchRequest) -> Result<Ticket, Refusal> {
+            for tensor in request.tensors() {
+                for byte in self.memory.entry(tensor.base).or_default() {
+                    *byte += 1;
+                }
+            }
+            Ok(Ticket(0))
+        }
+        fn wait(&mut self, _: Ticket) -> Result<Completion, Refusal> {
+            Ok(Completion { time: Ps(5) })
+        }
+        fn read(&mut self, tensor: &Tensor, _: u32) -> Result<Vec<u8>, Refusal> {
+            self.reads += 1;
+            Ok(self.memory[&tensor.base].clone())
+        }
+    }
+
+    fn spec(rows: u64) -> TensorSpec {
+        let (name, shape) = (String::from("x"), Shape::new([rows]));
+        TensorSpec { name, shape, dtype: DType::U8, placement: Placement::even(rows, 2) }
+    }
+
+    fn launch(context: &mut Context<'_>, id: TensorId) {
+        let args = vec![("x".into(), context.argument(id))];
+        let (label, kernel) = (String::from("add"), String::from("add"));
+        context.launch(LaunchRequest { label, kernel, args, grid: None }).unwrap();
+    }
+
+    fn values(data: Data) -> Vec<f64> {
+        let Data::Known(array) = data else { return vec![] };
+        array.to_f64s()
+    }
+
+    #[test]
+    fn contents_move_only_when_they_must() {
+        let mut device = Adder::default();
+        let mut context = Context::new(&mut device);
+        let fill = || Array::from_f64s(DType::F64, &Shape::new([3]), vec![1.0, 2.0, 3.0]);
+        let x = context.create(spec(3), fill).unwrap();
+        assert_eq!(values(context.read(x.id()).unwrap()), [1.0, 2.0, 3.0]);
+        launch(&mut context, x.id());
+        launch(&mut context, x.id());
+        assert_eq!(values(context.read(x.id()).unwrap()), [3.0, 4.0, 5.0]);
+        assert_eq!(values(context.read(x.id()).unwrap()), [3.0, 4.0, 5.0]);
+        context.assign(x.id(), &[Index::At(0)], &Array::scalar(DType::F32, 9.0)).unwrap();
+        launch(&mut context, x.id());
+        assert_eq!(values(context.read_local(x.id(), 0).unwrap()), [10.0, 5.0]);
+        assert_eq!(values(context.read_local(x.id(), 1).unwrap()), [6.0]);
+        assert_eq!(context.completions().len(), 3);
+        drop(context);
+        assert_eq!((device.writes, device.reads), (2, 2));
+    }
+
+    #[test]
+    fn addresses_come_back_when_nobody_holds_the_tensor() {
+        let mut device = Adder::default();
+        let mut context = Context::new(&mut device);
+        let zeros = || Array::full(DType::U8, &Shape::new([2]), 0.0);
+        let first = context.create(spec(2), zeros).unwrap();
+        let base = context.tensor(first.id()).base;
+        let second = context.create(spec(2), zeros).unwrap();
+        assert_ne!(context.tensor(second.id()).base, base);
+        drop(first);
+        let third = context.create(spec(2), zeros).unwrap();
+        assert_eq!(context.tensor(third.id()).base, base);
+    }
+
+    #[test]
+    fn without_data_nothing_is_made_or_read() {
+        let mut device = Adder { no_data: true, ..Adder::default() };
+        let mut context = Context::new(&mut device);
+        let x = context.create(spec(2), || panic!("not called")).unwrap();
+        launch(&mut context, x.id());
+        assert!(matches!(context.read(x.id()), Ok(Data::Absent)));
+        drop(context);
+        assert_eq!((device.writes, device.reads), (0, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut device = Adder::default();
+        let mut context = Context::new(&mut device);
+        let zeros = || Array::full(DType::U8, &Shape::new([2]), 0.0);
+        let elsewhere = TensorSpec { placement: Placement::Single(2), ..spec(2) };
+        assert!(matches!(context.create(elsewhere, zeros), Err(HostError::Value(_))));
+        let huge = TensorSpec { shape: Shape::new([1 << 50]), ..spec(2) };
+        assert!(matches!(context.create(huge, zeros), Err(HostError::Memory(_))));
+    }
+}
