@@ -86,7 +86,9 @@ impl<'p> Analysis<'p> {
                 self.both_in_error(then, other, span);
                 None
             }
-            Truth::Launch(condition) if then.has_return() || other.has_return() => {
+            Truth::Launch(condition)
+                if self.frame.loops.is_empty() && (then.has_return() || other.has_return()) =>
+            {
                 self.returning_branch(condition, (then, other), span, (after, tail))
             }
             Truth::Launch(condition) => {

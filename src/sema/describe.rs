@@ -36,13 +36,14 @@ impl Analysis<'_> {
         match val {
             Val::Error => String::from("a value in error"),
             Val::Const(it) => describe_constant(it),
-            Val::Tuple(items) => format!("a tuple of {}", items.len()),
+            Val::Tuple(items) if items.len() == 1 => String::from("a tuple of 1 item"),
+            Val::Tuple(items) => format!("a tuple of {} items", items.len()),
             Val::Value(value) => self.describe_type(self.ty(*value)),
             Val::Pointer(pointer) => format!("a pointer to {}", pointer.dtype),
             Val::Function(at) => format!("the function `{}`", self.program.function(*at).name.name),
             Val::Builtin(it) => format!("the built-in `{}`", it.display_name()),
             Val::Method(_, it) => format!("the method `{}`", it.name()),
-            Val::Namespace(it) => format!("the module `{}`", super::program::namespace_name(*it)),
+            Val::Namespace(it) => format!("the module {}", super::program::namespace_name(*it)),
             Val::Range(_) => String::from("a range"),
         }
     }
@@ -79,6 +80,25 @@ impl Analysis<'_> {
                 name.unwrap_or_else(|| String::from("?"))
             }
         }
+    }
+
+    /// The element type of a scalar or tile: `f16`; other values in words.
+    pub(super) fn element_text(&self, val: &Val) -> String {
+        match val.value() {
+            Some(value) => self.ty(value).dtype().to_string(),
+            None => self.describe(val),
+        }
+    }
+
+    /// The text that made a scalar or tile, and a label that gives its element type.
+    pub(super) fn dtype_label(&self, val: &Val) -> (Span, String) {
+        let Some(value) = val.value() else { return (Span::NONE, String::new()) };
+        let dtype = self.ty(value).dtype();
+        let text = match &self.frame.build.func.values[value].name {
+            Some(name) => format!("`{name}` is {dtype}"),
+            None => format!("this is {dtype}"),
+        };
+        (self.frame.build.span_of(value), text)
     }
 
     /// The text that made a tile, and a label that gives its shape: "`a` is [64, 32]".

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::analysis::{Analysis, Frame, Style};
 use super::builder::Builder;
 use super::calls::Instances;
-use super::errors::{calls as errors, control, names};
+use super::errors::{calls as errors, control};
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
 use super::scope::{Binding, Slot};
 use super::value::{Constant, Namespace, Pointer, Val};
@@ -75,12 +75,8 @@ fn kernel_style(program: &Program<'_>, at: FunctionRef, sink: &mut Sink) -> Opti
 impl Analysis<'_> {
     fn kernel(&mut self, pointers: &PointerParams) {
         let function = self.program.function(self.frame.at);
-        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
         for (place, param) in function.params.iter().enumerate() {
             let name = &param.name;
-            if let Some(first) = seen.insert(&name.name, name.span) {
-                self.report(names::parameter_twice(&name.name, name.span, first));
-            }
             if param.variadic {
                 self.report(control::variadic_kernel(name.span));
             }

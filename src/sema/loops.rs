@@ -24,6 +24,8 @@ struct Loop {
     /// Its header.
     span: Span,
     carried: Vec<Carried>,
+    /// Names that cannot be carried, which was said.
+    in_error: Vec<String>,
 }
 
 impl Loop {
@@ -127,7 +129,7 @@ impl<'p> Analysis<'p> {
             return self.body_in_error(Some(target), body, span);
         };
         let carried = self.carried_by(body, span);
-        let it = Loop { span, carried };
+        let mut it = Loop { span, carried, in_error: Vec::new() };
         let block = self.frame.build.open();
         self.frame.scope.enter();
         self.bind_loop_variable(target, span);
@@ -136,7 +138,7 @@ impl<'p> Analysis<'p> {
         self.block(body, false);
         self.frame.loops.pop();
         let changes = self.frame.scope.leave();
-        let values = self.next_turn(&it, &changes);
+        let values = self.next_turn(&mut it, &changes);
         self.frame.build.emit(ir::Yield { values }, Vec::new(), span);
         self.frame.build.close();
         let inits = it.inits();
@@ -157,7 +159,7 @@ impl<'p> Analysis<'p> {
     /// `while condition`.
     pub(super) fn while_stmt(&mut self, condition: ExprId, body: &'p [Stmt], span: Span) {
         let carried = self.carried_by(body, span);
-        let it = Loop { span, carried };
+        let it = Loop { span, carried, in_error: Vec::new() };
         let test = self.frame.build.open();
         self.frame.scope.enter();
         let arguments = self.bind_arguments(&it);
@@ -170,7 +172,7 @@ impl<'p> Analysis<'p> {
         self.frame.scope.leave();
         self.frame.build.close();
         match truth {
-            Truth::Launch(_) => self.while_body(&it, test, body),
+            Truth::Launch(_) => self.while_body(it, test, body),
             Truth::Known(false) => {}
             Truth::Known(true) => {
                 self.report(errors::never_ends(condition.span));
@@ -180,21 +182,21 @@ impl<'p> Analysis<'p> {
         }
     }
 
-    fn while_body(&mut self, it: &Loop, test: ir::BlockId, body: &'p [Stmt]) {
+    fn while_body(&mut self, mut it: Loop, test: ir::BlockId, body: &'p [Stmt]) {
         let block = self.frame.build.open();
         self.frame.scope.enter();
-        self.bind_arguments(it);
+        self.bind_arguments(&it);
         self.frame.loops.push(it.span);
         self.block(body, false);
         self.frame.loops.pop();
         let changes = self.frame.scope.leave();
-        let values = self.next_turn(it, &changes);
+        let values = self.next_turn(&mut it, &changes);
         self.frame.build.emit(ir::Yield { values }, Vec::new(), it.span);
         self.frame.build.close();
         let inits = it.inits();
         let types = self.types_of(&inits);
         let id = self.frame.build.emit(ir::While { inits, test, body: block }, types, it.span);
-        self.after_loop(it, id, &changes);
+        self.after_loop(&it, id, &changes);
     }
 
     /// The names that the loop at `span` carries: bound before, bound in it, and read in a later
@@ -235,7 +237,7 @@ impl<'p> Analysis<'p> {
     }
 
     /// What the carried names are bound to at the end of a turn, with the types they began with.
-    fn next_turn(&mut self, it: &Loop, changes: &Changes) -> Vec<Value> {
+    fn next_turn(&mut self, it: &mut Loop, changes: &Changes) -> Vec<Value> {
         let mut values = Vec::new();
         for carried in &it.carried {
             let next = match changes.get(&carried.name) {
@@ -246,13 +248,16 @@ impl<'p> Analysis<'p> {
                 }
                 None => None,
             };
-            let kept = next.and_then(|next| self.keep_type(it, carried, &next));
+            let kept = next.and_then(|next| self.keep_type(it.span, carried, &next));
+            if kept.is_none() {
+                it.in_error.push(carried.name.clone());
+            }
             values.extend(kept.unwrap_or_else(|| carried.before.leaves()));
         }
         values
     }
 
-    fn keep_type(&mut self, it: &Loop, carried: &Carried, next: &Binding) -> Option<Vec<Value>> {
+    fn keep_type(&mut self, around: Span, carried: &Carried, next: &Binding) -> Option<Vec<Value>> {
         if next.val.is_error() || carried.before.is_error() {
             return None;
         }
@@ -261,7 +266,7 @@ impl<'p> Analysis<'p> {
         let kept = self.conform(&what, &next_val, &carried.before);
         if kept.is_none() {
             let found = [self.describe(&carried.before), self.describe(&next.val)];
-            let places = [carried.bound, next.span, it.span];
+            let places = [carried.bound, next.span, around];
             let number = self.scalar(&carried.before).is_some() && self.tile(&next.val).is_some();
             self.report(errors::loop_changes_type(&carried.name, &found, places, number));
         }
@@ -326,9 +331,7 @@ impl<'p> Analysis<'p> {
         }
         for carried in &it.carried {
             let val = carried.before.with_leaves(&mut results);
-            let lost =
-                matches!(changes.get(&carried.name), Some(Slot::Bound(b)) if b.val.is_error());
-            let val = if lost { Val::Error } else { val };
+            let val = if it.in_error.contains(&carried.name) { Val::Error } else { val };
             self.bind(&carried.name, val, carried.bound);
         }
     }

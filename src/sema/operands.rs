@@ -93,11 +93,10 @@ impl Analysis<'_> {
         match met {
             Ok(dtype) => Some(dtype),
             Err(clash) => {
-                let labels: Vec<(Span, String)> = operands
-                    .iter()
-                    .map(|it| (it.span, format!("this is {}", self.describe(&it.val))))
-                    .collect();
-                self.report(errors::dtypes_clash(clash, what, span, &labels));
+                let found: Vec<String> =
+                    operands.iter().map(|it| self.element_text(&it.val)).collect();
+                let labels = operands.iter().map(|it| self.dtype_label(&it.val)).collect();
+                self.report(errors::dtypes_clash(clash, what, span, (&found, labels)));
                 None
             }
         }

@@ -361,10 +361,10 @@ fn member_of_triton(namespace: Namespace, name: &str) -> Option<Val> {
 /// What to call a module in a message.
 pub(super) fn namespace_name(namespace: Namespace) -> &'static str {
     match namespace {
-        Namespace::Tl => "tl",
-        Namespace::TlMath => "tl.math",
-        Namespace::Triton => "triton",
-        Namespace::Library(_) => "the library module",
+        Namespace::Tl => "`tl`",
+        Namespace::TlMath => "`tl.math`",
+        Namespace::Triton => "`triton`",
+        Namespace::Library(_) => "this module of the library",
     }
 }
 

@@ -15,8 +15,6 @@ codes! {
     BOUND_IN_LOOP = "K0206", "bound-in-loop", Error;
     /// Two functions of one name.
     DEFINED_TWICE = "K0207", "defined-twice", Error;
-    /// Two parameters of one name.
-    PARAMETER_TWICE = "K0208", "parameter-twice", Error;
     /// Something known that is not supported yet.
     NOT_YET = "K0209", "not-supported-yet", Error;
     /// A library of the host used in a kernel.

@@ -14,8 +14,8 @@ pub(super) fn dot(it: &mut Analysis<'_>, call: &Call) -> Val {
         return Val::Error;
     };
     let Some(natural) = product_dtype(x.dtype, y.dtype) else {
-        let labels = [a, b].map(|arg| (arg.span, it.describe(&arg.val)));
-        return it.report(errors::dot_dtypes(x.dtype == y.dtype, call.span, &labels));
+        let labels = [a, b].map(|arg| it.dtype_label(&arg.val));
+        return it.report(errors::dot_dtypes((x.dtype, y.dtype), call.span, labels));
     };
     let ([m, k], [k_right, n]) = (&x.dims[..], &y.dims[..]) else { return Val::Error };
     if !it.require_equal("the inner extents of `tl.dot`", (*k, *k_right), 0, call.span) {

@@ -51,16 +51,26 @@ pub(in crate::sema) fn dot_accumulator(
 }
 
 /// Operands whose element types are not multiplied.
-pub(in crate::sema) fn dot_dtypes(same: bool, span: Span, labels: &[(Span, String)]) -> Diagnostic {
-    let message = if same {
-        "`tl.dot` multiplies f16, bf16, f32, f64, i8, u8 and 8-bit floats"
+pub(in crate::sema) fn dot_dtypes(
+    (a, b): (DType, DType),
+    span: Span,
+    labels: [(Span, String); 2],
+) -> Diagnostic {
+    let (message, label) = if a == b {
+        (
+            format!("`tl.dot` multiplies f16, bf16, f32, f64, i8, u8 and 8-bit floats, not {a}"),
+            "not multiplied by the matrix engine",
+        )
     } else {
-        "`tl.dot` multiplies tiles of one element type, and these differ"
+        (
+            format!("`tl.dot` multiplies tiles of one element type, and these are {a} and {b}"),
+            "the element types differ",
+        )
     };
-    let it = Diagnostic::new(diag::types::DOT_DTYPES, message, span, "here");
+    let it = Diagnostic::new(diag::types::DOT_DTYPES, message, span, label);
     labels
-        .iter()
-        .fold(it, |it, (span, found)| it.because(*span, format!("this is {found}")))
+        .into_iter()
+        .fold(it, |it, (span, text)| it.because(span, text))
         .help("convert one of them: `b.to(a.dtype)`")
 }
 

@@ -34,11 +34,10 @@ fn similar<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Diagnostic {
     let known: Vec<&str> = known.into_iter().collect();
-    let found = diag::nearest(name, known.iter().copied());
-    let Some(help) = diag::nearest_help("name", name, known) else { return it };
-    match found.as_slice() {
-        [only] => it.suggest(span, *only, help),
-        _ => it.help(help),
+    match diag::nearest(name, known).as_slice() {
+        [] => it,
+        [only] => it.suggest(span, *only, format!("a similar name exists: `{only}`")),
+        several => it.help(format!("similar names exist: {}", super::quoted_list(several))),
     }
 }
 
@@ -94,7 +93,7 @@ pub(in crate::sema) fn unknown_member<'a>(
 ) -> Diagnostic {
     let it = Diagnostic::new(
         diag::names::UNKNOWN_ATTRIBUTE,
-        format!("`{module}` has nothing called `{name}`"),
+        format!("{module} has nothing called `{name}`"),
         span,
         "not found",
     );
@@ -165,17 +164,6 @@ pub(in crate::sema) fn defined_twice(name: &str, span: Span, first: Span) -> Dia
     )
     .because(first, "first defined here")
     .help("rename one of them; the later would silently replace the earlier")
-}
-
-/// A parameter with the name of another.
-pub(in crate::sema) fn parameter_twice(name: &str, span: Span, first: Span) -> Diagnostic {
-    Diagnostic::new(
-        diag::names::PARAMETER_TWICE,
-        format!("two parameters are called `{name}`"),
-        span,
-        "the second",
-    )
-    .because(first, "the first")
 }
 
 /// Something that kbc knows and does not support.

@@ -47,27 +47,31 @@ pub(in crate::sema) fn dtypes_clash(
     clash: Clash,
     what: &str,
     span: Span,
-    labels: &[(Span, String)],
+    (found, labels): (&[String], Vec<(Span, String)>),
 ) -> Diagnostic {
-    let (code, message, help) = match clash {
+    let found = found.join(" and ");
+    let (code, message, label, help) = match clash {
         Clash::NarrowFloatAndInt => (
             diag::types::DTYPES_DO_NOT_MEET,
-            format!("{what} are an 8-bit float and an integer, which have no common type"),
+            format!("{what} are {found}, which have no common type"),
+            "an 8-bit float and an integer",
             "convert one of them: `x.to(\"f32\")`",
         ),
         Clash::Signedness => (
             diag::types::SIGNEDNESS,
-            format!("{what} are signed and unsigned, which gives no one quotient"),
+            format!("{what} are {found}, of which one is signed and one is not"),
+            "the quotient depends on the sign",
             "convert one of them: `x.to(\"i64\")`",
         ),
         Clash::NeedsInt => (
             diag::types::NEEDS_INT,
-            format!("{what} must be integers"),
+            format!("{what} must be integers, and these are {found}"),
+            "defined on integers only",
             "convert the float: `x.to(\"i32\")`; `tl.floor` rounds down",
         ),
     };
-    let it = Diagnostic::new(code, message, span, "here");
-    labels.iter().fold(it, |it, (span, text)| it.because(*span, text)).help(help)
+    let it = Diagnostic::new(code, message, span, label);
+    labels.into_iter().fold(it, |it, (span, text)| it.because(span, text)).help(help)
 }
 
 /// Something that is no number, scalar or tile.
@@ -171,7 +175,7 @@ pub(in crate::sema) fn axis_out_of_range(axis: i128, rank: usize, span: Span) ->
     };
     Diagnostic::new(
         diag::types::AXIS_OUT_OF_RANGE,
-        format!("axis {axis} does not exist: there are {has}"),
+        format!("axis {axis} does not exist in a tile with {has}"),
         span,
         label,
     )

@@ -172,6 +172,6 @@ pub(in crate::sema) fn softmax_needs_axis(rank: usize, span: Span) -> Diagnostic
         span,
         "which axis sums to one?",
     )
-    .note("Triton takes the first axis where PyTorch has no default, so neither is taken silently")
+    .note("Triton takes the first axis and many expect the last, so neither is taken silently")
     .help("write `axis=1` for the rows of a matrix")
 }
