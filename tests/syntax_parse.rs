@@ -58,6 +58,7 @@ fn operators_bind_as_in_python() {
         ("lambda: lambda: x", "lambda: (lambda: x)"),
         ("-a.b[c](d)", "-(((a.b)[c])(d))"),
         ("await_(x) ** y", "(await_(x)) ** y"),
+        ("1if a else 2or 3", "1 if a else (2 or 3)"),
         ("x = a, b", "x = (a, b)"),
         ("f((a))", "f(a)"),
         ("a[b, c]", "a[(b, c)]"),

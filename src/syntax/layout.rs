@@ -168,9 +168,6 @@ impl Layout<'_, '_> {
         }
         self.header = headers::mark(self.text, line, self.faults);
         if let Some(sequels) = unsupported::statement(self.text, line, self.faults) {
-            if let Some(from) = self.decorators.take() {
-                self.out.truncate(from);
-            }
             self.refuse_line(first, newline, sequels);
             return;
         }
@@ -231,9 +228,12 @@ impl Layout<'_, '_> {
         self.faults.report(diagnostic);
     }
 
-    /// Leaves out a statement, and all lines deeper than it.
+    /// Leaves out a statement with its decorators, and all lines deeper than it.
     fn refuse_line(&mut self, first: Token, newline: Token, sequels: &'static [Kind]) {
         self.header = None;
+        if let Some(from) = self.decorators.take() {
+            self.out.truncate(from);
+        }
         self.out.push(Token { kind: Kind::Refused, ..first });
         self.out.push(newline);
         self.skip = Some(Skip { indent: self.top().indent, sequels });

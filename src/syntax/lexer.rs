@@ -56,7 +56,16 @@ pub(super) fn number(lexer: &mut logos::Lexer<Kind>) {
             _ => break,
         }
     }
-    lexer.bump(length);
+    let taken = rest.get(..length).unwrap_or(&[]);
+    lexer.bump(length - if based { 0 } else { keyword_after(taken) });
+}
+
+/// The length of a keyword that directly follows the digits of a number, as in `1if x else 2`.
+fn keyword_after(number: &[u8]) -> usize {
+    let letters = number.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let word = number.get(number.len() - letters..).unwrap_or(&[]);
+    let keywords: [&[u8]; 8] = [b"and", b"else", b"for", b"if", b"in", b"is", b"not", b"or"];
+    if keywords.contains(&word) { letters } else { 0 }
 }
 
 /// Takes the rest of a string whose prefix and first quote were read.
