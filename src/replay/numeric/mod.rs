@@ -5,6 +5,8 @@ mod elementwise;
 mod matmul;
 mod operand;
 mod reduce;
+#[cfg(test)]
+mod tests;
 
 use operand::Operand;
 
