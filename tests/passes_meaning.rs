@@ -10,7 +10,7 @@ mod support;
 
 use kbc::diag::Sink;
 use kbc::ir::print::{print, print_function};
-use kbc::ir::{Bindings, Function, Module};
+use kbc::ir::{Bindings, Function, Limits, Module};
 use kbc::passes::{Context, run_observed};
 use support::interpreter::{run_by_storage, run_by_value};
 use support::{bindings, limits, random_ir};
@@ -22,9 +22,12 @@ fn grid(bindings: &Bindings, id: [i64; 3]) -> ([i64; 3], [i64; 3]) {
 }
 
 /// Every stage of a kernel, and the function that comes out; `None` if the launch is refused.
-fn stages(module: &Module, bindings: &Bindings) -> Option<Vec<(&'static str, Function)>> {
-    let mut limits = limits();
-    limits.tcm_bytes = 1 << 30;
+fn stages(
+    module: &Module,
+    bindings: &Bindings,
+    tcm_bytes: u64,
+) -> Option<Vec<(&'static str, Function)>> {
+    let limits = Limits { tcm_bytes, ..limits() };
     let mut sink = Sink::new();
     let kernel = module.kernels().next().expect("there is a kernel");
     let mut context = Context { module, bindings, limits: &limits, sink: &mut sink };
@@ -37,10 +40,16 @@ fn stages(module: &Module, bindings: &Bindings) -> Option<Vec<(&'static str, Fun
     result.ok().map(|_| stages)
 }
 
+/// Checks the kernel of `seed` in the least TCM that it fits, to a power of two, and in plenty.
 fn check(seed: u64) -> bool {
+    let least = (0..20).map(|power| 1 << power).find(|bytes| check_within(seed, *bytes));
+    least.is_some() && check_within(seed, 1 << 30)
+}
+
+fn check_within(seed: u64, tcm_bytes: u64) -> bool {
     let module = random_ir::module(seed);
     let bindings = bindings(&random_ir::arguments());
-    let Some(stages) = stages(&module, &bindings) else { return false };
+    let Some(stages) = stages(&module, &bindings, tcm_bytes) else { return false };
     let kernel = &module.functions[module.kernels().next().expect("there is a kernel")];
     let last = &stages.last().expect("there are passes").1;
     for id in PROGRAMS {
@@ -67,6 +76,6 @@ fn check(seed: u64) -> bool {
 
 #[test]
 fn passes_keep_the_meaning_of_random_kernels() {
-    let launched = (0..1000).filter(|seed| check(*seed)).count();
-    assert!(launched > 500, "only {launched} of 1000 kernels can be launched");
+    let launched = (0..500).filter(|seed| check(*seed)).count();
+    assert!(launched > 400, "only {launched} of 500 kernels can be launched");
 }

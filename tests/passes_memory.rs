@@ -3,7 +3,9 @@
 mod support;
 
 use kbc::ir::Limits;
-use support::{after_pass, check_pass, check_unchanged, limits, ran, ran_within};
+use support::{
+    after_pass, after_pass_within, check_pass, check_unchanged, limits, ran, ran_within,
+};
 
 #[test]
 fn release_follows_the_last_use() {
@@ -225,10 +227,16 @@ kernel @k(%p: i64) {
 
 /// The buffers of the kernel `ops`, as `allocate` lists them.
 fn buffers(ops: &str) -> String {
+    buffers_within(57344, ops)
+}
+
+/// The same, where `bytes` of TCM are left for tiles.
+fn buffers_within(bytes: u64, ops: &str) -> String {
+    let limits = Limits { tcm_bytes: bytes, ..limits() };
     let text = format!(
         "kernel @k(%p: i64, %n: i64, %c: i1) {{\n  %0 = const 0 : i64\n  %1 = const 1 : i64\n{ops}\n  return\n}}\n"
     );
-    let text = after_pass("allocate", &text, &[]).unwrap();
+    let text = after_pass_within(&limits, "allocate", &text, &[]).unwrap();
     text.lines()
         .filter(|line| line.contains("buffer"))
         .map(str::trim)
@@ -238,7 +246,8 @@ fn buffers(ops: &str) -> String {
 
 #[test]
 fn tiles_of_different_lives_share_their_place() {
-    let found = buffers(
+    let found = buffers_within(
+        256,
         "  %a = load %p : tile<32xf16>\n  %b = neg %a : tile<32xf16>\n  %d = cast %b : tile<32xf32>\n  %e = neg %d : tile<32xf32>\n  store %p, %e",
     );
     // `a` is read while `b` is written; the 64 bytes of `a` are too few for `d`, and when `e` is
@@ -249,6 +258,17 @@ buffer buf1 at 64 bytes 64 copies 1
 buffer buf2 at 128 bytes 128 copies 1
 buffer buf3 at 0 bytes 128 copies 1";
     assert_eq!(found, expected);
+}
+
+#[test]
+fn tiles_lie_apart_where_there_is_room() {
+    let found = buffers(
+        "  %a = load %p : tile<32xf16>\n  %b = neg %a : tile<32xf16>\n  %d = neg %b : tile<32xf16>\n  store %p, %d",
+    );
+    assert_eq!(
+        found,
+        "buffer buf0 at 0 bytes 64 copies 1\nbuffer buf1 at 64 bytes 64 copies 1\nbuffer buf2 at 128 bytes 64 copies 1"
+    );
 }
 
 #[test]
@@ -297,7 +317,8 @@ fn a_transposed_operand_is_not_overwritten() {
 
 #[test]
 fn what_one_side_of_a_branch_needs_is_free_on_the_other() {
-    let found = buffers(
+    let found = buffers_within(
+        128,
         "  %a = load %p : tile<32xf16>\n  if %c {\n    %b = neg %a : tile<32xf16>\n    send \"E\", %b\n    yield\n  } else {\n    %d = neg %a : tile<32xf16>\n    send \"E\", %d\n    yield\n  }",
     );
     assert!(found.contains("buf1 at 64") && found.contains("buf2 at 64"), "{found}");

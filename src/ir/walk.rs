@@ -232,6 +232,30 @@ pub struct Cloner<'a> {
     values: SideTable<Value, Option<Value>>,
 }
 
+impl Function {
+    /// The same function with tables that hold only what it reaches, in the order of the text.
+    pub fn compacted(&self) -> Function {
+        let mut to = Function::new(self.name.clone(), self.is_kernel, self.span);
+        let mut cloner = Cloner::new(self);
+        for param in &self.params {
+            let ty = self.ty(param.value).clone();
+            let value = to.add_param(param.name.clone(), ty, param.is_constexpr, param.span);
+            cloner.describe(&mut to, param.value, value);
+        }
+        for op in &self.blocks[self.entry].ops {
+            let copy = cloner.op(&mut to, *op);
+            let entry = to.entry;
+            to.blocks[entry].ops.push(copy);
+        }
+        to.results.clone_from(&self.results);
+        for ty in &mut to.results {
+            ty.replace_uses(&mut |value| cloner.copy_of(value));
+        }
+        to.buffers = self.buffers.clone();
+        to
+    }
+}
+
 impl<'a> Cloner<'a> {
     /// Copies out of `from`.
     pub fn new(from: &'a Function) -> Cloner<'a> {

@@ -1,13 +1,15 @@
 //! `allocate`: gives every tile its place in TCM.
 //!
-//! Each op that makes a tile gets a buffer. Buffers that never hold something live at the same
-//! time may lie over one another. A loop that carries a tile out of one iteration while the next
+//! Each op that makes a tile gets a buffer. A loop that carries a tile out of one iteration while the next
 //! makes its successor needs the buffer several times: one copy for the result, and one for each
 //! live value that may be in a copy. Walking the program takes the lowest copy that none of these
 //! values is in.
 //!
-//! Buffers are placed in the order in which they begin, each at the lowest offset that is free for
-//! as long as it lives. Where that does not fit, the largest are placed first.
+//! Where every buffer fits beside all others, each gets bytes of its own: an engine then waits only
+//! for those who use the same tile, and the loads of one iteration need not wait for the stores of
+//! the one before. Otherwise buffers that never hold something live at the same time may lie over
+//! one another. They are placed in the order in which they begin, each at the lowest offset that is
+//! free for as long as it lives; and where even that does not fit, the largest are placed first.
 
 use super::liveness::{Liveness, Range};
 use super::origins::{Origins, Place, place_of};
@@ -104,8 +106,13 @@ fn tenant(function: &Function, liveness: &Liveness, op: OpId, value: Value) -> T
     }
 }
 
-/// Gives each tenant an offset and returns where the last one ends.
+/// Gives each tenant an offset and returns where the last one ends: apart where all fit, else over
+/// one another.
 fn place(tenants: &mut [Tenant], limit: u64) -> u64 {
+    let end = place_apart(tenants);
+    if end <= limit {
+        return end;
+    }
     let by_start: Vec<usize> =
         order_by(tenants, |tenant| (tenant.range.first, u64::MAX - tenant.total()));
     let end = first_fit(tenants, &by_start, true);
@@ -115,6 +122,16 @@ fn place(tenants: &mut [Tenant], limit: u64) -> u64 {
     let by_size: Vec<usize> =
         order_by(tenants, |tenant| (u64::MAX - tenant.total(), tenant.range.first));
     first_fit(tenants, &by_size, false)
+}
+
+/// Places each tenant where the one before it ends.
+fn place_apart(tenants: &mut [Tenant]) -> u64 {
+    let mut end: u64 = 0;
+    for tenant in tenants {
+        tenant.offset = end;
+        end = tenant.end();
+    }
+    end
 }
 
 fn order_by<K: Ord>(tenants: &[Tenant], key: impl Fn(&Tenant) -> K) -> Vec<usize> {

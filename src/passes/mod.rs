@@ -109,7 +109,7 @@ pub fn run_observed(
         }
         observe(*pass, &function);
     }
-    Ok(function)
+    Ok(function.compacted())
 }
 
 /// Takes off what the last passes will put on anew, where the IR has been through them before.

@@ -8,6 +8,8 @@
 //! tile lies in simulated scratch memory or in a slot, loops move descriptors, slots are given
 //! back, and reading bytes that something else has overwritten gives a term that fits nothing.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "what the interpreter does not know panics")]
+
 use std::collections::BTreeMap;
 
 use kbc::arena::SideTable;

@@ -124,6 +124,16 @@ pub fn ran_within(text: &str, bindings: &Bindings, limits: &Limits) -> Ran {
 
 /// The first kernel of `text` after one pass alone, as text; or the rendered errors.
 pub fn after_pass(name: &str, text: &str, params: &[(&str, i64)]) -> Result<String, String> {
+    after_pass_within(&limits(), name, text, params)
+}
+
+/// [`after_pass`] within other limits.
+pub fn after_pass_within(
+    limits: &Limits,
+    name: &str,
+    text: &str,
+    params: &[(&str, i64)],
+) -> Result<String, String> {
     let mut sources = SourceMap::new();
     let file = sources.add("test.kir", text);
     let mut sink = Sink::new();
@@ -131,9 +141,8 @@ pub fn after_pass(name: &str, text: &str, params: &[(&str, i64)]) -> Result<Stri
         .unwrap_or_else(|_| panic!("{}", rendered(sink.clone(), &sources)));
     let kernel = module.kernels().next().expect("the text has a kernel");
     let mut function = module.functions[kernel].clone();
-    let (bindings, limits) = (bindings(params), limits());
-    let mut context =
-        Context { module: &module, bindings: &bindings, limits: &limits, sink: &mut sink };
+    let bindings = bindings(params);
+    let mut context = Context { module: &module, bindings: &bindings, limits, sink: &mut sink };
     let pass = pipeline().iter().find(|pass| pass.name() == name).expect("the pass exists");
     let result = pass.run(&mut function, &mut context);
     let violations = verify_function(&function, Some(&module));

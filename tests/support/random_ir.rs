@@ -24,7 +24,7 @@ pub fn arguments() -> Vec<(&'static str, i64)> {
 pub fn module(seed: u64) -> Module {
     let mut module = Module::default();
     let mut rng = Rng(seed ^ 0x9e37_79b9_7f4a_7c15);
-    let helper = (rng.below(2) == 0).then(|| FuncId(1));
+    let helper = (rng.below(2) == 0).then_some(FuncId(1));
     let kernel = Maker::kernel(&mut rng, helper);
     module.functions.push(kernel);
     if helper.is_some() {
