@@ -21,6 +21,9 @@ use crate::syntax::ast::{self, ExprId, ExprKind};
 /// The deepest nesting of statements, expressions and calls that is analysed.
 const MAX_DEPTH: u32 = 300;
 
+/// How many calls a message in a helper names, the innermost first.
+const CALLS_SHOWN: usize = 4;
+
 /// The most iterations that are written out, in all of one kernel.
 pub(super) const MAX_UNROLLED: u64 = 4096;
 
@@ -133,7 +136,8 @@ impl<'p> Analysis<'p> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) -> Val {
         let mut diagnostic = diagnostic;
         let mut frame = &self.frame;
-        while let Some((call, caller)) = &frame.caller {
+        for _ in 0..CALLS_SHOWN {
+            let Some((call, caller)) = &frame.caller else { break };
             let name = &self.program.function(frame.at).name.name;
             diagnostic = diagnostic.because(*call, format!("in this call of `{name}`"));
             frame = caller;

@@ -25,7 +25,7 @@ use crate::source::Span;
 use crate::syntax::ast::{Arg, FunctionStyle};
 
 /// The most instances that one program may need.
-const MAX_INSTANCES: usize = 1000;
+const MAX_INSTANCES: usize = 5000;
 
 /// The helpers made so far.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub(super) struct Instances {
     /// How many kernels come before them.
     pub(super) kernels: usize,
     names: BTreeMap<String, u32>,
+    /// Whether it was said that there are too many.
+    too_many: bool,
 }
 
 /// A helper, analysed for one kind of arguments.
@@ -157,6 +159,9 @@ impl<'p> Analysis<'p> {
             return Some((made.clone(), passed));
         }
         if self.instances.made.len() >= MAX_INSTANCES {
+            if std::mem::replace(&mut self.instances.too_many, true) {
+                return None;
+            }
             let name = self.function_name(callee);
             self.report(errors::too_many_instances(&name, MAX_INSTANCES, span));
             return None;
