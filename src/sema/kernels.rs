@@ -122,9 +122,15 @@ impl Analysis<'_> {
         Val::Pointer(Pointer { address: value, dtype, because })
     }
 
-    /// A default that no scalar can hold: `None`, a string, an element type.
+    /// A default that no scalar can hold: `None`, a string, an element type. A parameter without
+    /// default takes that of the like-named parameter of `kernel_args`, which makes the scalars of
+    /// a launch, so that a file can be checked without one.
     fn default_beyond_numbers(&mut self, param: &Param) -> Option<Constant> {
-        let default = param.default?;
+        let default = param.default.or_else(|| {
+            let mut functions = self.ast().functions();
+            let args = functions.find(|function| function.name.name == "kernel_args")?;
+            args.params.iter().find(|it| it.name.name == param.name.name)?.default
+        })?;
         let unit = self.frame.unit;
         let val = self.in_unit(unit, |it| it.expr(default));
         val.constant().filter(|it| !it.is_number()).cloned()
