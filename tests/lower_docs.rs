@@ -1,8 +1,5 @@
 //! `docs/commands.md` is about the commands that there are, field by field.
 
-use std::fs;
-use std::path::Path;
-
 use kbc::command::{
     Command, DescId, DmaRead, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease,
     IpcqSend, MathCmd, MathId, Message, Place, QueueId, TileRef, Wait,
@@ -49,8 +46,7 @@ fn fields(command: &Command) -> Vec<String> {
 
 #[test]
 fn every_command_and_field_is_documented() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
-    let text = fs::read_to_string(path).expect("the page is there");
+    let text = include_str!("../docs/commands.md");
     let mut sections = text.split("\n## ").skip(1);
     let samples = samples();
     let names: Vec<&str> = samples.iter().map(Command::name).collect();

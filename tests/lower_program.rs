@@ -65,17 +65,13 @@ fn a_forwarded_slot_is_released_after_its_last_reader() {
 
 /// The operand and the result of every vector command of an agent.
 fn sums(program: &Program) -> Vec<(Place, Place)> {
-    let operand = |it: &kbc::command::MathCmd| match it.args[0] {
-        Some(kbc::command::MathArg::Tile(x)) => x.place,
-        other => panic!("the first operand is a tile, not {other:?}"),
-    };
-    let commands = stream(program, 0).into_iter();
-    commands
-        .filter_map(|command| match command {
-            Command::MathCmd(it) => Some((operand(&it), it.out.place)),
-            _ => None,
-        })
-        .collect()
+    let mut sums = Vec::new();
+    for command in stream(program, 0) {
+        let Command::MathCmd(it) = command else { continue };
+        let Some(kbc::command::MathArg::Tile(x)) = it.args[0] else { panic!("a tile is added to") };
+        sums.push((x.place, it.out.place));
+    }
+    sums
 }
 
 #[test]

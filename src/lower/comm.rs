@@ -63,15 +63,11 @@ pub fn traffic(function: &Function) -> Traffic {
 }
 
 impl Traffic {
-    /// The largest message: the first of those sent that no other exceeds, or of those expected
-    /// where nothing is sent.
+    /// The largest message that is sent or expected; of equal ones the first, sends before
+    /// receives. Where both sides agree, it is the largest that is sent.
     pub fn largest(&self) -> Option<&Exchange> {
-        let of = |uses: &'_ [Exchange]| -> Option<usize> {
-            (0..uses.len()).rev().max_by_key(|index| uses[*index].message.bytes())
-        };
-        of(&self.sends)
-            .map(|index| &self.sends[index])
-            .or_else(|| of(&self.recvs).map(|index| &self.recvs[index]))
+        let all = self.sends.iter().chain(&self.recvs);
+        all.rev().max_by_key(|exchange| exchange.message.bytes())
     }
 
     /// The names of the directions used, in the order of their first use.

@@ -7,6 +7,7 @@ use crate::command::{
 };
 use crate::diag::Reported;
 use crate::ir;
+use crate::ir::eval;
 use crate::ir::{DmaDesc, Value};
 use crate::ops::CostClass;
 use crate::shape::Shape;
@@ -97,7 +98,8 @@ impl ir::Visit for Emitter<'_> {
 
     fn constant(&mut self, it: &ir::Const) -> Out {
         let result = self.result()?;
-        self.set_scalar(result, Operand::Const(it.value));
+        let value = eval::wrap(self.data(result).ty.dtype(), it.value);
+        self.set_scalar(result, Operand::Const(value));
         Ok(())
     }
 

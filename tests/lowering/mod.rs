@@ -27,7 +27,9 @@ pub(crate) const EXTENT: Extent = Extent {
 
 /// The parameters of the default machine's PEs.
 pub(crate) fn params() -> PeParams {
-    Spec::implied().params().clone()
+    static PARAMS: std::sync::LazyLock<PeParams> =
+        std::sync::LazyLock::new(|| Spec::implied().params().clone());
+    PARAMS.clone()
 }
 
 /// A launch of `world` ranks whose only tensor is at the first virtual address.

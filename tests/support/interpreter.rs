@@ -134,7 +134,7 @@ struct Frame<'f> {
     values: SideTable<Value, Option<Held>>,
 }
 
-fn hash(parts: &[u64]) -> u64 {
+pub fn hash(parts: &[u64]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;
     for part in parts {
         state = (state ^ part).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
@@ -143,11 +143,11 @@ fn hash(parts: &[u64]) -> u64 {
     state
 }
 
-fn word(text: &str) -> u64 {
+pub fn word(text: &str) -> u64 {
     hash(&text.bytes().map(u64::from).collect::<Vec<_>>())
 }
 
-fn scalar_term(literal: Literal) -> u64 {
+pub fn scalar_term(literal: Literal) -> u64 {
     match literal {
         Literal::Int(value) => hash(&[1, value as u64]),
         Literal::Float(value) => hash(&[2, value.to_bits()]),
@@ -184,7 +184,7 @@ impl<'f> Frame<'f> {
 }
 
 /// Every index of a shape, row by row.
-fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
+pub fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for extent in shape {
         all = all
@@ -630,7 +630,7 @@ impl<'m> Machine<'m> {
     }
 }
 
-fn reduced(
+pub fn reduced(
     name: &str,
     (tile, from): (&[u64], &[usize]),
     axis: Option<u32>,

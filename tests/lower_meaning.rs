@@ -1,0 +1,421 @@
+//! Lowering keeps the meaning of random kernels: what the commands of a program do is what the
+//! reference interpreter does with the kernel before any pass.
+//!
+//! Commands are run one by one on a memory of terms, by place alone: nothing is known here of
+//! values, registers or buffers. A byte that something else has overwritten, a slot that is read
+//! after its release, not released or released twice is a fault.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use kbc::command::verify::verify;
+use kbc::command::{
+    self, AgentId, Code, Command, MathArg, MathOp, Place, Program, QueueId, TileRef, Visit, Walker,
+    print,
+};
+use kbc::diag::Sink;
+use kbc::ir::Bindings;
+use kbc::ir::print::{print as print_ir, print_function};
+use kbc::launch::{Deal, IpcqOptions, Launch, NeighborTable};
+use kbc::lower::{self, Wiring};
+use kbc::source::SourceMap;
+use kbc::topology::{Extent, Grid, Spec};
+use support::interpreter::{Event, hash, indices, reduced, run_by_value, scalar_term, word};
+use support::{bindings, limits, random_ir};
+
+/// 2 cubes of 8 PEs.
+const EXTENT: Extent = Extent {
+    sips: Grid { w: 1, h: 1, wraps: false },
+    cubes: Grid { w: 2, h: 1, wraps: false },
+    pes: Grid { w: 4, h: 2, wraps: false },
+};
+
+const PROGRAMS: [[i64; 3]; 4] = [[0, 0, 0], [1, 0, 0], [3, 1, 0], [7, 1, 0]];
+
+/// The memory of one agent, and what it has done.
+struct Machine<'a> {
+    program: &'a Program,
+    code: &'a Code,
+    /// Which term each byte of scratch belongs to, and which byte of it.
+    bytes: BTreeMap<u64, (u64, u64)>,
+    /// The messages received, and how often each was released.
+    slots: BTreeMap<(QueueId, u64), (Vec<u64>, usize)>,
+    world: BTreeMap<i64, (u64, u64)>,
+    events: Vec<Event>,
+    faults: Vec<String>,
+}
+
+impl Machine<'_> {
+    fn term(&mut self, tile: TileRef, at: u64, size: u64) -> u64 {
+        let found = match tile.place {
+            Place::Slot { queue, token } => match self.slots.get(&(queue, token)) {
+                Some((tile, 0)) => tile.get(at as usize).copied(),
+                Some(_) | None => None,
+            },
+            Place::Scratch(base) => {
+                let byte = |index| self.bytes.get(&(base + at * size + index)).copied();
+                let first = byte(0).map(|(term, _)| term);
+                let is_whole = (0..size).all(|index| byte(index) == first.map(|it| (it, index)));
+                first.filter(|_| is_whole)
+            }
+        };
+        found.unwrap_or_else(|| {
+            self.faults.push(format!("element {at} of {tile:?} is not there"));
+            0
+        })
+    }
+
+    fn dense(&mut self, tile: TileRef, elements: u64, size: u64) -> Vec<u64> {
+        (0..elements).map(|at| self.term(tile, at, size)).collect()
+    }
+
+    /// The elements that strides read over a shape, row by row.
+    fn strided(
+        &mut self,
+        tile: TileRef,
+        (shape, strides): (&[u64], &[i64]),
+        size: u64,
+    ) -> Vec<u64> {
+        let shape: Vec<usize> = shape.iter().map(|extent| *extent as usize).collect();
+        let offset = |index: Vec<usize>| -> u64 {
+            index.iter().zip(strides).map(|(at, step)| *at as u64 * *step as u64).sum()
+        };
+        let offsets: Vec<u64> = indices(&shape).into_iter().map(offset).collect();
+        offsets.into_iter().map(|at| self.term(tile, at, size)).collect()
+    }
+
+    fn write(&mut self, tile: TileRef, terms: &[u64], size: u64) {
+        let Place::Scratch(base) = tile.place else {
+            return self.faults.push(format!("{tile:?} is written but no scratch"));
+        };
+        if base + tile.bytes > self.code.scratch_bytes || tile.bytes != terms.len() as u64 * size {
+            self.faults.push(format!("{tile:?} is no place for {} terms", terms.len()));
+        }
+        for (at, term) in terms.iter().enumerate() {
+            for index in 0..size {
+                self.bytes.insert(base + at as u64 * size + index, (*term, index));
+            }
+        }
+    }
+
+    fn receive(&mut self, slot: TileRef, elements: u64) -> Vec<u64> {
+        let Place::Slot { queue, token } = slot.place else { panic!("a message is in a slot") };
+        let dir = self.program.comm.direction(queue);
+        self.events.push(Event::Recv { dir: dir.into() });
+        let term = |index| hash(&[5, word(dir), token + 1, index]);
+        let tile: Vec<u64> = (0..elements).map(term).collect();
+        self.slots.insert((queue, token), (tile.clone(), 0));
+        tile
+    }
+
+    fn release(&mut self, slot: TileRef) {
+        let Place::Slot { queue, token } = slot.place else {
+            return self.faults.push(format!("{slot:?} is released but no slot"));
+        };
+        if let Some((_, releases)) = self.slots.get_mut(&(queue, token)) {
+            *releases += 1;
+        }
+    }
+
+    fn elementwise(&mut self, it: &command::MathCmd, name: &str) -> Vec<u64> {
+        let spec = &self.code.maths[it.spec];
+        let count = spec.shape.elements() as usize;
+        let mut operands: Vec<Vec<u64>> = Vec::new();
+        for (arg, read) in it.args.iter().flatten().zip(&spec.args) {
+            operands.push(match arg {
+                MathArg::Scalar(value) => vec![scalar_term(*value); count],
+                MathArg::Tile(tile) => {
+                    let walk = (spec.shape.0.as_slice(), read.strides.as_slice());
+                    self.strided(*tile, walk, read.dtype.bytes())
+                }
+            });
+        }
+        let element = |at: usize| {
+            let mut parts = vec![6, word(name), word(spec.out.name())];
+            parts.extend(operands.iter().map(|operand| operand[at]));
+            hash(&parts)
+        };
+        (0..count).map(element).collect()
+    }
+
+    /// The elements of the one operand, row by row.
+    fn operand(&mut self, it: &command::MathCmd) -> Vec<u64> {
+        let spec = &self.code.maths[it.spec];
+        let Some(MathArg::Tile(tile)) = it.args[0] else { panic!("the operand is a tile") };
+        let walk = (spec.shape.0.as_slice(), spec.args[0].strides.as_slice());
+        self.strided(tile, walk, spec.args[0].dtype.bytes())
+    }
+}
+
+impl Visit for Machine<'_> {
+    type Out = ();
+
+    fn dma_read(&mut self, it: &command::DmaRead) {
+        let desc = &self.code.descs[it.desc];
+        assert!(desc.is_contiguous());
+        let (size, address) = (desc.elem_bytes, it.base as i64);
+        let elements = desc.bytes() / size;
+        self.events.push(Event::Load { address, elements: elements as usize });
+        let element = |index: u64| {
+            let at = address.wrapping_add((index * size) as i64);
+            match self.world.get(&at) {
+                Some((term, bytes)) if *bytes == size => *term,
+                Some((term, _)) => hash(&[3, *term, size]),
+                None => hash(&[4, at as u64, size]),
+            }
+        };
+        let terms: Vec<u64> = (0..elements).map(element).collect();
+        self.write(it.dst, &terms, size);
+    }
+
+    fn dma_write(&mut self, it: &command::DmaWrite) {
+        let desc = &self.code.descs[it.desc];
+        let (size, address) = (desc.elem_bytes, it.base as i64);
+        let tile = self.dense(it.src, desc.bytes() / size, size);
+        for (index, term) in tile.iter().enumerate() {
+            let at = address.wrapping_add(index as i64 * size as i64);
+            self.world.insert(at, (*term, size));
+        }
+        self.events.push(Event::Store { address, tile });
+    }
+
+    fn math(&mut self, it: &command::MathCmd) {
+        let spec = &self.code.maths[it.spec];
+        let terms = match spec.op {
+            MathOp::Unary(op) => self.elementwise(it, op.name()),
+            MathOp::Binary(op) => self.elementwise(it, op.name()),
+            MathOp::Ternary(op) => self.elementwise(it, op.name()),
+            MathOp::Compare(op) => self.elementwise(it, op.name()),
+            MathOp::Select => self.elementwise(it, "select"),
+            MathOp::Cast => self.elementwise(it, "cast"),
+            MathOp::Full => self.elementwise(it, "full"),
+            MathOp::Arange(start) => {
+                (0..spec.shape.elements()).map(|at| hash(&[7, start as u64, at])).collect()
+            }
+            MathOp::Copy => self.operand(it),
+            MathOp::Reduce(op, axis) => {
+                let tile = self.operand(it);
+                let from: Vec<usize> = spec.shape.0.iter().map(|it| *it as usize).collect();
+                let mut left = from.clone();
+                match axis {
+                    Some(axis) => drop(left.remove(axis as usize)),
+                    None => left.clear(),
+                }
+                reduced(op.name(), (&tile, &from), axis, &left)
+            }
+        };
+        self.write(it.out, &terms, spec.out.bytes());
+    }
+
+    fn gemm(&mut self, it: &command::GemmCmd) {
+        let spec = &self.code.gemms[it.spec];
+        let (m, n, k) = (spec.m, spec.n, spec.k);
+        let size = spec.input.bytes();
+        let a = self.strided(it.a, (&[m, k], &spec.a_strides), size);
+        let b = self.strided(it.b, (&[k, n], &spec.b_strides), size);
+        let acc = it.acc.map(|acc| self.dense(acc, m * n, spec.out.bytes()));
+        let element = |row: u64, column: u64| {
+            let mut parts = vec![9];
+            for at in 0..k {
+                parts.extend([a[(row * k + at) as usize], b[(at * n + column) as usize]]);
+            }
+            parts.extend(acc.iter().map(|acc| acc[(row * n + column) as usize]));
+            hash(&parts)
+        };
+        let terms: Vec<u64> = (0..m)
+            .flat_map(|row| (0..n).map(move |column| (row, column)))
+            .map(|(row, column)| element(row, column))
+            .collect();
+        self.write(it.out, &terms, spec.out.bytes());
+    }
+
+    fn ipcq_send(&mut self, it: &command::IpcqSend) {
+        let tile = self.dense(it.src, it.message.elements, it.message.dtype.bytes());
+        let dir = self.program.comm.direction(it.queue).into();
+        self.events.push(Event::Send { dir, tile });
+    }
+
+    fn ipcq_recv(&mut self, it: &command::IpcqRecv) {
+        let tile = self.receive(it.slot, it.message.elements);
+        if let Some(dst) = it.dst {
+            self.write(dst, &tile, it.message.dtype.bytes());
+            self.release(it.slot);
+        }
+    }
+
+    fn ipcq_recv_async(&mut self, it: &command::IpcqRecvAsync) {
+        self.receive(it.slot, it.message.elements);
+    }
+
+    fn wait(&mut self, _: &command::Wait) {}
+
+    fn ipcq_release(&mut self, it: &command::IpcqRelease) {
+        self.release(it.slot);
+    }
+}
+
+fn launch(bindings: &Bindings) -> Launch {
+    Launch {
+        kernel: "kernel".into(),
+        args: bindings.params.iter().map(|(name, value)| (name.clone(), *value)).collect(),
+        world: 16,
+        grid: None,
+        deal: Deal::Block,
+        ipcq: IpcqOptions::default(),
+    }
+}
+
+/// Every rank stands alone and sends to itself, each direction into its own queue.
+fn alone() -> NeighborTable {
+    let mut table = NeighborTable::new(16);
+    for rank in 0..16 {
+        table.set(rank, "E", rank, Some("E"));
+        table.set(rank, "W", rank, Some("W"));
+    }
+    table
+}
+
+/// What an agent does, and what went wrong.
+fn run(program: &Program, agent: AgentId) -> (Vec<Event>, Vec<String>) {
+    let mut machine = Machine {
+        program,
+        code: program.code(agent),
+        bytes: BTreeMap::new(),
+        slots: BTreeMap::new(),
+        world: BTreeMap::new(),
+        events: Vec::new(),
+        faults: Vec::new(),
+    };
+    let mut walker = Walker::new(program, agent);
+    loop {
+        match walker.next(program) {
+            Ok(Some(step)) => step.command.visit(&mut machine),
+            Ok(None) => break,
+            Err(_) => {
+                machine.events.push(Event::Stop);
+                return (machine.events, machine.faults);
+            }
+        }
+    }
+    for ((queue, token), (_, releases)) in &machine.slots {
+        if *releases != 1 {
+            machine.faults.push(format!("message {token} of {queue:?}: {releases} releases"));
+        }
+    }
+    (machine.events, machine.faults)
+}
+
+fn check(seed: u64) -> bool {
+    let module = random_ir::module(seed);
+    let bindings = bindings(&random_ir::arguments());
+    let launch = launch(&bindings);
+    assert_eq!(launch.num_programs(&EXTENT), bindings.num_programs);
+    let mut limits = limits();
+    limits.tcm_bytes = 1 << 30;
+    let mut sink = Sink::new();
+    let id = module.kernels().next().expect("there is a kernel");
+    let Ok(function) = kbc::passes::run(&module, id, &bindings, &limits, &mut sink) else {
+        return false;
+    };
+    let params = Spec::implied().params().clone();
+    let neighbors = alone();
+    let wiring =
+        Wiring { launch: &launch, extent: &EXTENT, params: &params, neighbors: &neighbors };
+    let text = || format!("seed {seed}\n{}\n{}", print_ir(&module), print_function(&function));
+    let program = lower::connect(&lower::traffic(&function), &wiring, &mut sink)
+        .and_then(|comm| lower::lower(&function, &launch, &EXTENT, comm, &mut sink))
+        .unwrap_or_else(|_| panic!("{:#?}\n{}", sink.diagnostics(), text()));
+    assert_eq!(verify(&program), [], "{}", text());
+    let bases = [1 << 20, 1 << 21];
+    let touched = lower::touched(&function, &launch, &EXTENT, (&bases, 1 << 20), &mut sink)
+        .unwrap_or_else(|_| panic!("{:#?}\n{}", sink.diagnostics(), text()));
+    for id in PROGRAMS {
+        let grid = (id, bindings.num_programs.map(i64::from));
+        let kernel = &module.functions[module.kernels().next().expect("there is a kernel")];
+        let expected = run_by_value(Some(&module), kernel, &bindings.params, grid);
+        let (events, faults) = run(&program, AgentId((id[1] * 8 + id[0]) as u32));
+        let text = || {
+            let code = print::program(&program, &SourceMap::new());
+            format!("program {id:?}, {}\n{code}", text())
+        };
+        assert_eq!(faults, Vec::<String>::new(), "{}", text());
+        assert_eq!(events, expected.events, "{}", text());
+        check_touched(&touched, &program, (id[1] * 8 + id[0]) as usize);
+    }
+    true
+}
+
+/// What is said to be touched is what an agent's transfers touch, all of them if it is not stopped.
+fn check_touched(touched: &lower::Touched, program: &Program, agent: usize) {
+    let mut walker = Walker::new(program, AgentId(agent as u32));
+    let mut found: [Option<(i128, i128)>; 2] = [None; 2];
+    let stopped = loop {
+        let command = match walker.next(program) {
+            Ok(Some(step)) => step.command,
+            Ok(None) => break false,
+            Err(_) => break true,
+        };
+        let (Command::DmaRead(command::DmaRead { base, desc, .. })
+        | Command::DmaWrite(command::DmaWrite { base, desc, .. })) = command
+        else {
+            continue;
+        };
+        let bytes = program.code(AgentId(agent as u32)).descs[desc].bytes();
+        let (base, bytes) = (i128::from(base), i128::from(bytes));
+        let tensor = usize::from((base - (1 << 20)).abs() > (base - (1 << 21)).abs());
+        let first = base - (1 << (20 + tensor));
+        let reach = found[tensor].get_or_insert((first, first + bytes));
+        *reach = (reach.0.min(first), reach.1.max(first + bytes));
+    };
+    assert!(touched.is_complete || stopped);
+    for (found, tensor) in found.iter().zip(&touched.tensors) {
+        let said = tensor.by_agent[agent].map(|reach| (reach.first, reach.end));
+        match (found, said) {
+            (Some(found), Some(said)) if stopped => {
+                assert!(said.0 <= found.0 && found.1 <= said.1);
+            }
+            (None, Some(_)) if stopped => {}
+            (found, said) => assert_eq!(*found, said),
+        }
+    }
+}
+
+#[test]
+fn commands_mean_what_random_kernels_mean() {
+    let launched = (0..1000).filter(|seed| check(*seed)).count();
+    assert!(launched > 500, "only {launched} of 1000 kernels can be launched");
+}
+
+#[test]
+fn a_fault_would_be_seen() {
+    // Without its moves a loop's carried tiles stay what they were: some kernel must notice.
+    let noticed = (0..200).any(|seed| {
+        let module = random_ir::module(seed);
+        let bindings = bindings(&random_ir::arguments());
+        let launch = launch(&bindings);
+        let (mut sink, params, neighbors) =
+            (Sink::new(), Spec::implied().params().clone(), alone());
+        let kernel = module.kernels().next().expect("there is a kernel");
+        let wiring =
+            Wiring { launch: &launch, extent: &EXTENT, params: &params, neighbors: &neighbors };
+        let program = kbc::passes::run(&module, kernel, &bindings, &limits(), &mut sink).and_then(
+            |function| {
+                let comm = lower::connect(&lower::traffic(&function), &wiring, &mut sink)?;
+                lower::lower(&function, &launch, &EXTENT, comm, &mut sink)
+            },
+        );
+        let Ok(mut program) = program else { return false };
+        let before = run(&program, AgentId(1));
+        for (_, code) in program.codes.iter_mut() {
+            let code: &mut Code = code;
+            for inst in &mut code.insts {
+                if let command::Inst::MoveTile { dst, src } = inst {
+                    *src = *dst;
+                }
+            }
+        }
+        run(&program, AgentId(1)) != before
+    });
+    assert!(noticed);
+}
