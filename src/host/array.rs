@@ -513,6 +513,41 @@ impl Array {
         })
     }
 
+    /// Arrays one after another along an axis, in the type in which all of them meet.
+    ///
+    /// # Errors
+    /// Where they differ in another axis, or there are none.
+    pub fn concatenate(parts: &[Array], axis: usize) -> Result<Array, HostError> {
+        let Some(first) = parts.first() else {
+            return Err(HostError::Value(String::from("no arrays to join")));
+        };
+        let dtype = parts.iter().fold(first.dtype, |dtype, part| promote(dtype, part.dtype));
+        let shapes: Vec<Shape> = parts.iter().map(Array::shape).collect();
+        let total = shapes.iter().map(|shape| shape.0.get(axis).copied().unwrap_or(0)).sum();
+        let joined_from = |shape: &Shape| {
+            let mut joined = shape.clone();
+            joined.0.get_mut(axis).map(|extent| *extent = total).map(|()| joined)
+        };
+        let target = joined_from(&first.shape());
+        let Some(shape) =
+            target.filter(|it| shapes.iter().all(|own| joined_from(own).as_ref() == Some(it)))
+        else {
+            let shown: Vec<String> = shapes.iter().take(4).map(Shape::to_string).collect();
+            let text = format!("shapes {} do not join along axis {axis}", shown.join(", "));
+            return Err(HostError::Shape(text));
+        };
+        let mut whole = Array::full(dtype, &shape, 0.0)?;
+        let mut start = 0;
+        for (part, own) in parts.iter().zip(&shapes) {
+            let count = own.0.get(axis).map_or(0, |extent| *extent as usize);
+            let mut indices = vec![super::Index::All; axis];
+            indices.push(super::Index::Range { start, count, step: 1 });
+            whole.assign(&indices, part)?;
+            start += count;
+        }
+        Ok(whole)
+    }
+
     /// A copy that shares no memory with this array.
     pub fn detached(&self) -> Array {
         let shape = self.shape();
@@ -657,6 +692,18 @@ mod tests {
         let wide = floats(DType::F32, &[7.0]).broadcast_to(&Shape::new([2, 2])).unwrap();
         assert_eq!(wide.to_f64s(), [7.0; 4]);
         assert!(matrix.broadcast_to(&Shape::new([3])).is_err());
+    }
+
+    #[test]
+    fn arrays_join_along_an_axis() {
+        let row = floats(DType::F16, &[1.0, 2.0]).reshape(&Shape::new([1, 2])).unwrap();
+        let wide = floats(DType::F32, &[3.0, 4.0]).reshape(&Shape::new([1, 2])).unwrap();
+        let joined = Array::concatenate(&[row.clone(), wide.clone()], 0).unwrap();
+        assert_eq!((joined.shape(), joined.dtype()), (Shape::new([2, 2]), DType::F32));
+        let beside = Array::concatenate(&[row.clone(), wide], 1).unwrap();
+        assert_eq!(beside.to_f64s(), [1.0, 2.0, 3.0, 4.0]);
+        assert!(Array::concatenate(&[row, floats(DType::F16, &[1.0])], 0).is_err());
+        assert!(Array::concatenate(&[], 0).is_err());
     }
 
     #[test]

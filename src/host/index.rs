@@ -26,6 +26,31 @@ pub enum Index {
     New,
 }
 
+/// The shape of the part that `indices` take of an array of this shape.
+///
+/// # Errors
+/// As [`Array::index`].
+pub fn part_shape(shape: &Shape, indices: &[Index]) -> Result<Shape, HostError> {
+    check_indices(shape, indices)?;
+    let mut extents = shape.0.iter().copied();
+    let mut part = Vec::with_capacity(shape.rank());
+    for index in indices {
+        match index {
+            Index::New => part.push(1),
+            Index::All => part.extend(extents.next()),
+            Index::At(_) => {
+                extents.next();
+            }
+            Index::Range { count, .. } => {
+                extents.next();
+                part.push(*count as u64);
+            }
+        }
+    }
+    part.extend(extents);
+    Ok(Shape(part))
+}
+
 impl Array {
     /// The part that `indices` take, first axis first; axes not named are whole.
     ///
@@ -162,6 +187,7 @@ mod tests {
     fn parts_are_what_numpy_takes() {
         let part = |indices: &[Index]| {
             let part = grid().index(indices).unwrap();
+            assert_eq!(part_shape(&grid().shape(), indices).unwrap(), part.shape());
             (part.shape().0, part.to_f64s())
         };
         let range = |start, count, step| Index::Range { start, count, step };

@@ -26,7 +26,7 @@ pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
 pub use context::{Context, Data, TensorHandle, TensorSpec};
 pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket, Writer};
 pub use elementwise::{Arithmetic, Weak};
-pub use index::Index;
+pub use index::{Index, part_shape};
 pub use reduce::Reduction;
 pub use scalar::Scalar;
 pub use sum_order::{OrderedSums, SumOrder};

@@ -110,6 +110,22 @@ impl Tensor {
         }
     }
 
+    /// The rank that holds a row; rank 0 of a replicated tensor.
+    pub fn owner_of_row(&self, row: u64) -> u32 {
+        match &self.placement {
+            Placement::Replicated => 0,
+            Placement::Single(rank) => *rank,
+            Placement::Sharded(slices) => {
+                let mut end = 0;
+                let holds = |slice: &&Slice| {
+                    end += slice.rows;
+                    row < end
+                };
+                slices.iter().find(holds).map_or(0, |slice| slice.rank)
+            }
+        }
+    }
+
     /// The tensor's stretch of the address space, as a launch is told of it. Rank `r` is the
     /// machine's PE `r`.
     pub fn region(&self) -> launch::Region {
@@ -164,6 +180,7 @@ mod tests {
         assert_eq!(tensor.bytes(), 42);
         assert_eq!(tensor.local_rows(1), (3, 2));
         assert_eq!(tensor.local_rows(9), (0, 0));
+        assert_eq!([0, 2, 3, 6].map(|row| tensor.owner_of_row(row)), [0, 0, 1, 2]);
     }
 
     #[test]

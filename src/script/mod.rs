@@ -22,10 +22,13 @@ mod entry;
 mod evaluator;
 mod fault;
 mod object;
+mod run;
+mod torch;
 mod value;
 
 pub use entry::{KernelArguments, Script, Settings};
 pub use fault::Fault;
+pub use run::{Outcome, Verdict};
 
 /// What a host program may use before it is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

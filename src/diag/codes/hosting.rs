@@ -23,6 +23,8 @@ codes! {
     HOST_ASSERTION = "K0810", "host-assertion-failed", Error;
     /// A choice or number that needs data in a run without data.
     UNKNOWN_DATA = "K0812", "unknown-without-data", Error;
+    /// Shapes that do not fit each other.
+    HOST_SHAPE = "K0813", "host-shape-mismatch", Error;
     /// A parameter of a host function that nothing gives a value.
     MISSING_SETTING = "K0814", "missing-setting", Error;
     /// A `--set` that nothing takes.

@@ -2,15 +2,24 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::id;
+use crate::arena::Id;
 use crate::source::Span;
 use crate::syntax::ast::{
     Clause, ExprId, ExprKind, Function, ImportName, Module, Param, Stmt, StmtKind,
 };
 
-id! {
-    /// A code of an evaluator.
-    CodeId, "code";
+/// A code of an evaluator.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct CodeId(u32);
+
+impl Id for CodeId {
+    fn from_index(index: usize) -> CodeId {
+        CodeId(u32::try_from(index).expect("a file has fewer than 2^32 functions"))
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// What makes a code: a function's header, or the expression of a lambda or comprehension.

@@ -25,6 +25,7 @@ pub(super) use format_spec::format_value;
 pub(super) use iterate::undecided;
 pub(super) use operator::too_large;
 pub(super) use order::{compare, equal, sort};
+pub(super) use show::float as float_text;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -37,9 +38,11 @@ use scope::{Place, Scope};
 use super::Limits;
 use super::builtins;
 use super::fault::{Fault, Result};
+use super::torch::Seeds;
 use super::value::Value;
 use crate::arena::{Arena, Id};
 use crate::diag::hosting;
+use crate::host::Context;
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, Module};
 
@@ -52,8 +55,6 @@ pub(super) struct Journal {
     pub(super) checks: u32,
     /// Checks that were skipped because there is no data.
     pub(super) skipped: u32,
-    /// Launches that ended.
-    pub(super) launches: u32,
 }
 
 /// Evaluates the host functions of one file.
@@ -73,6 +74,10 @@ pub(super) struct Evaluator<'a> {
     array_bytes: Rc<Cell<u64>>,
     /// What was seen and done.
     pub(super) journal: Journal,
+    /// What the next random tensor starts from.
+    pub(super) seeds: Seeds,
+    /// The machine, where there is one.
+    pub(super) machine: Option<Context<'a>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -94,6 +99,8 @@ impl<'a> Evaluator<'a> {
             depth: 0,
             array_bytes: Rc::default(),
             journal: Journal::default(),
+            seeds: Seeds::default(),
+            machine: None,
         };
         it.run_file();
         it

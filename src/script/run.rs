@@ -1,0 +1,87 @@
+//! Runs `run(torch)` and says what came of it.
+
+use super::entry::Script;
+use super::fault::Fault;
+use super::torch::Torch;
+use super::value::Value;
+use crate::diag::{Diagnostic, hosting, runtime};
+use crate::host::{Completion, Context, Device, HostError};
+
+/// What a run of `run(torch)` has found of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// At least one check of tensors was made, and all held.
+    Verified,
+    /// A check did not hold.
+    Mismatch,
+    /// Checks were skipped for want of data.
+    Skipped,
+    /// Nothing was checked.
+    Unchecked,
+}
+
+/// What came of a run of `run(torch)`.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What `print` printed.
+    pub printed: String,
+    /// Checks of tensors that were made.
+    pub checks: u32,
+    /// Checks that were skipped for want of data.
+    pub skipped: u32,
+    /// How each launch ended, in order.
+    pub completions: Vec<Completion>,
+    /// Why it did not come to its end; empty where it did.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    /// What it has found of the data; `None` where it did not come to its end for another reason
+    /// than wrong data.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let is_wrong = |it: &Diagnostic| {
+            it.code == runtime::WRONG_RESULT
+                || (it.code == hosting::HOST_ASSERTION && !self.completions.is_empty())
+        };
+        if self.diagnostics.iter().any(is_wrong) {
+            return Some(Verdict::Mismatch);
+        }
+        if !self.diagnostics.is_empty() {
+            return None;
+        }
+        Some(match (self.checks, self.skipped) {
+            (0, 0) => Verdict::Unchecked,
+            (_, 0) => Verdict::Verified,
+            (_, _) => Verdict::Skipped,
+        })
+    }
+}
+
+impl Script<'_> {
+    /// Runs the file's `run(torch)` with `device`; `None` where the file has none.
+    pub fn run(&self, device: &mut dyn Device) -> Option<Outcome> {
+        let function = self.function("run")?;
+        let mut evaluator = self.evaluator();
+        evaluator.machine = Some(Context::new(device));
+        let given = [("torch", Value::object(Torch))];
+        let mut result = self.call(&mut evaluator, function, &given).map(|_| ());
+        let mut completions = Vec::new();
+        if let Some(machine) = &mut evaluator.machine {
+            // The launches that nobody has read from yet.
+            let waited = machine.wait_all();
+            if let (Ok(()), Err(HostError::Refused(diagnostics))) = (&result, waited) {
+                result = Err(Fault::from_diagnostics(diagnostics)
+                    .because(function.name.span, "launched by this function"));
+            }
+            completions = machine.completions().to_vec();
+        }
+        let journal = std::mem::take(&mut evaluator.journal);
+        Some(Outcome {
+            printed: journal.printed,
+            checks: journal.checks,
+            skipped: journal.skipped,
+            completions,
+            diagnostics: result.err().map(Fault::into_diagnostics).unwrap_or_default(),
+        })
+    }
+}

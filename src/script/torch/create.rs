@@ -1,0 +1,327 @@
+//! Functions that make tensors on the machine.
+
+use super::tensor::TensorValue;
+use super::{always, bind, fault, machine, random};
+use crate::diag::hosting;
+use crate::dtype::DType;
+use crate::host::{Array, HostError, TensorSpec};
+use crate::replay::data::Values;
+use crate::script::args::{Args, Given, Signature, pure};
+use crate::script::dtypes::dtype_of;
+use crate::script::evaluator::{Evaluator, undecided};
+use crate::script::fault::{Fault, Result};
+use crate::script::object::Native;
+use crate::script::value::Value;
+use crate::shape::Shape;
+
+pub(super) const TABLE: &[Native] = &[
+    always("zeros", zeros),
+    always("empty", empty),
+    always("ones", ones),
+    always("full", full),
+    always("zeros_like", zeros_like),
+    always("empty_like", empty_like),
+    always("arange", arange),
+    always("randn", randn),
+    always("rand", rand),
+    always("randint", randint),
+    always("tensor", tensor),
+    always("from_list", from_list),
+    always("from_numpy", from_numpy),
+    pure("manual_seed", manual_seed),
+];
+
+/// What every function here takes by name.
+struct Options {
+    dtype: Option<DType>,
+    placement: Option<Given>,
+    name: Option<String>,
+}
+
+/// The arguments of `args` that are not options, and the options.
+fn options(args: &Args, function: &'static str) -> Result<(Args, Options)> {
+    let is_option = |name: &str| matches!(name, "dtype" | "placement" | "name");
+    let (named, rest): (Vec<_>, Vec<_>) =
+        args.named.iter().cloned().partition(|(name, _)| is_option(&name.name));
+    let only = Args { positional: Vec::new(), named, span: args.span };
+    let [dtype, placement, name] =
+        only.bind(Signature { name: function, params: ["dtype?", "placement?", "name?"] })?;
+    let dtype = dtype.as_ref().map(dtype_of).transpose()?;
+    let name = name.map(|given| given.text("`name`").map(str::to_owned)).transpose()?;
+    let rest = Args { positional: args.positional.clone(), named: rest, span: args.span };
+    Ok((rest, Options { dtype, placement, name }))
+}
+
+/// Makes a tensor on the machine.
+fn create(
+    evaluator: &mut Evaluator<'_>,
+    (shape, options): (Shape, Options),
+    args: &Args,
+    fill: impl FnOnce(DType, &Shape) -> std::result::Result<Array, HostError>,
+) -> Result<Value> {
+    let span = args.span;
+    let dtype = options.dtype.unwrap_or(DType::F32);
+    evaluator.spend(shape.elements() / 64, span)?;
+    let machine = machine(evaluator, span)?;
+    let placement = bind::placement(options.placement.as_ref(), &shape, machine.world_size())?;
+    let name = options.name.unwrap_or_else(|| String::from("tensor"));
+    let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
+    let handle = machine.create(spec, || fill(dtype, &shape));
+    let handle = handle.map_err(|error| fault(error, span))?;
+    Ok(Value::object(TensorValue::on_device(handle, shape)))
+}
+
+fn filled(
+    evaluator: &mut Evaluator<'_>,
+    args: &Args,
+    function: &'static str,
+    value: f64,
+) -> Result<Value> {
+    let (rest, options) = options(args, function)?;
+    let shape = shape_argument(&rest, function)?;
+    create(evaluator, (shape, options), args, |dtype, shape| Array::full(dtype, shape, value))
+}
+
+/// The shape that a function's arguments are, or that it takes as `size`.
+fn shape_argument(rest: &Args, function: &'static str) -> Result<Shape> {
+    if rest.named.is_empty() && !rest.positional.is_empty() {
+        return bind::shape_of_many(&rest.positional, rest.span);
+    }
+    let [size] = rest.bind(Signature { name: function, params: ["size"] })?;
+    size.map_or(Ok(Shape::default()), |given| bind::shape(&given))
+}
+
+fn zeros(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    filled(evaluator, &args, "zeros", 0.0)
+}
+
+/// What `empty` holds is not said anywhere; here it is zeros.
+fn empty(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    filled(evaluator, &args, "empty", 0.0)
+}
+
+fn ones(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    filled(evaluator, &args, "ones", 1.0)
+}
+
+fn full(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, mut options) = options(&args, "full")?;
+    let [size, value] = rest.bind(Signature { name: "full", params: ["size", "fill_value"] })?;
+    let (Some(size), Some(value)) = (size, value) else { return Ok(Value::None) };
+    if let Value::Unknown(made) = value.value {
+        return Err(undecided("this value", made, value.span));
+    }
+    if options.dtype.is_none() {
+        options.dtype = Some(natural_dtype(&value.value));
+    }
+    let value = value.float("`fill_value`")?;
+    let shape = bind::shape(&size)?;
+    create(evaluator, (shape, options), &args, |dtype, shape| Array::full(dtype, shape, value))
+}
+
+/// The type that PyTorch gives a number of the program.
+fn natural_dtype(value: &Value) -> DType {
+    match (value.as_bool(), value.as_int()) {
+        (Some(_), _) => DType::I1,
+        (None, Some(_)) => DType::I64,
+        (None, None) => DType::F32,
+    }
+}
+
+fn like(evaluator: &mut Evaluator<'_>, args: &Args, function: &'static str) -> Result<Value> {
+    let (rest, mut options) = options(args, function)?;
+    let [other] = rest.bind(Signature { name: function, params: ["input"] })?;
+    let Some(given) = other else { return Ok(Value::None) };
+    let Some(tensor) = given.value.downcast::<TensorValue>() else {
+        return Err(given.wrong("`input`", "a tensor"));
+    };
+    if options.dtype.is_none() {
+        options.dtype = Some(tensor.dtype(evaluator, given.span)?);
+    }
+    let shape = tensor.shape().clone();
+    create(evaluator, (shape, options), args, |dtype, shape| Array::full(dtype, shape, 0.0))
+}
+
+fn zeros_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    like(evaluator, &args, "zeros_like")
+}
+
+fn empty_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    like(evaluator, &args, "empty_like")
+}
+
+fn arange(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, mut options) = options(&args, "arange")?;
+    rest.no_names("arange")?;
+    let zero = Given { value: Value::Int(0), span: args.span };
+    let one = Given { value: Value::Int(1), span: args.span };
+    let (start, end, step) = match &rest.positional[..] {
+        [end] => (zero, end.clone(), one),
+        [start, end] => (start.clone(), end.clone(), one),
+        [start, end, step] => (start.clone(), end.clone(), step.clone()),
+        _ => {
+            let message = "`arange` takes an end, a start and an end, or these and a step";
+            return Err(Fault::new(hosting::HOST_ARGUMENTS, message, args.span, "not these"));
+        }
+    };
+    let of_ints = [&start, &end, &step].iter().all(|given| given.value.as_int().is_some());
+    if options.dtype.is_none() {
+        options.dtype = Some(if of_ints { DType::I64 } else { DType::F32 });
+    }
+    let what = "an argument of `arange`";
+    let (start, end, step) = (start.float(what)?, end.float(what)?, step.float(what)?);
+    let count = ((end - start) / step).ceil();
+    if step == 0.0 || !count.is_finite() {
+        let message = "`arange` needs a finite range and a step other than zero";
+        return Err(Fault::new(hosting::HOST_VALUE, message, args.span, "no such range"));
+    }
+    let shape = Shape::new([count.max(0.0) as u64]);
+    create(evaluator, (shape, options), &args, |dtype, shape| {
+        let counts = Array::full(DType::F64, shape, 0.0)?;
+        let values = (0..counts.elements()).map(|index| start + index as f64 * step).collect();
+        Ok(Array::from_f64s(DType::F64, shape, values)?.cast(dtype))
+    })
+}
+
+/// A tensor of random values.
+fn random_tensor(
+    evaluator: &mut Evaluator<'_>,
+    args: &Args,
+    (shape, options): (Shape, Options),
+    values: Values,
+) -> Result<Value> {
+    let seed = evaluator.seeds.take();
+    create(evaluator, (shape, options), args, |dtype, shape| {
+        random::array(dtype, shape, values, seed)
+    })
+}
+
+fn randn(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, options) = options(&args, "randn")?;
+    let shape = shape_argument(&rest, "randn")?;
+    random_tensor(evaluator, &args, (shape, options), Values::Normal)
+}
+
+fn rand(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, options) = options(&args, "rand")?;
+    let shape = shape_argument(&rest, "rand")?;
+    random_tensor(evaluator, &args, (shape, options), Values::Uniform { low: 0.0, high: 1.0 })
+}
+
+fn randint(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, mut options) = options(&args, "randint")?;
+    let [low, high, size] =
+        rest.bind(Signature { name: "randint", params: ["low", "high", "size"] })?;
+    let (Some(low), Some(high), Some(size)) = (low, high, size) else { return Ok(Value::None) };
+    let bound = |given: &Given| {
+        i64::try_from(given.int("a bound of `randint`")?).map_err(|_| {
+            let message = "a bound of `randint` does not fit 64 bits";
+            Fault::new(hosting::HOST_VALUE, message, given.span, "too large")
+        })
+    };
+    let (from, to) = (bound(&low)?, bound(&high)?);
+    if from >= to {
+        let message = format!("`randint` from {from} up to {to} has nothing to choose from");
+        return Err(Fault::new(hosting::HOST_VALUE, message, high.span, "not above the low bound"));
+    }
+    if options.dtype.is_none() {
+        options.dtype = Some(DType::I64);
+    }
+    let shape = bind::shape(&size)?;
+    random_tensor(evaluator, &args, (shape, options), Values::Integers { low: from, high: to - 1 })
+}
+
+fn manual_seed(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let [seed] = args.bind(Signature { name: "manual_seed", params: ["seed"] })?;
+    let Some(seed) = seed else { return Ok(Value::None) };
+    let seed = seed.int("the seed")?;
+    evaluator.seeds.restart(seed);
+    Ok(Value::None)
+}
+
+fn tensor(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    from_data(evaluator, &args, "tensor")
+}
+
+fn from_list(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    from_data(evaluator, &args, "from_list")
+}
+
+fn from_numpy(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    from_data(evaluator, &args, "from_numpy")
+}
+
+fn from_data(evaluator: &mut Evaluator<'_>, args: &Args, function: &'static str) -> Result<Value> {
+    let (rest, mut options) = options(args, function)?;
+    let [data] = rest.bind(Signature { name: function, params: ["data"] })?;
+    let Some(given) = data else { return Ok(Value::None) };
+    if let Value::Unknown(made) = given.value {
+        return Err(undecided("the shape of this tensor", made, given.span));
+    }
+    if let Some(tensor) = given.value.downcast::<TensorValue>() {
+        let source = tensor.read(evaluator, given.span)?;
+        if options.dtype.is_none() {
+            options.dtype = Some(tensor.dtype(evaluator, given.span)?);
+        }
+        let shape = tensor.shape().clone();
+        return create(evaluator, (shape, options), args, |dtype, _| match source {
+            Some(array) => Ok(array.cast(dtype).detached()),
+            None => Err(HostError::Value(String::from("the data are not known"))),
+        });
+    }
+    let array = array_of_list(evaluator, &given)?;
+    if options.dtype.is_none() {
+        options.dtype = Some(array.dtype());
+    }
+    create(evaluator, (array.shape(), options), args, |dtype, _| Ok(array.cast(dtype)))
+}
+
+/// The array that nested lists are, of the type that PyTorch gives it.
+pub(super) fn array_of_list(evaluator: &mut Evaluator<'_>, given: &Given) -> Result<Array> {
+    let ragged = || {
+        let message = "lists of different lengths are no tensor";
+        Fault::new(hosting::HOST_SHAPE, message, given.span, "not all alike")
+    };
+    let mut extents = Vec::new();
+    let mut level = vec![given.value.clone()];
+    while let Some(first) = level.first().and_then(Value::as_sequence) {
+        let extent = first.len();
+        extents.push(extent as u64);
+        if extents.len() > crate::host::MAX_AXES {
+            let message = format!("lists nest more than {} deep", crate::host::MAX_AXES);
+            return Err(Fault::new(hosting::HOST_SHAPE, message, given.span, "too deep"));
+        }
+        let mut next = Vec::new();
+        for item in level {
+            let items = item.as_sequence().filter(|items| items.len() == extent);
+            next.extend(items.ok_or_else(ragged)?);
+        }
+        evaluator.spend_elements(next.len(), given.span)?;
+        level = next;
+    }
+    let mut dtype = DType::I1;
+    let mut numbers = Vec::with_capacity(level.len());
+    for item in &level {
+        let number = evaluator.number(item, given.span)?;
+        let Some(value) = number.as_ref().and_then(Value::as_float) else {
+            if item.as_sequence().is_some() {
+                return Err(ragged());
+            }
+            let part = Given { value: item.clone(), span: given.span };
+            return Err(part.wrong("an element of a tensor", "a number"));
+        };
+        dtype = crate::host::promote(dtype, natural_dtype(number.as_ref().unwrap_or(item)));
+        numbers.push(number.unwrap_or(Value::Float(value)));
+    }
+    let shape = Shape(extents);
+    let ints: Option<Vec<i64>> =
+        numbers.iter().map(|number| i64::try_from(number.as_int()?).ok()).collect();
+    let array = match ints {
+        Some(ints) if dtype.is_int() => Array::from_ints(dtype, &shape, ints),
+        _ => {
+            let floats = numbers.iter().map(|number| number.as_float().unwrap_or(0.0)).collect();
+            Array::from_f64s(dtype, &shape, floats)
+        }
+    };
+    array.map_err(|error| fault(error, given.span))
+}

@@ -1,0 +1,426 @@
+//! Methods of tensors.
+
+use super::tensor::{Operand, TensorValue, operand, value_of};
+use super::{bind, fault, machine};
+use crate::diag::hosting;
+use crate::dtype::DType;
+use crate::host::{Array, Data, HostError, Reduction};
+use crate::ops::UnaryOp;
+use crate::script::args::{Args, Given, Signature};
+use crate::script::dtypes::dtype_of;
+use crate::script::evaluator::Evaluator;
+use crate::script::fault::{Fault, Result};
+use crate::script::value::Value;
+use crate::shape::Shape;
+use crate::source::Span;
+
+/// Methods that give the elements as another type.
+const CASTS: [(&str, DType); 8] = [
+    ("float", DType::F32),
+    ("double", DType::F64),
+    ("half", DType::F16),
+    ("bfloat16", DType::BF16),
+    ("int", DType::I32),
+    ("long", DType::I64),
+    ("bool", DType::I1),
+    ("byte", DType::U8),
+];
+
+/// Every other method, and every attribute.
+const OTHERS: [&str; 33] = [
+    "shape",
+    "ndim",
+    "dtype",
+    "itemsize",
+    "nbytes",
+    "T",
+    "data",
+    "max",
+    "min",
+    "numpy",
+    "clone",
+    "copy",
+    "copy_",
+    "fill_",
+    "to",
+    "astype",
+    "reshape",
+    "view",
+    "flatten",
+    "permute",
+    "transpose",
+    "t",
+    "unsqueeze",
+    "squeeze",
+    "item",
+    "tolist",
+    "size",
+    "dim",
+    "numel",
+    "matmul",
+    "local",
+    "equal",
+    "contiguous",
+];
+
+/// The names of all attributes and methods.
+pub(super) fn names() -> Vec<&'static str> {
+    let reductions = Reduction::NAMED.iter().map(|(name, _)| *name);
+    let casts = CASTS.iter().map(|(name, _)| *name);
+    let unary = UnaryOp::ALL.iter().map(|op| op.name());
+    OTHERS.into_iter().chain(reductions).chain(casts).chain(unary).collect()
+}
+
+/// One call of a method.
+struct Call<'c, 'a> {
+    tensor: &'c TensorValue,
+    evaluator: &'c mut Evaluator<'a>,
+    args: &'c Args,
+}
+
+/// Calls the method `name`; `None` where there is none of this name.
+pub(super) fn call(
+    tensor: &TensorValue,
+    evaluator: &mut Evaluator<'_>,
+    name: &str,
+    args: &Args,
+) -> Result<Option<Value>> {
+    evaluator.spend(tensor.shape().elements() / 256, args.span)?;
+    let mut call = Call { tensor, evaluator, args };
+    if let Some((name, reduction)) = Reduction::NAMED.iter().find(|(known, _)| *known == name) {
+        return call.reduce(name, *reduction).map(Some);
+    }
+    if let Some((name, dtype)) = CASTS.iter().find(|(known, _)| *known == name) {
+        call.nothing(name)?;
+        return call.cast(*dtype).map(Some);
+    }
+    if let Some(op) = UnaryOp::from_name(name) {
+        call.nothing(op.name())?;
+        return elementwise(tensor, call.evaluator, op, args.span).map(Some);
+    }
+    if let Some(value) = call.shape_method(name)? {
+        return Ok(Some(value));
+    }
+    call.other(name)
+}
+
+/// `op` of every element.
+pub(super) fn elementwise(
+    tensor: &TensorValue,
+    evaluator: &mut Evaluator<'_>,
+    op: UnaryOp,
+    span: Span,
+) -> Result<Value> {
+    let Some(array) = tensor.read(evaluator, span)? else { return Ok(Value::Unknown(span)) };
+    let result = array.unary(op).map_err(|error| fault(error, span))?;
+    value_of(evaluator, Some(result), span)
+}
+
+/// The last two axes swapped: `x.T`.
+pub(super) fn turned(
+    tensor: &TensorValue,
+    evaluator: &mut Evaluator<'_>,
+    span: Span,
+) -> Result<Value> {
+    let axes: Vec<usize> = (0..tensor.shape().rank()).rev().collect();
+    let Some(array) = tensor.read(evaluator, span)? else { return Ok(Value::Unknown(span)) };
+    let turned = array.permute(&axes).map_err(|error| fault(error, span))?;
+    Ok(Value::object(TensorValue::reshaped(evaluator, turned, span)?))
+}
+
+/// What a matrix product of these shapes costs, in steps.
+pub(super) fn product_steps(left: &Shape, right: &Shape) -> u64 {
+    let columns = right.0.last().copied().unwrap_or(1);
+    left.elements().saturating_mul(columns) / 256
+}
+
+impl Call<'_, '_> {
+    fn nothing(&self, name: &'static str) -> Result<()> {
+        let [] = self.args.bind(Signature { name, params: [] })?;
+        Ok(())
+    }
+
+    fn one(&self, name: &'static str, param: &'static str) -> Result<Given> {
+        let [given] = self.args.bind(Signature { name, params: [param] })?;
+        given.ok_or_else(|| crate::script::args::missing(name, param, self.args.span))
+    }
+
+    fn read(&mut self) -> Result<Option<Array>> {
+        self.tensor.read(self.evaluator, self.args.span)
+    }
+
+    /// What `change` makes of the contents, as a new tensor.
+    fn derive(
+        &mut self,
+        change: impl FnOnce(Array) -> std::result::Result<Array, HostError>,
+    ) -> Result<Value> {
+        let span = self.args.span;
+        let Some(array) = self.read()? else { return Ok(Value::Unknown(span)) };
+        let made = change(array).map_err(|error| fault(error, span))?;
+        value_of(self.evaluator, Some(made), span)
+    }
+
+    /// What `change` makes of the contents, as PyTorch would make a view.
+    fn reshape(
+        &mut self,
+        change: impl FnOnce(Array) -> std::result::Result<Array, HostError>,
+    ) -> Result<Value> {
+        let span = self.args.span;
+        let Some(array) = self.read()? else { return Ok(Value::Unknown(span)) };
+        let made = change(array).map_err(|error| fault(error, span))?;
+        Ok(Value::object(TensorValue::reshaped(self.evaluator, made, span)?))
+    }
+
+    fn cast(&mut self, dtype: DType) -> Result<Value> {
+        self.derive(|array| Ok(array.cast(dtype)))
+    }
+
+    /// `sum(dim=None, keepdim=False)`; NumPy's names are taken, too.
+    fn reduce(&mut self, name: &'static str, reduction: Reduction) -> Result<Value> {
+        let (axis, keep) = self.axis_and_keep(name)?;
+        self.derive(|array| array.reduce(reduction, axis, keep))
+    }
+
+    fn axis_and_keep(&self, name: &'static str) -> Result<(Option<usize>, bool)> {
+        let mut args = self.args.clone();
+        for (ident, _) in &mut args.named {
+            match ident.name.as_str() {
+                "axis" => ident.name = "dim".into(),
+                "keepdims" => ident.name = "keepdim".into(),
+                _ => {}
+            }
+        }
+        let [axis, keep] = args.bind(Signature { name, params: ["dim?", "keepdim?"] })?;
+        let rank = self.tensor.shape().rank();
+        let axis = axis.filter(|given| !matches!(given.value, Value::None));
+        let axis = axis.map(|given| bind::axis(&given, rank)).transpose()?;
+        let keep = keep.map_or(Ok(false), |given| given.truth("`keepdim`"))?;
+        Ok((axis, keep))
+    }
+
+    /// `max()` gives a value, `max(dim)` values and their places, `max(other)` the larger of each.
+    fn extreme(&mut self, is_max: bool) -> Result<Value> {
+        let (name, value, place) = match is_max {
+            true => ("max", Reduction::Max, Reduction::ArgMax),
+            false => ("min", Reduction::Min, Reduction::ArgMin),
+        };
+        let (axis, keep) = self.axis_and_keep(name)?;
+        let values = self.derive(|array| array.reduce(value, axis, keep))?;
+        if axis.is_none() || values.unknown().is_some() {
+            return Ok(values);
+        }
+        let places = self.derive(|array| array.reduce(place, axis, keep))?;
+        Ok(Value::tuple(vec![values, places]))
+    }
+
+    fn shape_method(&mut self, name: &str) -> Result<Option<Value>> {
+        let shape = self.tensor.shape().clone();
+        let rank = shape.rank();
+        Ok(Some(match name {
+            "reshape" | "view" => {
+                let target = self.target_shape()?;
+                self.reshape(|array| array.reshape(&target))?
+            }
+            "flatten" => {
+                self.nothing("flatten")?;
+                self.reshape(|array| array.reshape(&Shape::new([shape.elements()])))?
+            }
+            "permute" => {
+                let axes = self.axes(rank)?;
+                self.reshape(|array| array.permute(&axes))?
+            }
+            "transpose" => {
+                let [first, second] =
+                    self.args.bind(Signature { name: "transpose", params: ["dim0", "dim1"] })?;
+                let (Some(first), Some(second)) = (first, second) else { return Ok(None) };
+                let mut axes: Vec<usize> = (0..rank).collect();
+                axes.swap(bind::axis(&first, rank)?, bind::axis(&second, rank)?);
+                self.reshape(|array| array.permute(&axes))?
+            }
+            "t" => {
+                self.nothing("t")?;
+                turned(self.tensor, self.evaluator, self.args.span)?
+            }
+            "unsqueeze" => {
+                let at = bind::axis(&self.one("unsqueeze", "dim")?, rank + 1)?;
+                let mut target = shape;
+                target.0.insert(at, 1);
+                self.reshape(|array| array.reshape(&target))?
+            }
+            "squeeze" => {
+                let [axis] = self.args.bind(Signature { name: "squeeze", params: ["dim?"] })?;
+                let axis = axis.map(|given| bind::axis(&given, rank)).transpose()?;
+                let goes = |at: usize, extent: u64| extent == 1 && axis.is_none_or(|it| it == at);
+                let kept = shape.0.iter().enumerate().filter(|(at, extent)| !goes(*at, **extent));
+                let target = Shape(kept.map(|(_, extent)| *extent).collect());
+                self.reshape(|array| array.reshape(&target))?
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    fn axes(&self, rank: usize) -> Result<Vec<usize>> {
+        let given = match &self.args.positional[..] {
+            [one] => one.value.as_sequence().map(|items| {
+                items.into_iter().map(|value| Given { value, span: one.span }).collect()
+            }),
+            _ => None,
+        };
+        let given: Vec<Given> = given.unwrap_or_else(|| self.args.positional.clone());
+        given.iter().map(|one| bind::axis(one, rank)).collect()
+    }
+
+    /// The shape that `reshape` is given, in which one extent may be -1.
+    fn target_shape(&self) -> Result<Shape> {
+        let span = self.args.span;
+        let given = match &self.args.positional[..] {
+            [one] => one.value.as_sequence().unwrap_or_else(|| vec![one.value.clone()]),
+            many => many.iter().map(|given| given.value.clone()).collect(),
+        };
+        let open = given.iter().position(|value| value.as_int() == Some(-1));
+        let Some(open) = open else {
+            return bind::shape(&Given { value: Value::tuple(given), span });
+        };
+        let mut known = given;
+        known.remove(open);
+        let mut shape = bind::shape(&Given { value: Value::tuple(known), span })?;
+        let elements = self.tensor.shape().elements();
+        let rest = elements.checked_div(shape.elements());
+        let Some(rest) = rest.filter(|rest| rest * shape.elements() == elements) else {
+            let own = self.tensor.shape();
+            let message =
+                format!("the {elements} elements of shape {own} do not fill {shape} and one more");
+            return Err(Fault::new(hosting::HOST_SHAPE, message, span, "does not divide"));
+        };
+        shape.0.insert(open, rest);
+        Ok(shape)
+    }
+
+    fn other(&mut self, name: &str) -> Result<Option<Value>> {
+        let span = self.args.span;
+        Ok(Some(match name {
+            "max" => self.extreme(true)?,
+            "min" => self.extreme(false)?,
+            "numpy" | "clone" | "copy" | "contiguous" => {
+                self.nothing("a tensor's method")?;
+                self.derive(|array| Ok(array.detached()))?
+            }
+            "copy_" => self.copy_from()?,
+            "fill_" => {
+                let given = self.one("fill_", "value")?;
+                self.assign(&given)?
+            }
+            "to" | "astype" => {
+                let dtype = dtype_of(&self.one("to", "dtype")?)?;
+                self.cast(dtype)?
+            }
+            "item" => self.item()?,
+            "tolist" => match self.read()? {
+                Some(array) => {
+                    self.evaluator.spend_elements(array.elements() as usize, span)?;
+                    bind::nested_list(&array)
+                }
+                None => Value::Unknown(span),
+            },
+            "size" => self.size()?,
+            "dim" => Value::Int(self.tensor.shape().rank() as i128),
+            "numel" => Value::Int(i128::from(self.tensor.shape().elements())),
+            "matmul" => self.matmul()?,
+            "local" => self.local()?,
+            "equal" => self.equal()?,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// `x.copy_(source)`: the elements of another tensor, an array, or nested lists.
+    fn copy_from(&mut self) -> Result<Value> {
+        let given = self.one("copy_", "source")?;
+        self.assign(&given)
+    }
+
+    fn assign(&mut self, given: &Given) -> Result<Value> {
+        if given.value.unknown().is_none() {
+            let dtype = self.tensor.dtype(self.evaluator, given.span)?;
+            let found = operand(self.evaluator, &given.value, dtype, given.span)?;
+            let array = match found {
+                Some(Operand::Array(array)) => Some(array),
+                Some(Operand::Unknown) => None,
+                None => Some(super::create::array_of_list(self.evaluator, given)?),
+            };
+            if let Some(array) = array {
+                self.tensor.assign(self.evaluator, &[], &array, self.args.span)?;
+            }
+        }
+        Ok(Value::object(self.tensor.clone()))
+    }
+
+    fn item(&mut self) -> Result<Value> {
+        self.nothing("item")?;
+        let span = self.args.span;
+        let elements = self.tensor.shape().elements();
+        if elements != 1 {
+            let message = format!("`item` of a tensor of {elements} elements; it has to have one");
+            return Err(Fault::new(hosting::HOST_VALUE, message, span, "not one element"));
+        }
+        Ok(self.read()?.map_or(Value::Unknown(span), |array| bind::element(&array, 0)))
+    }
+
+    fn size(&mut self) -> Result<Value> {
+        let [axis] = self.args.bind(Signature { name: "size", params: ["dim?"] })?;
+        let shape = self.tensor.shape();
+        let Some(axis) = axis else { return Ok(bind::shape_value(shape)) };
+        let at = bind::axis(&axis, shape.rank())?;
+        Ok(Value::Int(shape.0.get(at).map_or(0, |extent| i128::from(*extent))))
+    }
+
+    fn matmul(&mut self) -> Result<Value> {
+        let given = self.one("matmul", "other")?;
+        let dtype = self.tensor.dtype(self.evaluator, given.span)?;
+        let span = self.args.span;
+        match operand(self.evaluator, &given.value, dtype, given.span)? {
+            Some(Operand::Array(other)) => {
+                let steps = product_steps(self.tensor.shape(), &other.shape());
+                self.evaluator.spend(steps, span)?;
+                self.derive(|array| array.matmul(&other))
+            }
+            Some(Operand::Unknown) => Ok(Value::Unknown(span)),
+            None => Err(given.wrong("`other`", "a tensor")),
+        }
+    }
+
+    /// The rows that a rank holds, as it sees them.
+    fn local(&mut self) -> Result<Value> {
+        let given = self.one("local", "rank")?;
+        let span = self.args.span;
+        let world = machine(self.evaluator, span)?.world_size();
+        let rank = given.int("`rank`")?;
+        let Some(rank) = u32::try_from(rank).ok().filter(|rank| *rank < world) else {
+            let message = format!("there is no rank {rank} in a world of {world} ranks");
+            return Err(Fault::new(hosting::HOST_INDEX, message, given.span, "no such rank"));
+        };
+        let Some(id) = self.tensor.device_id().filter(|_| !self.tensor.is_part()) else {
+            let message = "`local` of what is no whole tensor of the machine";
+            return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, span, "not placed"));
+        };
+        let found = machine(self.evaluator, span)?.read_local(id, rank);
+        match found.map_err(|error| fault(error, span))? {
+            Data::Known(array) => value_of(self.evaluator, Some(array), span),
+            Data::Absent => Ok(Value::Unknown(span)),
+        }
+    }
+
+    /// Whether both have the same shape and elements.
+    fn equal(&mut self) -> Result<Value> {
+        let given = self.one("equal", "other")?;
+        let span = self.args.span;
+        let Some(other) = given.value.downcast::<TensorValue>() else {
+            return Err(given.wrong("`other`", "a tensor"));
+        };
+        let (Some(x), Some(y)) = (self.read()?, other.read(self.evaluator, given.span)?) else {
+            return Ok(Value::Unknown(span));
+        };
+        let same =
+            x.shape() == y.shape() && x.to_f64s() == y.to_f64s() && x.to_ints() == y.to_ints();
+        Ok(Value::Bool(same))
+    }
+}

@@ -1,0 +1,133 @@
+//! The `torch` object: how host functions use the machine.
+//!
+//! Its members are tables of native functions, one file a subject; its values implement
+//! [`Object`], so the evaluator knows none of them. Tensors lie on the machine; what is computed
+//! from them lies on the host, and both are one kind of value here.
+
+mod bind;
+mod check;
+mod create;
+mod functions;
+mod launch;
+mod methods;
+mod random;
+mod tensor;
+mod verify;
+
+use std::any::Any;
+
+use super::args::{Args, Signature};
+use super::dtypes::dtype_value;
+use super::evaluator::Evaluator;
+use super::fault::{Fault, Result};
+use super::object::{Module, Native, Object, WithoutData};
+use super::value::Value;
+use crate::diag::{Diagnostic, hosting, internal};
+use crate::dtype::DType;
+use crate::host::{Context, HostError};
+use crate::source::Span;
+
+pub(super) use random::Seeds;
+
+/// `torch` itself.
+pub(super) struct Torch;
+
+/// The functions of `torch`, table by table.
+const TABLES: [&[Native]; 3] = [create::TABLE, functions::TABLE, launch::TABLE];
+
+/// `torch.distributed`.
+const DISTRIBUTED: Module = Module {
+    name: "torch.distributed",
+    functions: &[always("get_world_size", get_world_size), always("get_rank", get_rank)],
+    constants: &[],
+};
+
+/// `torch.testing`.
+const TESTING: Module = Module { name: "torch.testing", functions: check::TABLE, constants: &[] };
+
+/// `torch.verify`.
+const VERIFY: Module = Module { name: "torch.verify", functions: verify::TABLE, constants: &[] };
+
+/// A native function that sees unknown arguments.
+const fn always(name: &'static str, run: fn(&mut Evaluator<'_>, Args) -> Result<Value>) -> Native {
+    Native { name, run, without_data: WithoutData::Call }
+}
+
+/// A native function that is skipped, and counted, where an argument is unknown.
+const fn check(name: &'static str, run: fn(&mut Evaluator<'_>, Args) -> Result<Value>) -> Native {
+    Native { name, run, without_data: WithoutData::Skip }
+}
+
+impl Object for Torch {
+    fn type_name(&self) -> String {
+        "torch".into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let functions = TABLES.into_iter().flatten().map(|native| native.name);
+        let dtypes = DType::ALL.iter().map(|dtype| dtype.tl_name());
+        functions.chain(dtypes).chain(["distributed", "testing", "verify"]).collect()
+    }
+
+    fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
+        let module = match name {
+            "distributed" => Some(DISTRIBUTED),
+            "testing" => Some(TESTING),
+            "verify" => Some(VERIFY),
+            _ => None,
+        };
+        if let Some(module) = module {
+            return Ok(Some(Value::object(module)));
+        }
+        let function = TABLES.into_iter().flatten().find(|native| native.name == name);
+        let dtype = match name {
+            "long" => Some(DType::I64),
+            "int" => Some(DType::I32),
+            _ => DType::from_name(name),
+        };
+        Ok(function.map(Value::Native).or(dtype.map(dtype_value)))
+    }
+}
+
+fn get_world_size(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let [] = args.bind(Signature { name: "get_world_size", params: [] })?;
+    let world = machine(evaluator, args.span)?.world_size();
+    Ok(Value::Int(i128::from(world)))
+}
+
+/// The host program is one process, which speaks for all ranks.
+fn get_rank(_: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let [] = args.bind(Signature { name: "get_rank", params: [] })?;
+    Ok(Value::Int(0))
+}
+
+/// The machine that the host program runs with.
+fn machine<'e, 'a>(evaluator: &'e mut Evaluator<'a>, span: Span) -> Result<&'e mut Context<'a>> {
+    evaluator.machine.as_mut().ok_or_else(|| {
+        let message = "there is no machine to run on";
+        Fault::new(hosting::HOST_UNSUPPORTED, message, span, "used here")
+    })
+}
+
+/// What the host layer refused, at the text that asked for it.
+fn fault(error: HostError, span: Span) -> Fault {
+    let at = |code, text: String, label: &str| Fault::new(code, text, span, label);
+    match error {
+        HostError::Shape(text) => at(hosting::HOST_SHAPE, text, "these shapes"),
+        HostError::Type(text) => at(hosting::HOST_TYPE, text, "of this type"),
+        HostError::Value(text) => at(hosting::HOST_VALUE, text, "this value"),
+        HostError::Index(text) => at(hosting::HOST_INDEX, text, "out of range"),
+        HostError::Memory(text) => at(hosting::HOST_BUDGET, text, "too large"),
+        HostError::Refused(diagnostics) if diagnostics.is_empty() => {
+            let text = "the device refused and did not say why";
+            Fault::from_diagnostic(Diagnostic::new(internal::INTERNAL, text, span, "asked here"))
+        }
+        HostError::Refused(diagnostics) => {
+            Fault::from_diagnostics(diagnostics).because(span, "asked for here")
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `torch.verify`: is the result of a collective its definition?
+
+use super::check::{Complaint, Wrong, contents, wrong_result};
+use super::tensor::TensorValue;
+use super::{check, fault, machine};
+use crate::diag::hosting;
+use crate::dtype::DType;
+use crate::host::{Arithmetic, Array, Data, Index, OrderedSums, Placement, SumOrder};
+use crate::ops::BinaryOp;
+use crate::replay::verify::{self, Collective, Reduction, Tolerance};
+use crate::script::args::{Args, Given, Signature};
+use crate::script::evaluator::Evaluator;
+use crate::script::fault::{Fault, Result};
+use crate::script::object::Native;
+use crate::script::value::Value;
+use crate::shape::Shape;
+use crate::source::Span;
+
+pub(super) const TABLE: &[Native] = &[check("all_reduce", all_reduce)];
+
+/// The deepest nesting of an order.
+const MAX_NESTING: u32 = 64;
+
+/// `all_reduce(result, inputs, op="sum", order=, reference=, chunks=1)`.
+///
+/// Row `r` of `inputs` is what rank `r` gave, row `r` of `result` what it has (its own copy where
+/// the result is replicated). Every row must lie within `adds * eps * Σ|x|` of the definition
+/// computed in `f64`. With `order`, which gives the order in which a rank adds, it must also be
+/// equal to the sum in that order to the bit; with `reference`, to what that returns.
+fn all_reduce(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let params = ["result", "inputs", "op?", "order?", "reference?", "chunks?"];
+    let [result, inputs, op, order, reference, chunks] =
+        args.bind(Signature { name: "all_reduce", params })?;
+    let (Some(result), Some(inputs)) = (result, inputs) else { return Ok(Value::None) };
+    let Some(rows) = Rows::read(evaluator, (&result, &inputs), args.span)? else {
+        evaluator.journal.skipped += 1;
+        return Ok(Value::None);
+    };
+    let reduction = reduction_of(op.as_ref())?;
+    let chunks = chunks.map_or(Ok(1), |given| given.int("`chunks`"))?;
+    let mut run = AllReduce { evaluator, rows, result, reduction, at: args.span };
+    run.against_definition()?;
+    if let Some(order) = order {
+        run.against_order(&order, chunks)?;
+    }
+    if let Some(reference) = reference {
+        run.against_reference(&reference)?;
+    }
+    run.evaluator.journal.checks += 1;
+    Ok(Value::None)
+}
+
+fn reduction_of(given: Option<&Given>) -> Result<Reduction> {
+    let Some(given) = given else { return Ok(Reduction::Sum) };
+    let name = given.text("`op`")?;
+    let found = Reduction::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, reduction)| *reduction).ok_or_else(|| {
+        let names = Reduction::ALL.map(|(name, _)| name).join(", ");
+        let message = format!("there is no reduction `{name}`");
+        Fault::new(hosting::HOST_VALUE, message, given.span, "not a reduction")
+            .note(format!("reductions are {names}"))
+    })
+}
+
+/// What each rank gave, and what it has.
+struct Rows {
+    inputs: Vec<Array>,
+    outputs: Vec<Array>,
+    shape: Shape,
+    dtype: DType,
+}
+
+impl Rows {
+    /// Reads both; `None` in a run without data.
+    fn read(
+        evaluator: &mut Evaluator<'_>,
+        (result, inputs): (&Given, &Given),
+        span: Span,
+    ) -> Result<Option<Rows>> {
+        let Some(given) = contents(evaluator, inputs, DType::F32)? else { return Ok(None) };
+        let given_rows = rows_of(&given, inputs.span)?;
+        let Some(outputs) = outputs_of(evaluator, result)? else { return Ok(None) };
+        let world = machine(evaluator, span)?.world_size() as usize;
+        let shape = given_rows.first().map(Array::shape).unwrap_or_default();
+        let fits = |rows: &[Array]| {
+            rows.len() == world
+                && rows.iter().all(|row| row.shape() == shape && row.dtype() == given.dtype())
+        };
+        if !fits(&given_rows) || !fits(&outputs) {
+            let message = format!(
+                "an all-reduce over {world} ranks needs {world} rows of one shape and type in \
+                 the inputs and in the result"
+            );
+            let row = |rows: &[Array]| rows.first().map(Array::shape).unwrap_or_default();
+            let of = |rows: &[Array]| format!("{} rows of shape {}", rows.len(), row(rows));
+            return Err(Fault::new(hosting::HOST_SHAPE, message, result.span, of(&outputs))
+                .because(inputs.span, of(&given_rows)));
+        }
+        Ok(Some(Rows { inputs: given_rows, outputs, shape, dtype: given.dtype() }))
+    }
+}
+
+fn rows_of(array: &Array, span: Span) -> Result<Vec<Array>> {
+    let count = array.shape().0.first().copied().unwrap_or(0);
+    let row = |row: u64| array.index(&[Index::At(i128::from(row))]);
+    (0..count).map(row).collect::<std::result::Result<_, _>>().map_err(|error| fault(error, span))
+}
+
+/// What each rank has of the result.
+fn outputs_of(evaluator: &mut Evaluator<'_>, result: &Given) -> Result<Option<Vec<Array>>> {
+    let span = result.span;
+    let whole = result.value.downcast::<TensorValue>().filter(|tensor| !tensor.is_part());
+    if let Some(id) = whole.and_then(TensorValue::device_id) {
+        let machine = machine(evaluator, span)?;
+        if machine.tensor(id).placement == Placement::Replicated {
+            let mut copies = Vec::new();
+            for rank in 0..machine.world_size() {
+                match machine.read_local(id, rank).map_err(|error| fault(error, span))? {
+                    Data::Known(array) => copies.push(array),
+                    Data::Absent => return Ok(None),
+                }
+            }
+            return Ok(Some(copies));
+        }
+    }
+    match contents(evaluator, result, DType::F32)? {
+        Some(array) => rows_of(&array, span).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// One check of an all-reduce.
+struct AllReduce<'e, 'a> {
+    evaluator: &'e mut Evaluator<'a>,
+    rows: Rows,
+    result: Given,
+    reduction: Reduction,
+    at: Span,
+}
+
+impl AllReduce<'_, '_> {
+    fn against_definition(&mut self) -> Result<()> {
+        let bytes = |rows: &[Array]| rows.iter().map(Array::to_bytes).collect::<Vec<_>>();
+        let (inputs, outputs) = (bytes(&self.rows.inputs), bytes(&self.rows.outputs));
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let outputs: Vec<&[u8]> = outputs.iter().map(Vec::as_slice).collect();
+        let collective = Collective::AllReduce(self.reduction);
+        let report = collective.check(self.rows.dtype, &inputs, &outputs);
+        let report = report.map_err(|error| {
+            Fault::new(hosting::HOST_SHAPE, error.0, self.at, "does not fit an all-reduce")
+        })?;
+        if report.is_good() {
+            return Ok(());
+        }
+        let row = self.rows.shape.elements();
+        let wrong = report.first.iter().map(|it| {
+            let place = u64::from(it.rank) * row + it.place;
+            let said = format!("got {}, expected {} within {:.3e}", it.got, it.expected, it.bound);
+            Wrong { place, said }
+        });
+        let wrong = wrong.collect();
+        Err(self.wrong((report.bad, report.elements), wrong).note(format!(
+            "the definition of {collective}, computed in f64, allows what rounding explains"
+        )))
+    }
+
+    /// The fault of wrong elements, counted over the rows of all ranks.
+    fn wrong(&mut self, counts: (u64, u64), wrong: Vec<Wrong>) -> Fault {
+        let ranks = self.rows.outputs.len() as u64;
+        let shape = Shape([&[ranks], &self.rows.shape.0[..]].concat());
+        let complaint = Complaint { counts, wrong, at: self.at };
+        wrong_result(self.evaluator, &self.result, &shape, complaint)
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::Op(match self.reduction {
+            Reduction::Sum => BinaryOp::Add,
+            Reduction::Prod => BinaryOp::Mul,
+            Reduction::Max => BinaryOp::Maximum,
+            Reduction::Min => BinaryOp::Minimum,
+        })
+    }
+
+    /// Every rank's row, chunk by chunk, against the sum in the order that `order` gives.
+    fn against_order(&mut self, order: &Given, chunks: i128) -> Result<()> {
+        let elements = self.rows.shape.elements();
+        let chunks = u64::try_from(chunks).ok().filter(|chunks| *chunks > 0);
+        let Some(chunks) = chunks.filter(|chunks| elements.is_multiple_of(*chunks)) else {
+            let message = format!("{elements} elements do not divide into such chunks");
+            return Err(Fault::new(hosting::HOST_VALUE, message, self.at, "bad `chunks`"));
+        };
+        let inputs = std::mem::take(&mut self.rows.inputs);
+        for chunk in 0..chunks {
+            let parts = Part { start: chunk * (elements / chunks), count: elements / chunks };
+            let contributions = parts.of_all(&inputs, self.at)?;
+            let mut sums = OrderedSums::new(&contributions, self.arithmetic());
+            for rank in 0..inputs.len() as u32 {
+                let order = self.order_of(order, rank, chunk)?;
+                let steps = order.terms() as u64 * (parts.count / 256 + 1);
+                self.evaluator.spend(steps, self.at)?;
+                let expected = sums.sum(&order).map_err(|error| fault(error, self.at))?;
+                self.compare_part(rank, &parts, &expected)?;
+            }
+        }
+        self.rows.inputs = inputs;
+        Ok(())
+    }
+
+    /// The order in which `rank` adds `chunk`.
+    fn order_of(&mut self, order: &Given, rank: u32, chunk: u64) -> Result<SumOrder> {
+        let ranks = self.rows.outputs.len();
+        let offered = [
+            ("rank", Value::Int(i128::from(rank))),
+            ("chunk", Value::Int(i128::from(chunk))),
+            ("world_size", Value::Int(ranks as i128)),
+        ];
+        let value = self.evaluator.call_by_name(&order.value, &offered, order.span)?;
+        let order_read = read_order(&value, order, 0)?;
+        let mut given = order_read.ranks();
+        given.sort_unstable();
+        if given.iter().copied().eq(0..ranks as u32) {
+            return Ok(order_read);
+        }
+        let message = format!(
+            "the order of rank {rank} adds {} contributions, and has to add each of {ranks} ranks \
+             once",
+            given.len()
+        );
+        Err(Fault::new(hosting::HOST_VALUE, message, order.span, "not an order of all ranks"))
+    }
+
+    /// Every rank's row against what `reference` returns for it.
+    fn against_reference(&mut self, reference: &Given) -> Result<()> {
+        let whole = Part { start: 0, count: self.rows.shape.elements() };
+        for rank in 0..self.rows.outputs.len() as u32 {
+            let offered = [
+                ("rank", Value::Int(i128::from(rank))),
+                ("world_size", Value::Int(self.rows.outputs.len() as i128)),
+            ];
+            let value = self.evaluator.call_by_name(&reference.value, &offered, reference.span)?;
+            let given = Given { value, span: reference.span };
+            let Some(expected) = contents(self.evaluator, &given, self.rows.dtype)? else {
+                self.evaluator.journal.skipped += 1;
+                return Ok(());
+            };
+            if expected.shape() != self.rows.shape {
+                let (found, row) = (expected.shape(), &self.rows.shape);
+                let message = format!("the reference has shape {found}, and a row has {row}");
+                let label = format!("returns shape {found}");
+                return Err(Fault::new(hosting::HOST_SHAPE, message, reference.span, label));
+            }
+            self.compare_part(rank, &whole, &expected.cast(self.rows.dtype))?;
+        }
+        Ok(())
+    }
+
+    /// A part of a rank's row against what it has to be, to the bit.
+    fn compare_part(&mut self, rank: u32, part: &Part, expected: &Array) -> Result<()> {
+        let Some(output) = self.rows.outputs.get(rank as usize) else { return Ok(()) };
+        let got = part.of(output, self.at)?.to_bytes();
+        let found =
+            verify::compare(self.rows.dtype, &got, &expected.to_bytes(), Tolerance::Ulps(0));
+        if found.is_good() {
+            return Ok(());
+        }
+        let first = u64::from(rank) * self.rows.shape.elements() + part.start;
+        let wrong = found.first.iter().map(|it| {
+            let apart = it.ulps.map_or(String::new(), |ulps| format!(" ({ulps} ulp apart)"));
+            let said = format!("got {}, expected {}{apart}", it.got, it.expected);
+            Wrong { place: first + it.place, said }
+        });
+        let wrong = wrong.collect();
+        Err(self.wrong((found.bad, found.elements), wrong).note(format!(
+            "rank {rank} is compared to the bit with the sum in the algorithm's own order"
+        )))
+    }
+}
+
+/// Elements of a row, counted over all its axes.
+struct Part {
+    start: u64,
+    count: u64,
+}
+
+impl Part {
+    fn of(&self, row: &Array, span: Span) -> Result<Array> {
+        let flat = Shape::new([row.elements()]);
+        let (start, count) = (self.start as usize, self.count as usize);
+        let range = Index::Range { start, count, step: 1 };
+        row.reshape(&flat).and_then(|flat| flat.index(&[range])).map_err(|error| fault(error, span))
+    }
+
+    fn of_all(&self, rows: &[Array], span: Span) -> Result<Vec<Array>> {
+        rows.iter().map(|row| self.of(row, span)).collect()
+    }
+}
+
+/// A nested list of ranks as an order.
+fn read_order(value: &Value, given: &Given, depth: u32) -> Result<SumOrder> {
+    if depth > MAX_NESTING {
+        let message = format!("an order nests more than {MAX_NESTING} deep");
+        return Err(Fault::new(hosting::HOST_BUDGET, message, given.span, "too deep"));
+    }
+    if let Some(rank) = value.as_int() {
+        return Ok(SumOrder::Rank(u32::try_from(rank).unwrap_or(u32::MAX)));
+    }
+    let Some(items) = value.as_sequence() else {
+        let found = Given { value: value.clone(), span: given.span };
+        return Err(found.wrong("an item of an order", "a rank or a list of them"));
+    };
+    let items = items.iter().map(|item| read_order(item, given, depth + 1));
+    items.collect::<Result<Vec<SumOrder>>>().map(SumOrder::Sum)
+}
