@@ -57,7 +57,7 @@ impl Maker<'_> {
             2 => ExprKind::Int(self.pick(&[0, 7, 255, i128::MAX])),
             3 => ExprKind::Float(self.pick(&[0.0, 0.1, 1.0, 1e300, 5e-324, f64::INFINITY])),
             4 => self.string(),
-            5 => self.pick(&[true, false]).then_some(ExprKind::None).unwrap_or(ExprKind::Ellipsis),
+            5 => [ExprKind::None, ExprKind::Ellipsis][self.next(2)].clone(),
             6 => ExprKind::Bool(self.pick(&[true, false])),
             7 => self.attribute(),
             8 | 9 => self.call(),
@@ -304,16 +304,20 @@ impl Maker<'_> {
                 body: self.block(depth + 1),
                 otherwise: self.otherwise(depth + 1),
             },
-            _ => StmtKind::Function(Box::new(Function {
-                name: self.ident(),
-                decorators: self.many(2, Self::expr),
-                params: self.params(true),
-                returns: self.some(Self::expr),
-                body: self.block(depth + 1),
-                header: Span::NONE,
-            })),
+            _ => StmtKind::Function(Box::new(self.function(depth))),
         };
         Stmt { kind, span: Span::NONE }
+    }
+
+    fn function(&mut self, depth: usize) -> Function {
+        Function {
+            name: self.ident(),
+            decorators: self.many(2, Self::expr),
+            params: self.params(true),
+            returns: self.some(Self::expr),
+            body: self.block(depth + 1),
+            header: Span::NONE,
+        }
     }
 
     fn items_tuple(&mut self) -> ExprId {
