@@ -20,8 +20,8 @@ mod walk;
 pub use op::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
     DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, If, Load,
-    NumPrograms, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send,
-    Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
+    NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
 };
 pub use types::{Dim, Literal, TileType, Type};
 pub use walk::{Cloner, MAX_DEPTH, Nest, Substitution, UseCounts};

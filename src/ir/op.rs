@@ -300,8 +300,9 @@ pub struct Wait {
     pub future: Value,
 }
 
-/// Gives back the slot of a tile after its last use. Nothing where the tile is in no slot, or
-/// where another live value is in the same one.
+/// Gives back the slot of a tile after its last use, or of a future that nobody waits for once its
+/// tile has arrived. Nothing where the tile is in no slot, or where another live value is in the
+/// same one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
     /// The tile.
@@ -470,6 +471,9 @@ macro_rules! ops {
                 fn $name(&mut self, it: &$Struct) -> Self::Out;
             )*
         }
+
+        /// The name of every kind of op, in the order of the list. See [`Op::kind_name`].
+        pub const OP_KINDS: &[&str] = &[$(stringify!($name),)*];
 
         impl Op {
             /// Hands this op to `visitor`'s method for it.

@@ -13,6 +13,8 @@ mod cursor;
 mod ops;
 mod types;
 
+pub use ops::op_names;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::cursor::{Cursor, Failed, Parse, shortened};

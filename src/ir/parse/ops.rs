@@ -14,7 +14,7 @@ use crate::ops::{BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
 
 /// The names of ops that are in no table.
-pub(in crate::ir) const OP_NAMES: &[&str] = &[
+const OP_NAMES: &[&str] = &[
     "const",
     "select",
     "cast",
@@ -49,7 +49,7 @@ pub(in crate::ir) const OP_NAMES: &[&str] = &[
 ];
 
 /// Every name an op may have in text IR.
-pub(in crate::ir) fn op_names() -> Vec<&'static str> {
+pub fn op_names() -> Vec<&'static str> {
     let mut names = OP_NAMES.to_vec();
     names.extend(UnaryOp::ALL.iter().map(|op| op.name()));
     names.extend(BinaryOp::ALL.iter().map(|op| op.name()));
