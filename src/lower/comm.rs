@@ -2,7 +2,7 @@
 //! their slots take.
 
 use crate::command::{AgentId, Comm, Message, Peer, QueueId};
-use crate::diag::{Diagnostic, Reported, Sink, lowering, nearest_help};
+use crate::diag::{Diagnostic, Reported, Sink, internal, lowering, nearest_help};
 use crate::ir::{Function, Limits, Op, Value};
 use crate::launch::{Launch, NeighborMap};
 use crate::source::Span;
@@ -117,7 +117,7 @@ pub fn limits(params: &PeParams, comm: Option<&Comm>) -> Limits {
 /// The queues for this traffic.
 ///
 /// # Errors
-/// A direction that nobody has, that leads nowhere back, that leads outside the world, or in which
+/// A direction that nobody has, that leads nowhere back, or in which
 /// two ranks would send to one queue; slots that are too small, or that do not fit.
 pub fn connect(traffic: &Traffic, wiring: &Wiring<'_>, sink: &mut Sink) -> Result<Comm, Reported> {
     let Some(largest) = traffic.largest() else { return Ok(Comm::none()) };
@@ -237,13 +237,11 @@ fn leading_back(peer: u32, rank: u32, wiring: &Wiring<'_>) -> Vec<String> {
     names.filter(leads).map(|name| format!("`{name}`")).collect()
 }
 
+/// Whoever made the map has checked it, where it was written.
 fn outside([rank, peer]: [u32; 2], direction: &str, world: u32, span: Span) -> Diagnostic {
-    let message = format!(
-        "`neighbors` puts rank {peer} to the `{direction}` of rank {rank}, but the world has \
-         {world} ranks"
-    );
-    Diagnostic::new(lowering::NEIGHBOR_OUTSIDE, message, span, "sent there")
-        .note(format!("the ranks of this world are 0 to {}", world.saturating_sub(1)))
+    let message =
+        format!("rank {peer} lies to the `{direction}` of rank {rank} in a world of {world} ranks");
+    Diagnostic::new(internal::INTERNAL, message, span, "sent there")
 }
 
 fn no_way_back(

@@ -17,8 +17,6 @@ codes! {
     NO_WAY_BACK = "K0523", "no-way-back", Error;
     /// Two ranks would send to one queue.
     TWO_SENDERS = "K0524", "two-senders", Error;
-    /// A neighbour that is no rank of the world.
-    NEIGHBOR_OUTSIDE = "K0525", "neighbour-outside-world", Error;
     /// A tile that is larger than a slot.
     SLOT_TOO_SMALL = "K0526", "slot-too-small", Error;
     /// Receive slots that do not fit in their memory.
