@@ -1,3 +1,7 @@
 //! The `kbc` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kbc::cli::main()
+}

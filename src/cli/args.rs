@@ -1,0 +1,198 @@
+//! The command line's words.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Compiles kernels for a mesh of processing elements, times them, and proves their results.
+#[derive(Debug, Parser)]
+#[command(name = "kbc", version, max_term_width = 100)]
+pub(super) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+    /// How diagnostics are printed.
+    #[arg(long, global = true, value_enum, default_value_t = ErrorFormat::Human)]
+    pub(super) error_format: ErrorFormat,
+    /// When output is coloured.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+/// How diagnostics are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ErrorFormat {
+    /// With the source, for people.
+    Human,
+    /// One line each: place, severity, code, message.
+    Short,
+    /// One JSON object each, for editors.
+    Json,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Find what is wrong with kernels, host functions and their communication.
+    Check(CheckArgs),
+    /// Compile a kernel and print a stage of it.
+    Compile(CompileArgs),
+    /// Compile, simulate, replay on data and verify.
+    Sim(SimArgs),
+    /// Look at a machine.
+    Topo(TopoArgs),
+    /// Explain a diagnostic code at length.
+    Explain(ExplainArgs),
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Kernel files (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// The launch to check communication for.
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+}
+
+/// Arguments of `compile`.
+#[derive(Debug, Args)]
+pub(super) struct CompileArgs {
+    /// A kernel file (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
+    pub(super) file: PathBuf,
+    /// The launch.
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+    /// Stages to print; the default is a summary of the command streams.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) emit: Vec<Emit>,
+    /// PEs whose streams `--emit stream` prints.
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    pub(super) pe: Vec<u32>,
+    /// Where to write, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// A stage that can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Emit {
+    /// Tokens, one a line.
+    Tokens,
+    /// The syntax tree.
+    Ast,
+    /// The typed IR, before the launch is known.
+    Ir,
+    /// The IR after each pass.
+    IrOpt,
+    /// The compact program that all PEs share.
+    Program,
+    /// The unrolled commands of the PEs of `--pe`.
+    Stream,
+}
+
+/// Arguments of `sim`.
+#[derive(Debug, Args)]
+pub(super) struct SimArgs {
+    /// A kernel file (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
+    pub(super) file: PathBuf,
+    /// The launch.
+    #[command(flatten)]
+    pub(super) launch: LaunchArgs,
+    /// What the result must equal, for a file without `run`: `all_reduce:sum`, `broadcast`, ….
+    #[arg(long, value_name = "DEFINITION")]
+    pub(super) check: Option<String>,
+    /// Time only: no data is made, moved or checked.
+    #[arg(long)]
+    pub(super) no_data: bool,
+    /// Keep no log, so that nothing can be explained: for speed. Implies --no-data.
+    #[arg(long)]
+    pub(super) no_explain: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the full report here, as text.
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Seed of the data that kbc makes.
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Threads that replay data; the result does not depend on it.
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+}
+
+/// What launches have in common.
+#[derive(Debug, Args)]
+pub(super) struct LaunchArgs {
+    /// The machine; the default one is built in and grows with --ws.
+    #[arg(long, value_name = "FILE")]
+    pub(super) topology: Option<PathBuf>,
+    /// Ranks that take part: the first N PEs. All of the machine's by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) ws: Option<u32>,
+    /// Sets a parameter of `kernel_args` or `run`.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub(super) set: Vec<(String, String)>,
+    /// The kernel (or, for `sim`, the host function) to run.
+    #[arg(long, value_name = "NAME")]
+    pub(super) entry: Option<String>,
+    /// Queues between PEs: `kind=tcm|sram|hbm,slots=4,slot_size=auto`.
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub(super) ipcq: Option<String>,
+    /// Skip the communication check, to see a deadlock happen in the simulator.
+    #[arg(long)]
+    pub(super) no_check: bool,
+}
+
+/// Arguments of `topo`.
+#[derive(Debug, Args)]
+pub(super) struct TopoArgs {
+    /// What to make of it.
+    #[arg(value_enum)]
+    pub(super) what: TopoVerb,
+    /// The machine's file; the default machine without it.
+    pub(super) file: Option<PathBuf>,
+    /// Where to write, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// What to make of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TopoVerb {
+    /// Counts, rates and sample routes.
+    Show,
+    /// Only whether it is right.
+    Check,
+    /// The graph in Graphviz's language.
+    Dot,
+    /// A picture.
+    Svg,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The code, such as K0301; every code is listed without it.
+    pub(super) code: Option<String>,
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.trim().into(), value.trim().into())),
+        _ => Err(String::from("expected NAME=VALUE, such as n_elem=4096")),
+    }
+}

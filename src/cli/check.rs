@@ -1,0 +1,20 @@
+//! `kbc check`: what is wrong with files.
+
+use super::args::CheckArgs;
+use super::console::{Console, Failure};
+use super::launch;
+use crate::driver::Session;
+
+/// Checks every file, whatever is wrong with the others.
+pub(super) fn run(console: Console, args: &CheckArgs) -> Result<(), Failure> {
+    let options = launch::options(&args.launch)?;
+    let mut worst = Ok(());
+    for path in &args.files {
+        let mut session = Session::new();
+        let unit = launch::load(&mut session, path)?;
+        let result = unit.and_then(|unit| session.check(&unit, &options));
+        let finished = launch::finish(console, &mut session, result);
+        worst = worst.and(finished);
+    }
+    worst
+}

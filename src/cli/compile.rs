@@ -1,0 +1,32 @@
+//! `kbc compile`: what a stage makes of a file.
+
+use super::args::{CompileArgs, Emit};
+use super::console::{Console, Failure};
+use super::launch;
+use crate::driver::{Session, Stage, StreamChoice};
+
+/// Compiles as far as the last stage that is asked for, and prints the stages.
+pub(super) fn run(console: Console, args: &CompileArgs) -> Result<(), Failure> {
+    let options = launch::options(&args.launch)?;
+    let mut session = Session::new();
+    let unit = launch::load(&mut session, &args.file)?;
+    let mut stages: Vec<Stage> = args.emit.iter().copied().map(stage).collect();
+    if stages.is_empty() {
+        stages.push(Stage::Summary);
+    }
+    let pes = StreamChoice(args.pe.clone());
+    let result = unit.and_then(|unit| session.emit(&unit, &options, (&stages, &pes)));
+    let text = launch::finish(console, &mut session, result)?;
+    Ok(console.output(&text, args.output.as_deref())?)
+}
+
+const fn stage(emit: Emit) -> Stage {
+    match emit {
+        Emit::Tokens => Stage::Tokens,
+        Emit::Ast => Stage::Ast,
+        Emit::Ir => Stage::Ir,
+        Emit::IrOpt => Stage::IrOpt,
+        Emit::Program => Stage::Program,
+        Emit::Stream => Stage::Stream,
+    }
+}

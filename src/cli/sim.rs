@@ -1,0 +1,57 @@
+//! `kbc sim`: compile, simulate, replay, verify.
+
+use super::args::SimArgs;
+use super::console::{Console, Failure, Stopwatch, peak_rss_bytes};
+use super::launch;
+use super::progress::{Mark, Progress};
+use crate::diag::Reported;
+use crate::driver::{Cost, Session, SimError, SimOptions, SimReport, SimRequest};
+
+/// Runs the file and prints what it found out.
+pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
+    let started = Stopwatch::start();
+    let options = launch::options(&args.launch)?;
+    let sim = SimOptions {
+        definition: args.check.clone(),
+        no_data: args.no_data || args.no_explain,
+        no_explain: args.no_explain,
+        seed: args.seed,
+        threads: args.threads,
+    };
+    let mut session = Session::new();
+    let unit = launch::load(&mut session, &args.file)?;
+    let mut progress = Progress::new(console.shows_progress());
+    let result: Result<SimReport, SimError> = match &unit {
+        Err(reported) => Err(SimError::Program(*reported)),
+        Ok(unit) => {
+            let request = SimRequest { unit, launch: &options, sim: &sim };
+            session.simulate(request, &mut |mark| progress.update(mark_of(mark)))
+        }
+    };
+    progress.finish();
+    let report = match result {
+        Ok(report) => Ok(report),
+        Err(SimError::Program(reported)) => Err(reported),
+        Err(SimError::Usage(error)) => return Err(error.into()),
+    };
+    show(console, &mut session, (args, report), started)
+}
+
+fn mark_of(mark: crate::sim::Progress) -> Mark {
+    Mark { now: mark.now, events: mark.events, finished: mark.finished }
+}
+
+fn show(
+    console: Console,
+    session: &mut Session,
+    (args, report): (&SimArgs, Result<SimReport, Reported>),
+    started: Stopwatch,
+) -> Result<(), Failure> {
+    let report = launch::finish(console, session, report)?;
+    if let Some(path) = &args.report {
+        console.output(&report.text(), Some(path))?;
+    }
+    let cost = Cost { wall_s: started.seconds(), peak_rss_bytes: peak_rss_bytes() };
+    let text = if args.json { format!("{}\n", report.json(cost)) } else { report.text() };
+    Ok(console.output(&text, None)?)
+}

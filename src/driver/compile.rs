@@ -1,0 +1,102 @@
+//! From typed IR to a checked program: passes, queues, lowering, verification.
+
+use super::machine::Target;
+use crate::command::Program;
+use crate::commcheck::{self, Verdict};
+use crate::diag::{Diagnostic, Reported, Sink, internal};
+use crate::ir::{Bindings, FuncId, Function, Limits, Module};
+use crate::launch::{Launch, NeighborMap};
+use crate::lower::{self, Wiring};
+use crate::passes::{self, Context, Pass};
+use crate::source::SourceMap;
+
+/// What is compiled for what.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// The functions.
+    pub(super) module: &'a Module,
+    /// The kernel.
+    pub(super) kernel: FuncId,
+    /// Its launch.
+    pub(super) launch: &'a Launch,
+    /// The machine.
+    pub(super) target: &'a Target,
+    /// Who is next to whom.
+    pub(super) neighbors: &'a dyn NeighborMap,
+}
+
+impl Request<'_> {
+    fn bindings(&self) -> Bindings {
+        let params = self.launch.args.iter().cloned().collect();
+        Bindings { params, num_programs: self.launch.num_programs(self.target.spec.extent()) }
+    }
+
+    fn wiring(&self) -> Wiring<'_> {
+        let (launch, neighbors) = (self.launch, self.neighbors);
+        let (extent, params) = (self.target.spec.extent(), self.target.spec.params());
+        Wiring { launch, extent, params, neighbors }
+    }
+
+    /// The kernel as this launch needs it. `observe` sees it after each pass.
+    pub(super) fn specialise(
+        &self,
+        limits: &Limits,
+        sink: &mut Sink,
+        observe: &mut dyn FnMut(&dyn Pass, &Function),
+    ) -> Result<Function, Reported> {
+        let bindings = self.bindings();
+        let mut context = Context { module: self.module, bindings: &bindings, limits, sink };
+        passes::run_observed(&mut context, self.kernel, observe)
+    }
+
+    /// The limits before the queues are known: how much TCM their slots take depends on the
+    /// largest tile sent, which only the specialised kernel says.
+    pub(super) fn first_limits(&self) -> Limits {
+        lower::limits(self.target.spec.params(), None)
+    }
+
+    /// The program of this launch, its memory still unmapped.
+    pub(super) fn compile(&self, sink: &mut Sink) -> Result<(Function, Program), Reported> {
+        let function = self.specialise(&self.first_limits(), sink, &mut |_, _| {})?;
+        let comm = lower::connect(&lower::traffic(&function), &self.wiring(), sink)?;
+        let limits = lower::limits(self.target.spec.params(), Some(&comm));
+        if scratch_bytes(&function) > limits.tcm_bytes {
+            // The same passes again, now to say what does not fit beside the slots.
+            self.specialise(&limits, sink, &mut |_, _| {})?;
+        }
+        let program =
+            lower::lower(&function, self.launch, self.target.spec.extent(), comm, sink)?;
+        Ok((function, program))
+    }
+}
+
+/// Bytes of TCM that the tiles of an allocated function take.
+fn scratch_bytes(function: &Function) -> u64 {
+    let end = |buffer: &crate::ir::Buffer| buffer.offset + buffer.bytes * u64::from(buffer.copies);
+    function.buffers.values().map(end).max().unwrap_or(0)
+}
+
+/// Checks that every message of `program` arrives and that nothing waits for ever.
+pub(super) fn check(
+    program: &Program,
+    sources: &SourceMap,
+    sink: &mut Sink,
+) -> Result<Verdict, Reported> {
+    let report = commcheck::check(program, sources);
+    let mut reported = Ok(report.verdict);
+    for diagnostic in report.diagnostics {
+        if diagnostic.is_error() {
+            reported = Err(sink.error(diagnostic));
+        } else {
+            sink.warning(diagnostic);
+        }
+    }
+    reported
+}
+
+/// What is wrong with kbc itself.
+pub(super) fn bug(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::global(internal::INTERNAL, message)
+        .note("this is a mistake in kbc, not in the program")
+        .help("report it with the kernel, the topology and the command line")
+}

@@ -1,0 +1,171 @@
+//! `kbc check` and `kbc compile`: how far a file gets, and what each stage makes of it.
+
+use std::collections::BTreeMap;
+
+use super::front::Body;
+use super::settings::Prepared;
+use super::{LaunchOptions, Session, Unit, compile};
+use crate::command::print;
+use crate::diag::Reported;
+use crate::ir;
+use crate::syntax;
+use crate::topology::PeId;
+
+/// A stage that can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Tokens, one a line.
+    Tokens,
+    /// The syntax tree.
+    Ast,
+    /// The typed IR, before the launch is known.
+    Ir,
+    /// The IR after each pass.
+    IrOpt,
+    /// The compact program that all PEs share.
+    Program,
+    /// The unrolled commands of some PEs.
+    Stream,
+    /// How many commands of each kind the PEs run.
+    Summary,
+}
+
+/// The PEs whose streams are printed.
+#[derive(Clone, Debug, Default)]
+pub struct StreamChoice(pub Vec<u32>);
+
+impl Session {
+    /// Finds what is wrong with a file: alone, and where the options name a world or a machine,
+    /// with the launch and its communication.
+    ///
+    /// # Errors
+    /// Everything wrong has been reported.
+    pub fn check(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<(), Reported> {
+        let known = self.known_constants(unit, options)?;
+        let module = self.analyze(unit, known)?;
+        let is_launched = options.world.is_some() || options.topology.is_some();
+        if is_launched && module.kernels().next().is_some() {
+            let prepared = self.prepare(unit, options)?;
+            self.program(&prepared, options)?;
+        }
+        Ok(())
+    }
+
+    /// What the stages make of a file, in the order of the stages.
+    ///
+    /// # Errors
+    /// Everything wrong has been reported.
+    pub fn emit(
+        &mut self,
+        unit: &Unit,
+        options: &LaunchOptions,
+        (stages, pes): (&[Stage], &StreamChoice),
+    ) -> Result<String, Reported> {
+        let mut wanted = stages.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut text = String::new();
+        let mut launched = None;
+        for stage in wanted {
+            let part = match stage {
+                Stage::Tokens => self.tokens(unit),
+                Stage::Ast => self.tree(unit)?,
+                Stage::Ir => self.generic_ir(unit, options)?,
+                Stage::IrOpt => self.passes(unit, options)?,
+                Stage::Program | Stage::Stream | Stage::Summary => {
+                    if launched.is_none() {
+                        launched = Some(self.launch_program(unit, options)?);
+                    }
+                    let program = launched.as_ref().expect("the program was just made");
+                    self.print_program(program, stage, pes)
+                }
+            };
+            text.push_str(&part);
+        }
+        Ok(text)
+    }
+
+    fn tokens(&mut self, unit: &Unit) -> String {
+        let text = self.sources.get(unit.file).map_or("", |file| file.text()).to_owned();
+        let tokens = syntax::tokens(unit.file, &text, &mut self.sink);
+        tokens.iter().map(|token| format!("{token}\n")).collect()
+    }
+
+    fn tree(&mut self, unit: &Unit) -> Result<String, Reported> {
+        let dumped = match &unit.body {
+            Body::Source { main, .. } => syntax::dump::dump(main, &self.sources),
+            Body::Ir(module) => ir::print::print(module),
+        };
+        self.sink.reported().map_or(Ok(dumped), Err)
+    }
+
+    fn generic_ir(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<String, Reported> {
+        let known = self.known_constants(unit, options)?;
+        let module = self.analyze(unit, known)?;
+        Ok(ir::print::print(&module))
+    }
+
+    fn passes(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<String, Reported> {
+        let prepared = self.prepare(unit, options)?;
+        let request = prepared.request();
+        let limits = request.first_limits();
+        let (mut text, mut last) = (String::new(), String::new());
+        request.specialise(&limits, &mut self.sink, &mut |pass, function| {
+            let now = ir::print::print_function(function);
+            let changed = if now == last { "; unchanged\n".into() } else { now.clone() };
+            text.push_str(&format!("; after {}: {}\n{changed}\n", pass.name(), pass.summary()));
+            last = now;
+        })?;
+        Ok(text)
+    }
+
+    fn launch_program(
+        &mut self,
+        unit: &Unit,
+        options: &LaunchOptions,
+    ) -> Result<crate::command::Program, Reported> {
+        let prepared = self.prepare(unit, options)?;
+        self.program(&prepared, options)
+    }
+
+    /// The checked program of a prepared launch.
+    fn program(
+        &mut self,
+        prepared: &Prepared,
+        options: &LaunchOptions,
+    ) -> Result<crate::command::Program, Reported> {
+        let (_, mut program) = prepared.request().compile(&mut self.sink)?;
+        program.memory = prepared.memory();
+        if options.skip_check {
+            self.notes.push(String::from("the communication check was skipped"));
+        } else {
+            let verdict = compile::check(&program, &self.sources, &mut self.sink)?;
+            if let commcheck @ crate::commcheck::Verdict::Partial { .. } = verdict {
+                self.notes.push(format!("communication: {commcheck}; the rest is not checked"));
+            }
+        }
+        Ok(program)
+    }
+
+    fn print_program(
+        &self,
+        program: &crate::command::Program,
+        stage: Stage,
+        StreamChoice(pes): &StreamChoice,
+    ) -> String {
+        match stage {
+            Stage::Program => print::program(program, &self.sources),
+            Stage::Stream => {
+                let chosen = if pes.is_empty() { &[0][..] } else { pes };
+                let chosen: Vec<PeId> = chosen.iter().copied().map(PeId).collect();
+                print::streams(program, &chosen, &self.sources)
+            }
+            Stage::Tokens | Stage::Ast | Stage::Ir | Stage::IrOpt | Stage::Summary => {
+                print::summary(program)
+            }
+        }
+    }
+}
+
+/// Constants by parameter name.
+pub(super) type Known = BTreeMap<String, crate::sema::Constant>;

@@ -1,0 +1,132 @@
+//! From a file's bytes to typed IR.
+
+use std::collections::BTreeMap;
+
+use super::{Session, library};
+use crate::diag::{Diagnostic, Reported, syntax as codes};
+use crate::ir;
+use crate::sema::{self, Constant, Input};
+use crate::source::{FileId, Span};
+use crate::syntax;
+use crate::syntax::ast;
+
+/// A file that can be compiled.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// The file.
+    pub file: FileId,
+    /// What it holds.
+    pub(super) body: Body,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    /// Kernels and host functions.
+    Source {
+        /// The file's own tree.
+        main: ast::Module,
+        /// The library modules that it and they import.
+        imports: BTreeMap<String, ast::Module>,
+    },
+    /// Textual IR.
+    Ir(ir::Module),
+}
+
+impl Unit {
+    /// The syntax tree, unless the file is textual IR.
+    pub fn ast(&self) -> Option<&ast::Module> {
+        match &self.body {
+            Body::Source { main, .. } => Some(main),
+            Body::Ir(_) => None,
+        }
+    }
+
+    /// The host function of this name, if the file has one.
+    pub(super) fn host_function(&self, name: &str) -> Option<&ast::Function> {
+        let module = self.ast()?;
+        module.functions().find(|function| {
+            function.name.name == name && function.style(module) == ast::FunctionStyle::Host
+        })
+    }
+}
+
+impl Session {
+    /// Reads a file. Its ending says what it holds: `.kir` is textual IR, all else is source.
+    ///
+    /// # Errors
+    /// It does not parse, or is no text; everything wrong has been reported.
+    pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<Unit, Reported> {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Err(self.not_text(name, bytes, error.valid_up_to())),
+        };
+        let file = self.sources.add(name, text);
+        if name.ends_with(".kir") {
+            let module = ir::parse::parse(file, text, &mut self.sink)?;
+            return Ok(Unit { file, body: Body::Ir(module) });
+        }
+        let main = syntax::parse(file, text, &mut self.sink);
+        let imports = self.load_imports(&main);
+        Ok(Unit { file, body: Body::Source { main, imports } })
+    }
+
+    fn not_text(&mut self, name: &str, bytes: &[u8], at: usize) -> Reported {
+        let readable = String::from_utf8_lossy(bytes).into_owned();
+        let file = self.sources.add(name, readable);
+        let message = format!("the file is not UTF-8 text: byte {at} begins no character");
+        let span = Span::new(file, at, at + '\u{fffd}'.len_utf8());
+        let diagnostic = Diagnostic::new(codes::NOT_UTF8, message, span, "here")
+            .help("save the file in UTF-8");
+        self.sink.error(diagnostic)
+    }
+
+    /// The library modules that `main` imports, and those that they import. A module that is not
+    /// there is left out: `sema` says so where it is named.
+    fn load_imports(&mut self, main: &ast::Module) -> BTreeMap<String, ast::Module> {
+        let mut wanted: Vec<String> = names_of_imports(main);
+        let mut found = BTreeMap::new();
+        while let Some(name) = wanted.pop() {
+            let Some(text) = library::text(&name) else { continue };
+            if found.contains_key(&name) {
+                continue;
+            }
+            let file = self.sources.add(format!("lib/{name}.kb"), text);
+            let module = syntax::parse(file, text, &mut self.sink);
+            wanted.extend(names_of_imports(&module));
+            found.insert(name, module);
+        }
+        found
+    }
+
+    /// The typed IR of a file, with nothing known of launches but `constants`.
+    ///
+    /// # Errors
+    /// Everything wrong has been reported.
+    pub fn analyze(
+        &mut self,
+        unit: &Unit,
+        constants: BTreeMap<String, Constant>,
+    ) -> Result<ir::Module, Reported> {
+        analyze(unit, constants, &mut self.sink)
+    }
+}
+
+/// [`Session::analyze`] that reports to a sink of the caller's.
+pub(super) fn analyze(
+    unit: &Unit,
+    constants: BTreeMap<String, Constant>,
+    sink: &mut crate::diag::Sink,
+) -> Result<ir::Module, Reported> {
+    let (main, modules) = match &unit.body {
+        Body::Ir(module) => return Ok(module.clone()),
+        Body::Source { main, imports } => (main, imports),
+    };
+    let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
+    let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
+    sema::analyze(&Input { main, imports, library: &library, constants }, sink)
+}
+
+fn names_of_imports(module: &ast::Module) -> Vec<String> {
+    sema::imports(module).into_iter().map(|(name, _)| name).collect()
+}

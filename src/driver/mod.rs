@@ -1,0 +1,61 @@
+//! Strings the stages together: files to IR, IR to programs, programs to results.
+//!
+//! ```text
+//! Session ─ load ─► Unit (a file, its library modules)
+//!            check, compile ─► printed stages
+//!            simulate ─► Simulator (the device of host programs) ─► Report
+//! ```
+//!
+//! Nothing here reads files or prints: `cli` hands in texts and prints what comes back.
+
+mod compile;
+mod direct;
+mod emit;
+mod front;
+mod library;
+mod machine;
+mod options;
+mod outcome;
+mod settings;
+mod simulate;
+mod simulator;
+
+pub use emit::{Stage, StreamChoice};
+pub use front::Unit;
+pub use machine::Target;
+pub use options::{LaunchOptions, SimOptions, UsageError, parse_ipcq};
+pub use outcome::{Data, LaunchResult, SimReport};
+pub use simulator::Progress;
+
+use crate::diag::{Diagnostic, Sink};
+use crate::source::SourceMap;
+
+/// One run of kbc: the files it has read and what it has to say of them.
+#[derive(Debug, Default)]
+pub struct Session {
+    sources: SourceMap,
+    sink: Sink,
+    notes: Vec<String>,
+}
+
+impl Session {
+    /// Nothing read yet.
+    pub fn new() -> Session {
+        Session::default()
+    }
+
+    /// Every file read.
+    pub fn sources(&self) -> &SourceMap {
+        &self.sources
+    }
+
+    /// Takes what there is to say, each thing once, in the order of the text.
+    pub fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.sink).into_sorted()
+    }
+
+    /// Takes the lines that are about the run itself: what was assumed or changed for it.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+}

@@ -1,0 +1,90 @@
+//! What the user asks of a launch.
+
+use crate::launch::IpcqOptions;
+use crate::topology::SlotKind;
+
+/// What launches have in common.
+#[derive(Clone, Debug, Default)]
+pub struct LaunchOptions {
+    /// The machine's file: its name and its text. The built-in machine where there is none.
+    pub topology: Option<(String, String)>,
+    /// Ranks that take part; all PEs where it is not given.
+    pub world: Option<u32>,
+    /// `--set name=value`, in order.
+    pub settings: Vec<(String, String)>,
+    /// The kernel, or the host function, to run.
+    pub entry: Option<String>,
+    /// The queues.
+    pub ipcq: IpcqOptions,
+    /// Whether the communication check is left out.
+    pub skip_check: bool,
+}
+
+/// What simulations have beside.
+#[derive(Clone, Debug, Default)]
+pub struct SimOptions {
+    /// `--check`: what the result must equal.
+    pub definition: Option<String>,
+    /// Whether data is left out.
+    pub no_data: bool,
+    /// Whether the log is left out, and data with it.
+    pub no_explain: bool,
+    /// Seed of made data.
+    pub seed: u64,
+    /// Threads that replay; as many as there are cores where it is not given.
+    pub threads: Option<usize>,
+}
+
+/// An option that means nothing: a mistake on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError(pub String);
+
+/// Reads `kind=tcm,slots=4,slot_size=auto`.
+///
+/// # Errors
+/// The first part that is not understood.
+pub fn parse_ipcq(text: &str) -> Result<IpcqOptions, UsageError> {
+    let mut options = IpcqOptions::default();
+    for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(UsageError(format!("--ipcq: `{part}` is not KEY=VALUE")));
+        };
+        match (key.trim(), value.trim()) {
+            ("kind", name) => {
+                let kind = SlotKind::ALL.into_iter().find(|kind| kind.name() == name);
+                let unknown = || format!("--ipcq: kind is tcm, sram or hbm, not `{name}`");
+                options.kind = Some(kind.ok_or_else(|| UsageError(unknown()))?);
+            }
+            ("slots", count) => options.slots = Some(positive("slots", count)?),
+            ("slot_size", "auto") => options.slot_bytes = None,
+            ("slot_size", bytes) => options.slot_bytes = Some(positive("slot_size", bytes)?),
+            (key, _) => {
+                let keys = "the keys are kind, slots and slot_size";
+                return Err(UsageError(format!("--ipcq: there is no key `{key}`; {keys}")));
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn positive<T: std::str::FromStr + PartialOrd + From<u8>>(key: &str, text: &str) -> Result<T, UsageError> {
+    let value: Option<T> = text.parse().ok();
+    let wrong = || UsageError(format!("--ipcq: {key} is a positive number, not `{text}`"));
+    value.filter(|value| *value >= T::from(1)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_described_in_words() {
+        let options = parse_ipcq("kind=hbm, slots=2,slot_size=4096").unwrap();
+        assert_eq!(options.kind, Some(SlotKind::Hbm));
+        assert_eq!((options.slots, options.slot_bytes), (Some(2), Some(4096)));
+        assert_eq!(parse_ipcq("slot_size=auto").unwrap(), IpcqOptions::default());
+        for wrong in ["slots", "slots=0", "slots=-1", "kind=disk", "colour=blue"] {
+            assert!(parse_ipcq(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a simulation found out, for people and for programs.
+
+use super::machine::Target;
+use crate::commcheck::Verdict;
+use crate::report::Report;
+use crate::sim::Outcome;
+use crate::units::grouped;
+
+/// What became of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// It is what it must be.
+    Verified {
+        /// What was compared with what.
+        what: String,
+    },
+    /// It was left out.
+    Skipped,
+    /// It was computed, and nothing says what it must be.
+    Unchecked,
+}
+
+impl Data {
+    /// The verdict in a word.
+    pub const fn verdict(&self) -> &'static str {
+        match self {
+            Data::Verified { .. } => "verified",
+            Data::Skipped => "skipped",
+            Data::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// What one launch did.
+#[derive(Clone, Debug)]
+pub struct LaunchResult {
+    /// What the host calls it.
+    pub label: String,
+    /// What the communication check covered; `None` where it was skipped.
+    pub verdict: Option<Verdict>,
+    /// Where the time went; `None` where no log was kept.
+    pub report: Option<Report>,
+    /// Time and counts.
+    pub outcome: Outcome,
+}
+
+/// What a simulation found out.
+#[derive(Clone, Debug)]
+pub struct SimReport {
+    machine: String,
+    world: u32,
+    /// Every launch, in order.
+    pub launches: Vec<LaunchResult>,
+    /// What became of the data.
+    pub data: Data,
+    /// What the host program printed.
+    pub printed: String,
+}
+
+/// What the process cost, which only `cli` can measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Seconds.
+    pub wall_s: f64,
+    /// The most memory, in bytes.
+    pub peak_rss_bytes: u64,
+}
+
+impl SimReport {
+    pub(super) fn new(
+        target: &Target,
+        launches: Vec<LaunchResult>,
+        data: Data,
+        printed: String,
+    ) -> SimReport {
+        let (machine, world) = (target.spec.name().to_owned(), target.world);
+        SimReport { machine, world, launches, data, printed }
+    }
+
+    /// Text for people.
+    pub fn text(&self) -> String {
+        let mut text = self.printed.clone();
+        for launch in &self.launches {
+            text.push_str(&self.launch_text(launch));
+            text.push('\n');
+        }
+        text.push_str(&format!("data           {}\n", self.data_text()));
+        text
+    }
+
+    fn launch_text(&self, launch: &LaunchResult) -> String {
+        let outcome = &launch.outcome;
+        let check = launch.verdict.map_or_else(|| String::from("skipped"), |it| it.to_string());
+        let mut text = format!(
+            "{} on {} of {}\n\ntime           {}\nmessages       {}\ncommunication  {check}\n",
+            launch.label,
+            ranks(self.world),
+            self.machine,
+            outcome.time,
+            grouped(outcome.messages),
+        );
+        if let Some(report) = &launch.report {
+            text.push_str(&report.text());
+        }
+        text
+    }
+
+    fn data_text(&self) -> String {
+        match &self.data {
+            Data::Verified { what } => format!("verified: {what}"),
+            Data::Skipped => String::from("skipped: no data was made or moved"),
+            Data::Unchecked => String::from(
+                "unchecked: nothing says what it must be (a `run` in the file, or --check)",
+            ),
+        }
+    }
+
+    /// One JSON object for programs. Counts and times are sums over the launches.
+    pub fn json(&self, cost: Cost) -> serde_json::Value {
+        let sum = |of: fn(&Outcome) -> u64| -> u64 {
+            self.launches.iter().map(|launch| of(&launch.outcome)).sum()
+        };
+        let slowest = self.launches.iter().max_by_key(|launch| launch.outcome.time);
+        let bound_by = slowest.map_or("nothing", |launch| launch.outcome.bound_by());
+        let launches: Vec<serde_json::Value> = self.launches.iter().map(launch_json).collect();
+        serde_json::json!({
+            "machine": self.machine,
+            "pes": self.world,
+            "time_ps": sum(|outcome| outcome.time.0),
+            "messages": sum(|outcome| outcome.messages),
+            "events": sum(|outcome| outcome.events),
+            "bound_by": bound_by,
+            "wall_s": cost.wall_s,
+            "peak_rss_bytes": cost.peak_rss_bytes,
+            "data": { "verdict": self.data.verdict() },
+            "launches": launches,
+        })
+    }
+}
+
+fn launch_json(launch: &LaunchResult) -> serde_json::Value {
+    serde_json::json!({
+        "label": launch.label,
+        "time_ps": launch.outcome.time.0,
+        "communication": launch.verdict.map(|verdict| verdict.to_string()),
+        "report": launch.report.as_ref().map(Report::json),
+    })
+}
+
+fn ranks(world: u32) -> String {
+    let plural = if world == 1 { "" } else { "s" };
+    format!("{} PE{plural}", grouped(u64::from(world)))
+}

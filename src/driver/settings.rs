@@ -1,0 +1,339 @@
+//! From options to a launch: the kernel, its scalars, its tensors, who is next to whom.
+
+use super::compile::Request;
+use super::direct::{self, MadeTensor};
+use super::emit::Known;
+use super::machine::Target;
+use super::{LaunchOptions, Session, Unit};
+use crate::diag::{Diagnostic, Reported, lowering as codes, nearest_help};
+use crate::host::Scalar;
+use crate::ir::{self, FuncId, Literal};
+use crate::launch::{AddressMap, Deal, Launch, NeighborMap, NeighborTable};
+use crate::script::{self, KernelArguments, Script};
+use crate::sema::Constant;
+use crate::source::Span;
+use crate::syntax::ast;
+use crate::topology::neighbors::Neighbors;
+
+/// Who is next to whom.
+#[derive(Clone, Debug)]
+pub(super) enum Neighborhood {
+    /// The default directions.
+    Default(Neighbors),
+    /// What the file's `neighbors` said.
+    Table(NeighborTable),
+}
+
+impl Neighborhood {
+    pub(super) fn map(&self) -> &dyn NeighborMap {
+        match self {
+            Neighborhood::Default(neighbors) => neighbors,
+            Neighborhood::Table(table) => table,
+        }
+    }
+}
+
+/// A launch that needs no host program.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) target: Target,
+    pub(super) module: ir::Module,
+    pub(super) kernel: FuncId,
+    pub(super) launch: Launch,
+    pub(super) neighborhood: Neighborhood,
+    pub(super) tensors: Vec<MadeTensor>,
+    /// What analysis had to know.
+    pub(super) known: Known,
+}
+
+impl Prepared {
+    /// What is compiled for what.
+    pub(super) fn request(&self) -> Request<'_> {
+        Request {
+            module: &self.module,
+            kernel: self.kernel,
+            launch: &self.launch,
+            target: &self.target,
+            neighbors: self.neighborhood.map(),
+        }
+    }
+
+    /// Where the tensors lie.
+    pub(super) fn memory(&self) -> AddressMap {
+        AddressMap::new(self.tensors.iter().map(|tensor| tensor.region.clone()).collect())
+    }
+}
+
+/// What a file's host functions and the settings say of a launch.
+struct Said {
+    kernel: String,
+    args: KernelArguments,
+    known: Known,
+}
+
+impl Session {
+    /// What the options say of parameters that must be known when a file is analysed: strings,
+    /// truth values, and what is given for `tl.constexpr`.
+    pub(super) fn known_constants(
+        &mut self,
+        unit: &Unit,
+        options: &LaunchOptions,
+    ) -> Result<Known, Reported> {
+        let Some(module) = unit.ast() else { return Ok(Known::new()) };
+        if chosen_by_name(module, options.entry.as_deref()).is_none() {
+            return Ok(Known::new());
+        }
+        let target = self.target(options)?;
+        Ok(self.said(module, &target, options)?.known)
+    }
+
+    /// The host functions of a file, told what there is to tell.
+    pub(super) fn script<'m>(
+        &self,
+        module: &'m ast::Module,
+        target: &Target,
+        options: &LaunchOptions,
+    ) -> Script<'m> {
+        let parse = |(name, text): &(String, String)| (name.clone(), Scalar::parse(text));
+        let extent = target.spec.extent();
+        let fact = |name: &str, count: u32| (name.to_owned(), i64::from(count));
+        let settings = script::Settings {
+            world_size: target.world,
+            set: options.settings.iter().map(parse).collect(),
+            facts: vec![
+                fact("pes_per_cube", extent.pes.count()),
+                fact("cubes_per_sip", extent.cubes.count()),
+                fact("sips", extent.sips.count()),
+            ],
+            ..script::Settings::default()
+        };
+        Script::new(module, settings)
+    }
+
+    /// The kernel that is launched and the scalars it is given.
+    fn said(
+        &mut self,
+        module: &ast::Module,
+        target: &Target,
+        options: &LaunchOptions,
+    ) -> Result<Said, Reported> {
+        let entry = options.entry.as_deref();
+        let Some(kernel) = chosen_by_name(module, entry) else {
+            let names: Vec<&str> = kernels(module).map(|it| it.name.name.as_str()).collect();
+            return Err(self.sink.error(no_kernel(&names, entry)));
+        };
+        let script = self.script(module, target, options);
+        let mut unknown = script.unknown_settings(Some(kernel)).into_iter();
+        if let Some(first) = unknown.next() {
+            let reported = self.sink.error(first);
+            unknown.for_each(|it| drop(self.sink.error(it)));
+            return Err(reported);
+        }
+        let args = script.kernel_args(kernel).map_err(|fault| fault.report(&mut self.sink))?;
+        let known = constants(&args.scalars, &constexprs(module, kernel));
+        Ok(Said { kernel: kernel.name.name.clone(), args, known })
+    }
+
+    /// What `--set` alone says of a kernel in textual IR.
+    fn said_of_ir(
+        &mut self,
+        module: &ir::Module,
+        options: &LaunchOptions,
+    ) -> Result<Said, Reported> {
+        let names: Vec<&str> =
+            module.kernels().map(|id| module.functions[id].name.as_str()).collect();
+        let entry = options.entry.as_deref();
+        let Some(kernel) = choose_name(&names, entry) else {
+            return Err(self.sink.error(no_kernel(&names, entry)));
+        };
+        let mut args = KernelArguments::default();
+        let id = module.kernel(kernel).expect("the name was taken from the module");
+        for param in &module.functions[id].params {
+            match options.settings.iter().rfind(|(name, _)| *name == param.name) {
+                Some((name, text)) => args.scalars.push((name.clone(), Scalar::parse(text))),
+                None => args.pointers.push(param.name.clone()),
+            }
+        }
+        Ok(Said { kernel: kernel.to_owned(), args, known: Known::new() })
+    }
+
+    /// Everything about the launch of a file's kernel by nobody but the options.
+    pub(super) fn prepare(
+        &mut self,
+        unit: &Unit,
+        options: &LaunchOptions,
+    ) -> Result<Prepared, Reported> {
+        let target = self.target(options)?;
+        self.notes.extend(target.note.clone());
+        let (module, said) = match unit.ast() {
+            None => {
+                let module = self.analyze(unit, Known::new())?;
+                let said = self.said_of_ir(&module, options)?;
+                (module, said)
+            }
+            Some(ast) => {
+                let said = self.said(ast, &target, options)?;
+                (self.analyze(unit, said.known.clone())?, said)
+            }
+        };
+        let kernel = module.kernel(&said.kernel).expect("the chosen kernel was analysed");
+        let neighborhood = self.neighborhood(unit, &target, (options, &said.args.scalars))?;
+        self.place(Draft { target, module, kernel, neighborhood }, said, options)
+    }
+
+    /// The neighbours that a file's `neighbors` gives, or the default ones.
+    pub(super) fn neighborhood(
+        &mut self,
+        unit: &Unit,
+        target: &Target,
+        (options, scalars): (&LaunchOptions, &[(String, Scalar)]),
+    ) -> Result<Neighborhood, Reported> {
+        let (extent, world) = (target.spec.extent(), target.world);
+        let table = match unit.ast() {
+            Some(module) => {
+                let script = self.script(module, target, options);
+                script.neighbors(scalars).map_err(|fault| fault.report(&mut self.sink))?
+            }
+            None => None,
+        };
+        Ok(match table {
+            Some(table) => Neighborhood::Table(table),
+            None => Neighborhood::Default(Neighbors::new(extent, world)),
+        })
+    }
+
+    /// Makes up the tensors of a launch.
+    fn place(
+        &mut self,
+        draft: Draft,
+        said: Said,
+        options: &LaunchOptions,
+    ) -> Result<Prepared, Reported> {
+        let Draft { target, module, kernel, neighborhood } = draft;
+        let function = &module.functions[kernel];
+        let bases = direct::bases(said.args.pointers.len());
+        let place = |name: &String| {
+            let param = function.params.iter().find(|param| param.name == *name);
+            (name.clone(), param.map_or(Span::NONE, |param| param.span))
+        };
+        let open: Vec<(String, Span)> = said.args.pointers.iter().map(place).collect();
+        let scalars = said.args.scalars.iter();
+        let mut args: Vec<(String, Literal)> =
+            scalars.filter_map(|(name, value)| Some((name.clone(), literal(value)?))).collect();
+        let addresses = open.iter().zip(&bases);
+        args.extend(addresses.map(|((name, _), base)| (name.clone(), Literal::Int(*base as i64))));
+        let launch = Launch {
+            kernel: function.name.clone(),
+            args,
+            world: target.world,
+            grid: None,
+            deal: Deal::default(),
+            ipcq: options.ipcq,
+        };
+        let known = said.known;
+        let tensors = Vec::new();
+        let mut prepared =
+            Prepared { target, module, kernel, launch, neighborhood, tensors, known };
+        let request = prepared.request();
+        let specialised =
+            request.specialise(&request.first_limits(), &mut self.sink, &mut |_, _| {})?;
+        let extent = prepared.target.spec.extent();
+        prepared.tensors =
+            direct::tensors(&specialised, &prepared.launch, extent, &open, &mut self.sink)?;
+        Ok(prepared)
+    }
+}
+
+/// A launch whose tensors are not placed yet.
+struct Draft {
+    target: Target,
+    module: ir::Module,
+    kernel: FuncId,
+    neighborhood: Neighborhood,
+}
+
+fn kernels(module: &ast::Module) -> impl Iterator<Item = &ast::Function> {
+    module.functions().filter(|function| function.style(module) != ast::FunctionStyle::Host)
+}
+
+/// The names of the parameters that are annotated as known at compile time.
+fn constexprs(module: &ast::Module, kernel: &ast::Function) -> Vec<String> {
+    let is_constexpr = |annotation: ast::ExprId| {
+        if let ast::ExprKind::Attribute { attr, .. } = module.kind(annotation) {
+            return attr.name == "constexpr";
+        }
+        matches!(module.kind(annotation), ast::ExprKind::Name(name) if name == "constexpr")
+    };
+    let annotated = kernel.params.iter().filter(|param| param.annotation.is_some_and(is_constexpr));
+    annotated.map(|param| param.name.name.clone()).collect()
+}
+
+fn chosen_by_name<'m>(module: &'m ast::Module, entry: Option<&str>) -> Option<&'m ast::Function> {
+    let names: Vec<&str> = kernels(module).map(|kernel| kernel.name.name.as_str()).collect();
+    let name = choose_name(&names, entry)?;
+    kernels(module).find(|kernel| kernel.name.name == name)
+}
+
+/// The kernel that is asked for; else the only one, or the one named `kernel`.
+fn choose_name<'n>(names: &[&'n str], entry: Option<&str>) -> Option<&'n str> {
+    let named = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
+    match (entry, names) {
+        (Some(entry), _) => named(entry),
+        (None, [only]) => Some(only),
+        (None, _) => named("kernel"),
+    }
+}
+
+/// What analysis must know: what no launch can pass as a scalar, and constexpr parameters.
+fn constants(scalars: &[(String, Scalar)], constexprs: &[String]) -> Known {
+    let mut known: Known =
+        scalars.iter().filter_map(|(name, value)| constant(name, value)).collect();
+    for (name, value) in scalars.iter().filter(|(name, _)| constexprs.contains(name)) {
+        known.extend(literal(value).map(|literal| (name.clone(), Constant::from(literal))));
+    }
+    known
+}
+
+/// A scalar that no launch can pass, as analysis must know it.
+pub(super) fn constant(name: &str, value: &Scalar) -> Option<(String, Constant)> {
+    let constant = match value {
+        Scalar::Text(text) => Constant::Str(text.clone()),
+        Scalar::None => Constant::None,
+        Scalar::Bool(truth) => Constant::Bool(*truth),
+        Scalar::Int(_) | Scalar::Float(_) => return None,
+    };
+    Some((name.to_owned(), constant))
+}
+
+/// A scalar as a launch passes it; `None` for what only analysis can use.
+pub(super) fn literal(value: &Scalar) -> Option<Literal> {
+    match value {
+        Scalar::Int(number) => Some(Literal::Int(*number)),
+        Scalar::Float(number) => Some(Literal::Float(*number)),
+        Scalar::Bool(truth) => Some(Literal::Int(i64::from(*truth))),
+        Scalar::Text(_) | Scalar::None => None,
+    }
+}
+
+fn no_kernel(names: &[&str], entry: Option<&str>) -> Diagnostic {
+    let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match entry {
+        Some(entry) => {
+            let message = format!("there is no kernel named `{entry}`");
+            let help = nearest_help("kernel", entry, names.iter().copied());
+            let diagnostic = Diagnostic::global(codes::NO_KERNEL, message);
+            let diagnostic = diagnostic.note(match names {
+                [] => String::from("the file has no kernel"),
+                _ => format!("the kernels of the file are {listed}"),
+            });
+            help.into_iter().fold(diagnostic, Diagnostic::help)
+        }
+        None if names.is_empty() => {
+            Diagnostic::global(codes::NO_KERNEL, "the file has no kernel to launch")
+                .note("a kernel's last parameter is `tl`, or it is decorated with `@triton.jit`")
+        }
+        None => Diagnostic::global(codes::NO_KERNEL, "the file has several kernels")
+            .note(format!("they are {listed}"))
+            .help("choose one with `--entry NAME`, or call one of them `kernel`"),
+    }
+}

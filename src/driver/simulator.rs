@@ -1,0 +1,300 @@
+//! The device of host programs: compiles each launch, times it and replays it.
+
+use std::collections::BTreeMap;
+
+use super::compile::{self, Request};
+use super::front::{self, Unit};
+use super::machine::Target;
+use super::outcome::LaunchResult;
+use super::settings::{self, Neighborhood};
+use super::{LaunchOptions, SimOptions};
+use crate::command::Program;
+use crate::commcheck::Verdict;
+use crate::diag::{Diagnostic, Reported, Sink, lowering as codes};
+use crate::host::{
+    Argument, Completion, Device, LaunchRequest, Refusal, Tensor, TensorId, Ticket,
+};
+use crate::ir::{Literal, Module};
+use crate::launch::{AddressMap, Deal, Launch};
+use crate::oplog::{LogSink, MemoryLog, NoLog};
+use crate::replay::{Memory, Origin, Replay};
+use crate::report::Report;
+use crate::sema::Constant;
+use crate::sim;
+use crate::source::SourceMap;
+use crate::topology::{Machine, PeId};
+
+/// Told how far a simulation is: simulated time, events, agents finished of how many.
+pub type Progress<'p> = dyn FnMut(sim::Progress) + 'p;
+
+/// What a simulator is made of.
+pub(super) struct Parts<'s> {
+    /// The files, for messages and reports.
+    pub(super) sources: &'s SourceMap,
+    /// The file whose kernels are launched.
+    pub(super) unit: &'s Unit,
+    /// The machine and the world.
+    pub(super) target: &'s Target,
+    /// Its graph.
+    pub(super) machine: Machine,
+    /// Who is next to whom.
+    pub(super) neighborhood: Neighborhood,
+    /// What launches have in common.
+    pub(super) launch: &'s LaunchOptions,
+    /// What simulations have beside.
+    pub(super) sim: &'s SimOptions,
+    /// Told how far it is.
+    pub(super) progress: &'s mut Progress<'s>,
+}
+
+/// A machine that runs kernels of one file, one launch after the other.
+pub(super) struct Simulator<'s> {
+    parts: Parts<'s>,
+    /// Typed IR by what was known when it was made.
+    modules: Vec<(BTreeMap<String, Constant>, Module)>,
+    tensors: BTreeMap<TensorId, Tensor>,
+    memory: Memory,
+    results: Vec<LaunchResult>,
+    programs: Vec<Program>,
+}
+
+impl<'s> Simulator<'s> {
+    pub(super) fn new(parts: Parts<'s>) -> Simulator<'s> {
+        Simulator {
+            parts,
+            modules: Vec::new(),
+            tensors: BTreeMap::new(),
+            memory: Memory::new(AddressMap::default()),
+            results: Vec::new(),
+            programs: Vec::new(),
+        }
+    }
+
+    /// The memory of the machine.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The memory of the machine, to write as the host does.
+    pub(super) fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// Makes the memory hold these regions; what is in them already stays.
+    pub(super) fn map(&mut self, map: AddressMap) {
+        let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
+        self.memory = memory.remap(map);
+    }
+
+    /// What every launch did, in order.
+    pub(super) fn into_results(self) -> Vec<LaunchResult> {
+        self.results
+    }
+
+    /// Compiles and runs a launch whose tensors are mapped.
+    pub(super) fn run(
+        &mut self,
+        (label, launch): (&str, &Launch),
+        known: &BTreeMap<String, Constant>,
+        sink: &mut Sink,
+    ) -> Result<(), Reported> {
+        let module = self.module(known, sink)?;
+        let Some(kernel) = self.modules[module].1.kernel(&launch.kernel) else {
+            let message = format!("there is no kernel named `{}`", launch.kernel);
+            return Err(sink.error(Diagnostic::global(codes::NO_KERNEL, message)));
+        };
+        let request = Request {
+            module: &self.modules[module].1,
+            kernel,
+            launch,
+            target: self.parts.target,
+            neighbors: self.parts.neighborhood.map(),
+        };
+        let (_, mut program) = request.compile(sink)?;
+        program.memory = self.memory.map().clone();
+        let verdict = match self.parts.launch.skip_check {
+            true => None,
+            false => Some(compile::check(&program, self.parts.sources, sink)?),
+        };
+        self.execute(label, program, verdict, sink)
+    }
+
+    /// The place of the typed IR for what is known.
+    fn module(
+        &mut self,
+        known: &BTreeMap<String, Constant>,
+        sink: &mut Sink,
+    ) -> Result<usize, Reported> {
+        if let Some(index) = self.modules.iter().position(|(other, _)| other == known) {
+            return Ok(index);
+        }
+        let module = front::analyze(self.parts.unit, known.clone(), sink)?;
+        self.modules.push((known.clone(), module));
+        Ok(self.modules.len() - 1)
+    }
+
+    /// Times a program and, with data, replays it.
+    fn execute(
+        &mut self,
+        label: &str,
+        program: Program,
+        verdict: Option<Verdict>,
+        sink: &mut Sink,
+    ) -> Result<(), Reported> {
+        let result = if self.parts.sim.no_explain {
+            let outcome = self.time(&program, &mut NoLog::default(), sink)?;
+            LaunchResult { label: label.into(), verdict, report: None, outcome }
+        } else {
+            let mut log = MemoryLog::default();
+            let outcome = self.time(&program, &mut log, sink)?;
+            let run = crate::report::Run {
+                program: &program,
+                machine: &self.parts.machine,
+                records: &log.records,
+                outcome: &outcome,
+                sources: self.parts.sources,
+            };
+            let report = Some(Report::new(&run));
+            if !self.parts.sim.no_data {
+                self.replay(&program, &log, sink)?;
+            }
+            LaunchResult { label: label.into(), verdict, report, outcome }
+        };
+        self.results.push(result);
+        self.programs.push(program);
+        Ok(())
+    }
+
+    fn time(
+        &mut self,
+        program: &Program,
+        log: &mut impl LogSink,
+        sink: &mut Sink,
+    ) -> Result<sim::Outcome, Reported> {
+        let options = sim::Options::default();
+        let machine = &self.parts.machine;
+        let run = sim::simulate(program, machine, &options, log, self.parts.progress);
+        run.map_err(|failure| sink.error(failure.diagnostic(program, self.parts.sources)))
+    }
+
+    fn replay(&mut self, program: &Program, log: &MemoryLog, sink: &mut Sink) -> Result<(), Reported> {
+        let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
+        let threads = self.parts.sim.threads;
+        let mut replay = Replay::new(program, memory).with_threads(threads);
+        replay.advance(&log.records, sink);
+        self.memory = replay.into_memory();
+        sink.reported().map_or(Ok(()), Err)
+    }
+
+    /// A launch as the compiler takes it, and what must be known to analyse its kernel.
+    fn launch(&self, request: &LaunchRequest) -> (Launch, BTreeMap<String, Constant>) {
+        let mut args: Vec<(String, Literal)> = Vec::new();
+        let mut known = BTreeMap::new();
+        for (name, argument) in &request.args {
+            match argument {
+                Argument::Tensor(tensor) => {
+                    args.push((name.clone(), Literal::Int(tensor.base as i64)));
+                }
+                Argument::Scalar(value) => {
+                    known.extend(settings::constant(name, value));
+                    args.extend(settings::literal(value).map(|literal| (name.clone(), literal)));
+                }
+            }
+        }
+        let launch = Launch {
+            kernel: request.kernel.clone(),
+            args,
+            world: self.parts.target.world,
+            grid: request.grid,
+            deal: Deal::default(),
+            ipcq: self.parts.launch.ipcq,
+        };
+        (launch, known)
+    }
+
+    /// Makes the memory hold every tensor the host has named so far.
+    fn map_tensors(&mut self) {
+        let regions = self.tensors.values().map(Tensor::region).collect();
+        self.map(AddressMap::new(regions));
+    }
+
+    fn know(&mut self, tensor: &Tensor) {
+        if self.tensors.get(&tensor.id) != Some(tensor) {
+            // A new tensor may lie where one that was freed did.
+            let end = |it: &Tensor| it.base + it.bytes();
+            let (base, after) = (tensor.base, end(tensor));
+            self.tensors.retain(|_, old| end(old) <= base || old.base >= after);
+            self.tensors.insert(tensor.id, tensor.clone());
+            self.map_tensors();
+        }
+    }
+}
+
+fn refused(sink: Sink) -> Refusal {
+    Refusal { diagnostics: sink.into_sorted() }
+}
+
+impl Device for Simulator<'_> {
+    fn world_size(&self) -> u32 {
+        self.parts.target.world
+    }
+
+    fn has_data(&self) -> bool {
+        !self.parts.sim.no_data && !self.parts.sim.no_explain
+    }
+
+    fn write(&mut self, tensor: &Tensor, bytes: &[u8]) -> Result<(), Refusal> {
+        self.know(tensor);
+        let written = self.memory.write(None, tensor.base, bytes);
+        written.map_err(|_| unmapped(tensor))
+    }
+
+    fn submit(&mut self, request: LaunchRequest) -> Result<Ticket, Refusal> {
+        for tensor in request.tensors() {
+            self.know(tensor);
+        }
+        let (launch, known) = self.launch(&request);
+        let mut sink = Sink::new();
+        match self.run((&request.label, &launch), &known, &mut sink) {
+            Ok(()) => Ok(Ticket(self.results.len() as u32 - 1)),
+            Err(_) => Err(refused(sink)),
+        }
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal> {
+        let result = self.results.get(ticket.0 as usize);
+        Ok(Completion { time: result.map_or_else(Default::default, |it| it.outcome.time) })
+    }
+
+    fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal> {
+        self.know(tensor);
+        let read = self.memory.read(PeId(rank), tensor.base, tensor.bytes());
+        read.map_err(|_| unmapped(tensor))
+    }
+
+    fn blame(&self, tensor: &Tensor, element: u64, rank: u32, wrong: Diagnostic) -> Diagnostic {
+        let address = tensor.base + element * tensor.dtype.bytes();
+        self.blame_address(address, rank, wrong)
+    }
+}
+
+impl Simulator<'_> {
+    /// Adds what wrote the byte at `address`, as `rank` sees it, to the diagnostic of a wrong value.
+    pub(super) fn blame_address(&self, address: u64, rank: u32, wrong: Diagnostic) -> Diagnostic {
+        match self.memory.origin(PeId(rank), address) {
+            None => wrong.note("nothing has written this element"),
+            Some(Origin::Host) => wrong.note("the host wrote this element; no kernel has"),
+            Some(Origin::Command(writer)) => {
+                let Some(program) = self.programs.last() else { return wrong };
+                let pe = program.agents[writer.agent].pe;
+                let span = program.span(writer.agent, writer.site);
+                wrong.because(span, format!("PE {} wrote it here (command {})", pe.0, writer.seq))
+            }
+        }
+    }
+}
+
+fn unmapped(tensor: &Tensor) -> Refusal {
+    let message = format!("the tensor `{}` is not in the machine's memory", tensor.name);
+    Refusal { diagnostics: vec![compile::bug(message)] }
+}

@@ -1,0 +1,122 @@
+//! What the documents say is true: every kernel and command in them runs, and every `.kb` file that
+//! ships is valid Python.
+
+mod command_line;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use command_line::{Fence, Scratch, fences, kbc, kbc_here, root};
+
+/// Every Markdown page but those of the diagnostics, which `tests/errors.rs` runs.
+fn pages() -> Vec<(String, String)> {
+    let mut paths = vec![root().join("README.md")];
+    paths.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    paths.sort();
+    let name = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
+    paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn kernel_files() -> Vec<PathBuf> {
+    let mut pending = vec![root().join("kernels"), root().join("lib")];
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|ending| ending == "kb") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    assert!(found.len() >= 8, "the project ships kernels");
+    found
+}
+
+/// Fenced kernels: a fence that opens ```` ```kb ````, with the command line after it if it is not
+/// plain `check`. A fence marked `fails` shows a mistake and must be refused.
+#[test]
+fn fenced_kernels_do_what_their_page_says() {
+    let mut wrong = Vec::new();
+    for (page, text) in pages() {
+        for fence in fences(&text).iter().filter(|fence| fence.info.split_whitespace().next() == Some("kb")) {
+            wrong.extend(run_fence(&page, fence));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn run_fence(page: &str, fence: &Fence) -> Option<String> {
+    let scratch = Scratch::new();
+    scratch.write("page.kb", &fence.text);
+    let mut words: Vec<&str> = fence.info.split_whitespace().skip(1).collect();
+    let must_fail = words.first() == Some(&"fails");
+    if must_fail {
+        words.remove(0);
+    }
+    let verb = if words.is_empty() { "check" } else { words.remove(0) };
+    let mut args = vec![verb, "page.kb"];
+    args.extend(words);
+    let ran = kbc(scratch.path(), &args);
+    let as_said = (ran.code == 0) != must_fail;
+    (!as_said).then(|| format!("{page}:{}: `kbc {}` gives {}\n{}{}", fence.line, args.join(" "), ran.code, ran.stderr, ran.stdout))
+}
+
+/// Command lines: the lines of a ```` ```sh ```` fence that begin with `kbc` or with
+/// `cargo run --release --`.
+#[test]
+fn commands_of_the_documents_run() {
+    let mut wrong = Vec::new();
+    for (page, text) in pages() {
+        for fence in fences(&text).iter().filter(|fence| fence.info == "sh") {
+            for line in fence.text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
+                let line = line.strip_prefix("cargo run --release -- ").or_else(|| line.strip_prefix("kbc "));
+                let Some(line) = line else { continue };
+                let ran = kbc_here(line);
+                if ran.code != 0 {
+                    wrong.push(format!("{page}: `kbc {line}` gives {}\n{}", ran.code, ran.stderr));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_shipped_file_checks_without_a_word() {
+    let mut wrong = Vec::new();
+    for path in kernel_files() {
+        let ran = kbc(root(), &["check", path.to_str().unwrap()]);
+        if ran.code != 0 || !ran.stderr.is_empty() {
+            wrong.push(format!("{}: {}{}", path.display(), ran.stderr, ran.stdout));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// CPython reads every shipped file and every fenced kernel that is not about a mistake.
+#[test]
+fn python_parses_every_kernel() {
+    let Some(python) = python() else {
+        eprintln!("python3 is not here: NOT CHECKED that kernels are valid Python");
+        return;
+    };
+    let scratch = Scratch::new();
+    let mut files = kernel_files();
+    for (number, (_, text)) in pages().into_iter().enumerate() {
+        for (index, fence) in fences(&text).into_iter().enumerate() {
+            if fence.info.split_whitespace().next() == Some("kb") && !fence.info.contains("fails") {
+                files.push(scratch.write(&format!("{number}_{index}.kb"), &fence.text));
+            }
+        }
+    }
+    let script = "import ast, sys\nfor name in sys.argv[1:]:\n    ast.parse(open(name, encoding='utf-8').read(), name)\n";
+    let output = Command::new(python).arg("-c").arg(script).args(&files).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn python() -> Option<&'static Path> {
+    let found = Command::new("python3").arg("--version").output().is_ok();
+    found.then_some(Path::new("python3"))
+}
