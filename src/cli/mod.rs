@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod console;
 mod explain;
+mod launch;
 mod progress;
 mod sim;
 mod topo;

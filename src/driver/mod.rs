@@ -24,7 +24,8 @@ pub use emit::{Stage, StreamChoice};
 pub use front::Unit;
 pub use machine::Target;
 pub use options::{LaunchOptions, SimOptions, UsageError, parse_ipcq};
-pub use outcome::{Data, LaunchResult, SimReport};
+pub use outcome::{Cost, Data, LaunchResult, SimReport};
+pub use simulate::{SimError, SimRequest};
 pub use simulator::Progress;
 
 use crate::diag::{Diagnostic, Sink};

@@ -1,6 +1,5 @@
 //! `kbc sim`: a host program, or a kernel by itself, from source to verdict.
 
-use super::definition::{self, Collective, Image, Operands, Wrong};
 use super::direct::MadeTensor;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
@@ -8,11 +7,8 @@ use super::settings::Prepared;
 use super::simulator::{Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Reported, Sink, lowering, runtime as codes};
-use crate::dtype::DType;
-use crate::host::{Distribution, random};
-use crate::launch::Region;
-use crate::script;
-use crate::shape::Shape;
+use crate::replay::data::{Values, generate};
+use crate::replay::verify::{Collective, CollectiveReport, Disagreement, LayoutError};
 use crate::topology::PeId;
 use crate::units::grouped;
 
@@ -53,7 +49,7 @@ impl Session {
         progress: &'s mut Progress<'s>,
     ) -> Result<SimReport, SimError> {
         let definition = match &request.sim.definition {
-            Some(text) => Some(Collective::parse(text).map_err(SimError::Usage)?),
+            Some(text) => Some(collective(text)?),
             None => None,
         };
         let host = request.launch.entry.as_deref().unwrap_or("run");
@@ -75,7 +71,7 @@ impl Session {
         // Mistakes in kernels that the host program never launches are told, too.
         self.analyze(request.unit, known)?;
         let machine = target.spec.build(&mut self.sink)?;
-        let neighborhood = self.neighborhood(request.unit, &target)?;
+        let neighborhood = self.neighborhood(request.unit, &target, (request.launch, &[]))?;
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
@@ -107,7 +103,6 @@ impl Session {
         progress: &'s mut Progress<'s>,
     ) -> Result<SimReport, Reported> {
         let prepared = self.prepare(request.unit, request.launch)?;
-        let known = self.known_constants(request.unit, request.launch)?;
         let machine = prepared.target.spec.build(&mut self.sink)?;
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
@@ -124,7 +119,7 @@ impl Session {
         let has_data = !request.sim.no_data && !request.sim.no_explain;
         let before = if has_data { fill(&mut simulator, &prepared, request.sim.seed) } else { vec![] };
         let label = prepared.launch.kernel.clone();
-        simulator.run((&label, &prepared.launch), &known, sink)?;
+        simulator.run((&label, &prepared.launch), &prepared.known, sink)?;
         let data = match definition {
             _ if !has_data => Data::Skipped,
             None => Data::Unchecked,
@@ -134,11 +129,21 @@ impl Session {
     }
 }
 
+fn collective(text: &str) -> Result<Collective, SimError> {
+    let unknown = || {
+        UsageError(format!(
+            "--check: there is no definition `{text}`; there are all_reduce, reduce and \
+             reduce_scatter (each with :sum, :prod, :max or :min), all_gather, broadcast, all_to_all"
+        ))
+    };
+    Collective::from_name(text).ok_or_else(|| SimError::Usage(unknown()))
+}
+
 /// Fills what the kernel reads with seeded data, and gives the bytes of every tensor.
 fn fill(simulator: &mut Simulator<'_>, prepared: &Prepared, seed: u64) -> Vec<Vec<u8>> {
     let mut contents = Vec::new();
-    for (index, tensor) in prepared.tensors.iter().enumerate() {
-        let bytes = if tensor.is_read { made_data(tensor, seed, index) } else { Vec::new() };
+    for (tensor, seed) in prepared.tensors.iter().zip(seed..) {
+        let bytes = if tensor.is_read { made_data(tensor, seed) } else { Vec::new() };
         if !bytes.is_empty() {
             let written = simulator.memory_mut().write(None, tensor.region.base, &bytes);
             debug_assert!(written.is_ok(), "the region was mapped just before");
@@ -149,16 +154,35 @@ fn fill(simulator: &mut Simulator<'_>, prepared: &Prepared, seed: u64) -> Vec<Ve
 }
 
 /// Seeded data for a tensor: floats from -1 to 1, small integers.
-fn made_data(tensor: &MadeTensor, seed: u64, index: usize) -> Vec<u8> {
-    let elements = tensor.region.bytes / tensor.dtype.bytes();
-    let distribution = if tensor.dtype.is_float() {
-        Distribution::Uniform { low: -1.0, high: 1.0 }
+fn made_data(tensor: &MadeTensor, seed: u64) -> Vec<u8> {
+    let values = if tensor.dtype.is_float() {
+        Values::Uniform { low: -1.0, high: 1.0 }
     } else {
-        Distribution::Uniform { low: 0.0, high: 8.0 }
+        Values::Integers { low: 0, high: 7 }
     };
-    let shape = Shape::new([elements]);
-    let seed = seed.wrapping_add(index as u64);
-    random(distribution, shape, tensor.dtype, seed).into_bytes()
+    generate(tensor.dtype, tensor.region.bytes / tensor.dtype.bytes(), values, seed)
+}
+
+/// The tensor that a collective reads, by its place, and the one that it writes.
+fn operands(tensors: &[MadeTensor]) -> Result<(usize, usize), LayoutError> {
+    match tensors {
+        [only] if only.is_read && only.is_written => Ok((0, 0)),
+        [input, output] if input.is_read && output.is_written => Ok((0, 1)),
+        _ => Err(LayoutError(format!(
+            "a collective has one tensor that is read and written, or one that is read before one \
+             that is written; this launch has {}",
+            tensors.len()
+        ))),
+    }
+}
+
+/// The bytes of each rank's block.
+fn blocks<'b>(tensor: &MadeTensor, bytes: &'b [u8]) -> Vec<&'b [u8]> {
+    let block = |block: &Option<(u64, u64)>| match block {
+        Some((first, end)) => bytes.get(*first as usize..*end as usize).unwrap_or(&[]),
+        None => &[],
+    };
+    tensor.blocks.iter().map(block).collect()
 }
 
 fn verdict(
@@ -167,54 +191,45 @@ fn verdict(
     (prepared, before): (&Prepared, &[Vec<u8>]),
     sink: &mut Sink,
 ) -> Result<Data, Reported> {
-    let compared = Operands::of(&prepared.tensors).and_then(|operands| {
-        let input = prepared.tensors.iter().position(|it| std::ptr::eq(it, operands.input));
-        let bytes = input.and_then(|index| before.get(index)).map_or(&[][..], Vec::as_slice);
-        let region = &operands.output.region;
-        let after = left_in(simulator, region);
-        let images = (
-            &Image { region: &operands.input.region, bytes },
-            &Image { region, bytes: &after },
-        );
-        definition::compare(collective, operands, images).map(|wrong| (operands, wrong))
+    let checked = operands(&prepared.tensors).and_then(|(input, output)| {
+        let (given, left) = (&prepared.tensors[input], &prepared.tensors[output]);
+        let region = &left.region;
+        let after = simulator.memory().read(PeId(0), region.base, region.bytes).unwrap_or_default();
+        let (inputs, outputs) = (blocks(given, &before[input]), blocks(left, &after));
+        Ok((left, collective.check(left.dtype, &inputs, &outputs)?))
     });
-    match compared {
-        Err(why) => {
-            let name = collective.name();
-            let message = format!("the definition `{name}` says nothing of this launch: {}", why.0);
+    match checked {
+        Err(LayoutError(why)) => {
+            let message = format!("`{collective}` says nothing of this launch: {why}");
             Err(sink.error(Diagnostic::global(lowering::NOT_APPLICABLE, message)))
         }
-        Ok((_, None)) => {
-            let what = format!("{} equals its definition on every rank", collective.name());
-            Ok(Data::Verified { what })
+        Ok((_, report)) if report.is_good() => {
+            let elements = grouped(report.elements);
+            Ok(Data::Verified { what: format!("{elements} elements are what `{collective}` gives") })
         }
-        Ok((operands, Some(wrong))) => {
-            let diagnostic = mismatch(collective, operands.output.dtype, &wrong);
-            let address = wrong.address;
-            Err(sink.error(simulator.blame_address(address, wrong.rank, diagnostic)))
+        Ok((tensor, report)) => {
+            let diagnostic = mismatch(collective, tensor, &report);
+            let Some(first) = report.first.first() else { return Err(sink.error(diagnostic)) };
+            let address = address_of(tensor, first.rank, first.place);
+            Err(sink.error(simulator.blame_address(address, first.rank, diagnostic)))
         }
     }
 }
 
-fn left_in(simulator: &Simulator<'_>, region: &Region) -> Vec<u8> {
-    simulator.memory().read(PeId(0), region.base, region.bytes).unwrap_or_default()
+fn address_of(tensor: &MadeTensor, rank: u32, place: u64) -> u64 {
+    let block = tensor.blocks.get(rank as usize).copied().flatten();
+    tensor.region.base + block.map_or(0, |(first, _)| first) + place * tensor.dtype.bytes()
 }
 
-fn mismatch(collective: Collective, dtype: DType, wrong: &Wrong) -> Diagnostic {
-    let message = format!(
-        "element {} of rank {}'s block of `{}` is {}, but {} gives {}",
-        wrong.index,
-        wrong.rank,
-        wrong.tensor,
-        wrong.found,
-        collective.name(),
-        wrong.expected,
-    );
-    Diagnostic::global(codes::DATA_MISMATCH, message)
-        .note(format!(
-            "{} of {} elements are wrong; in {dtype} this one may be away by {:.3e}",
-            grouped(wrong.count),
-            grouped(wrong.of),
-            wrong.tolerance,
+fn mismatch(collective: Collective, tensor: &MadeTensor, report: &CollectiveReport) -> Diagnostic {
+    let name = &tensor.region.name;
+    let (bad, of) = (grouped(report.bad), grouped(report.elements));
+    let message = format!("{bad} of {of} elements of `{name}` are not what `{collective}` gives");
+    let diagnostic = Diagnostic::global(codes::WRONG_RESULT, message);
+    report.first.iter().fold(diagnostic, |diagnostic, wrong| {
+        let Disagreement { rank, place, got, expected, bound } = wrong;
+        diagnostic.note(format!(
+            "rank {rank}, element {place}: got {got}, expected {expected} (give or take {bound:.1e})"
         ))
+    })
 }
