@@ -40,9 +40,15 @@ codes! {
     /// An integer divided by zero while a stream is walked.
     SCALAR_DIVISION_BY_ZERO = "K0536", "scalar-division-by-zero", Error;
     /// A loop that never ends.
-    ENDLESS_LOOP = "K0537", "endless-loop", Error;
+    ENDLESS_LOOP = "K0537", "endless-stream", Error;
     /// An assertion that does not hold on some PE.
     ASSERTION_FAILED = "K0538", "assertion-failed", Error;
     /// A PE with more commands than can be numbered.
     STREAM_TOO_LONG = "K0539", "stream-too-long", Error;
+    /// No kernel to launch, or none of the name that was asked for.
+    NO_KERNEL = "K0540", "no-kernel", Error;
+    /// A parameter that is neither a scalar with a value nor a tensor.
+    NO_VALUE = "K0541", "no-value", Error;
+    /// A definition that says nothing of a launch.
+    NOT_APPLICABLE = "K0542", "definition-not-applicable", Error;
 }

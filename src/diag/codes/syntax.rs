@@ -71,4 +71,6 @@ codes! {
     KIR_FUNCTIONS = "K0164", "kir-functions", Error;
     /// Text IR that stores a value where it cannot be.
     KIR_STORAGE = "K0165", "kir-storage", Error;
+    /// A file that is not text.
+    NOT_UTF8 = "K0170", "not-utf8", Error;
 }
