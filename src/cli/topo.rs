@@ -34,9 +34,9 @@ fn picture(
     };
     let Ok(machine) = spec.build(sink) else { return Ok(None) };
     Ok(Some(match args.what {
-        TopoVerb::Show => show::show(&machine),
+        TopoVerb::Show => show(&spec, &machine),
         TopoVerb::Check => String::new(),
-        TopoVerb::Dot => dot::dot(&machine),
-        TopoVerb::Svg => svg::svg(&machine),
+        TopoVerb::Dot => dot(&machine),
+        TopoVerb::Svg => svg(&spec, &machine),
     }))
 }

@@ -82,16 +82,8 @@ pub(super) fn check(
     sources: &SourceMap,
     sink: &mut Sink,
 ) -> Result<Verdict, Reported> {
-    let report = commcheck::check(program, sources);
-    let mut reported = Ok(report.verdict);
-    for diagnostic in report.diagnostics {
-        if diagnostic.is_error() {
-            reported = Err(sink.error(diagnostic));
-        } else {
-            sink.warning(diagnostic);
-        }
-    }
-    reported
+    let budget = commcheck::DEFAULT_BUDGET;
+    Ok(commcheck::check(program, sources, budget, sink)?.verdict)
 }
 
 /// What is wrong with kbc itself.

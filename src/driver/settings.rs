@@ -1,6 +1,6 @@
 //! From options to a launch: the kernel, its scalars, its tensors, who is next to whom.
 
-use super::compile::Request;
+use super::compile::{self, Request};
 use super::direct::{self, MadeTensor};
 use super::emit::Known;
 use super::machine::Target;
@@ -110,6 +110,13 @@ impl Session {
         Script::new(module, settings)
     }
 
+    /// Reports what went wrong in a host function.
+    pub(super) fn fault(&mut self, fault: script::Fault) -> Reported {
+        let diagnostics = fault.into_diagnostics();
+        let reported = diagnostics.into_iter().map(|it| self.sink.error(it)).last();
+        reported.unwrap_or_else(|| self.sink.error(compile::bug("a host function failed silently")))
+    }
+
     /// The kernel that is launched and the scalars it is given.
     fn said(
         &mut self,
@@ -129,7 +136,7 @@ impl Session {
             unknown.for_each(|it| drop(self.sink.error(it)));
             return Err(reported);
         }
-        let args = script.kernel_args(kernel).map_err(|fault| fault.report(&mut self.sink))?;
+        let args = script.kernel_args(kernel).map_err(|fault| self.fault(fault))?;
         let known = constants(&args.scalars, &constexprs(module, kernel));
         Ok(Said { kernel: kernel.name.name.clone(), args, known })
     }
@@ -192,7 +199,7 @@ impl Session {
         let table = match unit.ast() {
             Some(module) => {
                 let script = self.script(module, target, options);
-                script.neighbors(scalars).map_err(|fault| fault.report(&mut self.sink))?
+                script.neighbors(scalars).map_err(|fault| self.fault(fault))?
             }
             None => None,
         };
