@@ -38,6 +38,12 @@ pub mod commcheck;
 
 pub mod oplog;
 
+pub mod untimed;
+
 pub mod replay;
 
 pub mod script;
+
+pub mod driver;
+
+pub mod cli;

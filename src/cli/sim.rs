@@ -37,7 +37,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
     show(console, &mut session, (args, report), started)
 }
 
-fn mark_of(mark: crate::sim::Progress) -> Mark {
+fn mark_of(mark: crate::untimed::Progress) -> Mark {
     Mark { now: mark.now, events: mark.events, finished: mark.finished }
 }
 
@@ -47,11 +47,14 @@ fn show(
     (args, report): (&SimArgs, Result<SimReport, Reported>),
     started: Stopwatch,
 ) -> Result<(), Failure> {
-    let report = launch::finish(console, session, report)?;
+    let told = launch::finish(console, session, report.as_ref().map(|_| ()).map_err(|it| *it));
+    // Wrong data is told with all that is known of the run.
+    let Ok(report) = report else { return told };
     if let Some(path) = &args.report {
         console.output(&report.text(), Some(path))?;
     }
     let cost = Cost { wall_s: started.seconds(), peak_rss_bytes: peak_rss_bytes() };
     let text = if args.json { format!("{}\n", report.json(cost)) } else { report.text() };
-    Ok(console.output(&text, None)?)
+    console.output(&text, None)?;
+    told
 }

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use super::front::Body;
 use super::settings::Prepared;
 use super::{LaunchOptions, Session, Unit, compile};
-use crate::command::print;
+use crate::command::{Program, print};
 use crate::diag::Reported;
 use crate::ir;
 use crate::syntax;
 use crate::topology::PeId;
+
+/// Commands that a summary counts before it leaves PEs uncounted.
+const SUMMARY_BUDGET: u64 = 20_000_000;
 
 /// A stage that can be printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +126,7 @@ impl Session {
         &mut self,
         unit: &Unit,
         options: &LaunchOptions,
-    ) -> Result<crate::command::Program, Reported> {
+    ) -> Result<Program, Reported> {
         let prepared = self.prepare(unit, options)?;
         self.program(&prepared, options)
     }
@@ -133,7 +136,7 @@ impl Session {
         &mut self,
         prepared: &Prepared,
         options: &LaunchOptions,
-    ) -> Result<crate::command::Program, Reported> {
+    ) -> Result<Program, Reported> {
         let (_, mut program) = prepared.request().compile(&mut self.sink)?;
         program.memory = prepared.memory();
         if options.skip_check {
@@ -147,23 +150,34 @@ impl Session {
         Ok(program)
     }
 
-    fn print_program(
-        &self,
-        program: &crate::command::Program,
-        stage: Stage,
-        StreamChoice(pes): &StreamChoice,
-    ) -> String {
+    fn print_program(&self, program: &Program, stage: Stage, pes: &StreamChoice) -> String {
         match stage {
             Stage::Program => print::program(program, &self.sources),
-            Stage::Stream => {
-                let chosen = if pes.is_empty() { &[0][..] } else { pes };
-                let chosen: Vec<PeId> = chosen.iter().copied().map(PeId).collect();
-                print::streams(program, &chosen, &self.sources)
-            }
+            Stage::Stream => self.streams(program, pes),
             Stage::Tokens | Stage::Ast | Stage::Ir | Stage::IrOpt | Stage::Summary => {
-                print::summary(program)
+                print::summarise(program, SUMMARY_BUDGET).to_string()
             }
         }
+    }
+
+    /// The streams of every lane of the chosen PEs; of PE 0 where none is chosen.
+    fn streams(&self, program: &Program, StreamChoice(pes): &StreamChoice) -> String {
+        let chosen = if pes.is_empty() { &[0][..] } else { pes };
+        let mut text = String::new();
+        for pe in chosen {
+            let agents = program.agents.iter().filter(|(_, agent)| agent.pe == PeId(*pe));
+            let mut found = false;
+            for (agent, _) in agents {
+                found = true;
+                // Writing into memory does not fail.
+                let _ = print::stream(program, agent, &self.sources, &mut text);
+            }
+            if !found {
+                let world = program.agents.len();
+                text.push_str(&format!("pe{pe} runs nothing: the launch has {world} ranks\n"));
+            }
+        }
+        text
     }
 }
 

@@ -2,6 +2,8 @@
 
 /// Every module: its name and its text.
 pub(super) const MODULES: &[(&str, &str)] = &[
+    ("ccl", include_str!("../../lib/ccl.kb")),
+    ("nn", include_str!("../../lib/nn.kb")),
 ];
 
 /// The text of the module `name`.

@@ -2,8 +2,8 @@
 
 use super::machine::Target;
 use crate::commcheck::Verdict;
-use crate::report::Report;
-use crate::sim::Outcome;
+use crate::untimed::Outcome;
+use crate::untimed::report::Report;
 use crate::units::grouped;
 
 /// What became of the data.
@@ -14,6 +14,8 @@ pub enum Data {
         /// What was compared with what.
         what: String,
     },
+    /// It is not what it must be, which has been reported.
+    Mismatch,
     /// It was left out.
     Skipped,
     /// It was computed, and nothing says what it must be.
@@ -25,6 +27,7 @@ impl Data {
     pub const fn verdict(&self) -> &'static str {
         match self {
             Data::Verified { .. } => "verified",
+            Data::Mismatch => "mismatch",
             Data::Skipped => "skipped",
             Data::Unchecked => "unchecked",
         }
@@ -108,6 +111,7 @@ impl SimReport {
     fn data_text(&self) -> String {
         match &self.data {
             Data::Verified { what } => format!("verified: {what}"),
+            Data::Mismatch => String::from("MISMATCH: see the errors"),
             Data::Skipped => String::from("skipped: no data was made or moved"),
             Data::Unchecked => String::from(
                 "unchecked: nothing says what it must be (a `run` in the file, or --check)",

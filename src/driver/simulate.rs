@@ -6,11 +6,15 @@ use super::outcome::{Data, SimReport};
 use super::settings::Prepared;
 use super::simulator::{Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
-use crate::diag::{Diagnostic, Reported, Sink, lowering, runtime as codes};
+use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
 use crate::replay::data::{Values, generate};
 use crate::replay::verify::{Collective, CollectiveReport, Disagreement, LayoutError};
+use crate::script::Verdict;
 use crate::topology::PeId;
 use crate::units::grouped;
+
+/// The host function that a simulation runs.
+const HOST_ENTRY: &str = "run";
 
 /// Why a simulation gave no report.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +56,9 @@ impl Session {
             Some(text) => Some(collective(text)?),
             None => None,
         };
-        let host = request.launch.entry.as_deref().unwrap_or("run");
-        if definition.is_none() && request.unit.host_function(host).is_some() {
-            return Ok(self.run_host(request, host, progress)?);
+        let is_host = request.launch.entry.as_deref().is_none_or(|entry| entry == HOST_ENTRY);
+        if is_host && definition.is_none() && request.unit.host_function(HOST_ENTRY).is_some() {
+            return Ok(self.run_host(request, progress)?);
         }
         Ok(self.run_kernel(request, definition, progress)?)
     }
@@ -62,7 +66,6 @@ impl Session {
     fn run_host<'s>(
         &'s mut self,
         request: SimRequest<'s>,
-        host: &str,
         progress: &'s mut Progress<'s>,
     ) -> Result<SimReport, Reported> {
         let target = self.target(request.launch)?;
@@ -72,6 +75,8 @@ impl Session {
         self.analyze(request.unit, known)?;
         let machine = target.spec.build(&mut self.sink)?;
         let neighborhood = self.neighborhood(request.unit, &target, (request.launch, &[]))?;
+        let module = request.unit.ast().expect("a host function was found in the tree");
+        let script = self.script(module, &target, request.launch);
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
@@ -83,17 +88,23 @@ impl Session {
             sim: request.sim,
             progress,
         });
-        let module = request.unit.ast().expect("a host function was found in the tree");
-        let settings = super::settings::parsed(&request.launch.settings);
-        let call = script::Call { module, function: host, settings: &settings, seed: request.sim.seed };
-        let ran = script::run(&call, &mut simulator, sink)?;
-        let data = match (request.sim.no_data || request.sim.no_explain, ran.checks) {
-            (true, _) => Data::Skipped,
-            (false, 0) => Data::Unchecked,
-            (false, _) => Data::Verified { what: ran.summary },
+        let Some(ran) = script.run(&mut simulator) else {
+            let message = "the host function was found, but did not run";
+            return Err(sink.error(super::compile::bug(message)));
         };
-        let results = simulator.into_results();
-        Ok(SimReport::new(&target, results, data, ran.printed))
+        let verdict = ran.verdict();
+        let reported = ran.diagnostics.into_iter().map(|it| sink.error(it)).last();
+        let data = match (verdict, reported) {
+            (Some(Verdict::Mismatch), _) => Data::Mismatch,
+            (_, Some(reported)) => return Err(reported),
+            (Some(Verdict::Verified), None) => {
+                let checks = if ran.checks == 1 { "check" } else { "checks" };
+                Data::Verified { what: format!("{} {checks} of `run` hold", ran.checks) }
+            }
+            (Some(Verdict::Skipped), None) => Data::Skipped,
+            (Some(Verdict::Unchecked) | None, None) => Data::Unchecked,
+        };
+        Ok(SimReport::new(&target, simulator.into_results(), data, ran.printed))
     }
 
     fn run_kernel<'s>(
@@ -209,9 +220,28 @@ fn verdict(
         }
         Ok((tensor, report)) => {
             let diagnostic = mismatch(collective, tensor, &report);
-            let Some(first) = report.first.first() else { return Err(sink.error(diagnostic)) };
-            let address = address_of(tensor, first.rank, first.place);
-            Err(sink.error(simulator.blame_address(address, first.rank, diagnostic)))
+            sink.error(blamed(diagnostic, simulator, (tensor, &report)));
+            Ok(Data::Mismatch)
+        }
+    }
+}
+
+/// Adds who wrote the first wrong element.
+fn blamed(
+    wrong: Diagnostic,
+    simulator: &Simulator<'_>,
+    (tensor, report): (&MadeTensor, &CollectiveReport),
+) -> Diagnostic {
+    let Some(first) = report.first.first() else { return wrong };
+    let address = address_of(tensor, first.rank, first.place);
+    match simulator.writer_of(address, first.rank) {
+        None => wrong.note("nothing has written the first of them"),
+        Some(writer) if writer.span.is_none() => {
+            wrong.note(format!("{} wrote the first of them", writer.who))
+        }
+        Some(writer) => {
+            let text = format!("{} wrote the first of them here", writer.who);
+            Diagnostic { primary: Some(Label { span: writer.span, text }), ..wrong }
         }
     }
 }

@@ -12,16 +12,16 @@ use crate::command::Program;
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes};
 use crate::host::{
-    Argument, Completion, Device, LaunchRequest, Refusal, Tensor, TensorId, Ticket,
+    Argument, Completion, Device, LaunchRequest, Refusal, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, Launch};
 use crate::oplog::{LogSink, MemoryLog, NoLog};
 use crate::replay::{Memory, Origin, Replay};
-use crate::report::Report;
+use crate::untimed::report::Report;
 use crate::sema::Constant;
-use crate::sim;
-use crate::source::SourceMap;
+use crate::untimed as sim;
+use crate::source::{SourceMap, Span};
 use crate::topology::{Machine, PeId};
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
@@ -147,7 +147,7 @@ impl<'s> Simulator<'s> {
         } else {
             let mut log = MemoryLog::default();
             let outcome = self.time(&program, &mut log, sink)?;
-            let run = crate::report::Run {
+            let run = crate::untimed::report::Run {
                 program: &program,
                 machine: &self.parts.machine,
                 records: &log.records,
@@ -179,9 +179,10 @@ impl<'s> Simulator<'s> {
 
     fn replay(&mut self, program: &Program, log: &MemoryLog, sink: &mut Sink) -> Result<(), Reported> {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
-        let threads = self.parts.sim.threads;
+        let threads = self.parts.sim.threads.unwrap_or_else(cores);
         let mut replay = Replay::new(program, memory).with_threads(threads);
         replay.advance(&log.records, sink);
+        replay.check_races(sink);
         self.memory = replay.into_memory();
         sink.reported().map_or(Ok(()), Err)
     }
@@ -230,6 +231,11 @@ impl<'s> Simulator<'s> {
     }
 }
 
+/// Threads that run at one time on this machine.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
 fn refused(sink: Sink) -> Refusal {
     Refusal { diagnostics: sink.into_sorted() }
 }
@@ -272,25 +278,23 @@ impl Device for Simulator<'_> {
         read.map_err(|_| unmapped(tensor))
     }
 
-    fn blame(&self, tensor: &Tensor, element: u64, rank: u32, wrong: Diagnostic) -> Diagnostic {
-        let address = tensor.base + element * tensor.dtype.bytes();
-        self.blame_address(address, rank, wrong)
+    fn writer(&self, tensor: &Tensor, place: u64, rank: u32) -> Option<Writer> {
+        self.writer_of(tensor.base + place * tensor.dtype.bytes(), rank)
     }
 }
 
 impl Simulator<'_> {
-    /// Adds what wrote the byte at `address`, as `rank` sees it, to the diagnostic of a wrong value.
-    pub(super) fn blame_address(&self, address: u64, rank: u32, wrong: Diagnostic) -> Diagnostic {
-        match self.memory.origin(PeId(rank), address) {
-            None => wrong.note("nothing has written this element"),
-            Some(Origin::Host) => wrong.note("the host wrote this element; no kernel has"),
-            Some(Origin::Command(writer)) => {
-                let Some(program) = self.programs.last() else { return wrong };
-                let pe = program.agents[writer.agent].pe;
-                let span = program.span(writer.agent, writer.site);
-                wrong.because(span, format!("PE {} wrote it here (command {})", pe.0, writer.seq))
-            }
-        }
+    /// Who wrote the byte at `address` last, as `rank` sees it.
+    pub(super) fn writer_of(&self, address: u64, rank: u32) -> Option<Writer> {
+        let Origin::Command(writer) = self.memory.origin(PeId(rank), address)? else {
+            return Some(Writer { who: String::from("the host"), span: Span::NONE });
+        };
+        // Only the last launch's program is at hand: a tensor that it left alone keeps an origin
+        // that says nothing of it.
+        let program = self.programs.last()?;
+        let agent = program.agents.get(writer.agent)?;
+        let site = program.codes[agent.code].sites.get(writer.site)?;
+        Some(Writer { who: agent.pe.to_string(), span: site.span })
     }
 }
 
