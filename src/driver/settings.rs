@@ -130,10 +130,8 @@ impl Session {
             return Err(self.sink.error(no_kernel(&names, entry)));
         };
         let script = self.script(module, target, options);
-        let mut unknown = script.unknown_settings(Some(kernel)).into_iter();
-        if let Some(first) = unknown.next() {
-            let reported = self.sink.error(first);
-            unknown.for_each(|it| drop(self.sink.error(it)));
+        let unknown = script.unknown_settings(Some(kernel)).into_iter();
+        if let Some(reported) = unknown.map(|it| self.sink.error(it)).last() {
             return Err(reported);
         }
         let args = script.kernel_args(kernel).map_err(|fault| self.fault(fault))?;
