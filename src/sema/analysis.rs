@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
-
 use super::builder::Builder;
 use super::calls::Instances;
 use super::errors;
 use super::liveness::Liveness;
+use super::pointers::Pointers;
 use super::program::{FunctionRef, Program, UnitId};
 use super::scope::{Binding, Scope, Slot};
 use super::value::{Constant, Val};
@@ -80,15 +79,6 @@ pub(super) struct Frame<'p> {
     pub(super) pointers: Pointers,
     /// The call that is being analysed, and the frame of its caller.
     pub(super) caller: Option<(Span, Box<Frame<'p>>)>,
-}
-
-/// Which parameters of a `@triton.jit` kernel are pointers, found from how they are used.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Pointers {
-    /// The parameter that an integer was computed from by adding to it.
-    pub(super) roots: FxHashMap<ir::Value, usize>,
-    /// Parameters used as addresses, with what they point at and the text that says so.
-    pub(super) found: BTreeMap<usize, (DType, Span)>,
 }
 
 impl<'p> Analysis<'p> {
@@ -175,6 +165,13 @@ impl<'p> Analysis<'p> {
         }
         let binding = Binding { val, span, constexpr: false };
         self.frame.scope.set(name, Slot::Bound(binding));
+    }
+
+    /// Notes that `val` is an integer, not a pointer.
+    pub(super) fn note_integer(&mut self, val: &Val) {
+        if let Some(value) = val.value() {
+            self.frame.pointers.integer(value);
+        }
     }
 
     /// The type of a value of the current function.

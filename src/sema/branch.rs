@@ -5,7 +5,7 @@ use super::errors::control as errors;
 use super::join::Path;
 use super::logic::Truth;
 use super::names;
-use super::scope::{Binding, Slot};
+use super::scope::{Binding, Changes, Slot};
 use super::stmt::{Flow, always_returns, has_return};
 use super::value::{Spanned, Val};
 use crate::dtype::DType;
@@ -123,10 +123,19 @@ impl<'p> Analysis<'p> {
                 it.side(side, span, false);
                 Val::NONE
             });
-            for name in path.changes.keys() {
-                let binding = Binding { val: Val::Error, span, constexpr: false };
-                self.frame.scope.set(name, Slot::Bound(binding));
-            }
+            self.all_in_error(&path.changes);
+        }
+    }
+
+    /// Binds the names that a path changed to nothing anybody should hear of again.
+    pub(super) fn all_in_error(&mut self, changes: &Changes) {
+        for (name, slot) in changes {
+            let span = match slot {
+                Slot::Bound(binding) => binding.span,
+                Slot::Gone(gone) => gone.bound,
+            };
+            let binding = Binding { val: Val::Error, span, constexpr: false };
+            self.frame.scope.set(name, Slot::Bound(binding));
         }
     }
 
@@ -241,8 +250,9 @@ impl Analysis<'_> {
         let ends = [then, otherwise]
             .map(|path| self.as_dtype(&Spanned { val: path.val.clone(), span: path.span }, dtype));
         let [Some(x), Some(y)] = ends else { return Val::Error };
-        let op = ir::Select { condition, x, y };
-        Val::Value(self.frame.build.scalar(op, dtype, span))
+        let chosen = self.frame.build.scalar(ir::Select { condition, x, y }, dtype, span);
+        self.frame.pointers.derive(chosen, &[x, y]);
+        Val::Value(chosen)
     }
 
     fn scalar_dtype_of_both(&self, x: &Val, y: &Val) -> Option<DType> {

@@ -8,18 +8,18 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::analysis::{Analysis, Frame, Pointers, Style};
+use super::analysis::{Analysis, Frame, Style};
 use super::bind_args::Bound;
 use super::builder::Builder;
 use super::errors::{calls as errors, constexpr};
 use super::liveness::Liveness;
 use super::names;
+use super::pointers::{Pointers, Used};
 use super::program::{FunctionRef, is_constexpr};
 use super::scope::{Binding, Scope, Slot};
 use super::stmt::Flow;
 use super::value::{Namespace, Spanned, Val};
 use crate::arena::Id;
-use crate::dtype::DType;
 use crate::ir::{self, Dim, FuncId, TileType, Type, Value};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, FunctionStyle};
@@ -47,10 +47,10 @@ struct Instance {
     function: Option<FuncId>,
     /// What it returns; its leaves are values of its function.
     returns: Val,
-    /// Extents that it computes and returns first.
-    made_extents: Vec<Value>,
-    /// Parameters used as addresses.
-    pointers: BTreeMap<usize, (DType, Span)>,
+    /// What it returns of them, in the order of its results: first the extents that it computes.
+    results: Vec<Value>,
+    /// What is known of its integers that are pointers.
+    pointers: Pointers,
 }
 
 /// The arguments of a call, made ready for an instance.
@@ -306,14 +306,9 @@ impl<'p> Analysis<'p> {
             let binding = Binding { val, span, constexpr: false };
             self.frame.scope.set(&param.name.name, Slot::Bound(binding));
         }
-        self.note_parameters(&own);
-    }
-
-    /// Any `i64` parameter of a `jit` function may turn out to be a pointer.
-    pub(super) fn note_parameters(&mut self, params: &[Value]) {
-        for (index, value) in params.iter().enumerate() {
+        for (place, value) in own.iter().enumerate() {
             if *self.ty(*value) == Type::I64 && self.frame.style == Style::Jit {
-                self.frame.pointers.roots.insert(*value, index);
+                self.frame.pointers.begin(*value, place);
             }
         }
     }
@@ -321,38 +316,40 @@ impl<'p> Analysis<'p> {
     /// Ends the function of an instance.
     fn finish_instance(&mut self, returns: Val, failed: bool) -> Instance {
         let span = self.frame.build.func.span;
-        let pointers = std::mem::take(&mut self.frame.pointers.found);
+        let pointers = std::mem::take(&mut self.frame.pointers);
         if failed {
-            let made_extents = Vec::new();
-            return Instance { function: None, returns: Val::Error, made_extents, pointers };
+            let results = Vec::new();
+            return Instance { function: None, returns: Val::Error, results, pointers };
         }
-        let leaves = returns.leaves();
-        let made_extents = self.extents_made_here(&leaves);
-        let values: Vec<Value> = made_extents.iter().chain(&leaves).copied().collect();
-        let results = values.iter().map(|value| self.ty(*value).clone()).collect();
-        self.frame.build.func.results = results;
-        self.frame.build.emit(ir::Return { values }, Vec::new(), span);
+        let results = self.results_of(&returns.leaves());
+        let types = results.iter().map(|value| self.ty(*value).clone()).collect();
+        self.frame.build.func.results = types;
+        self.frame.build.emit(ir::Return { values: results.clone() }, Vec::new(), span);
         let index = self.instances.kernels + self.instances.functions.len();
         let empty = Builder::new(ir::Function::new("", false, Span::NONE));
         let build = std::mem::replace(&mut self.frame.build, empty);
         self.instances.functions.push(build.func);
         let function = Some(FuncId::from_index(index));
-        Instance { function, returns, made_extents, pointers }
+        Instance { function, returns, results, pointers }
     }
 
-    /// The extents of returned tiles that are not parameters, each once.
-    fn extents_made_here(&self, leaves: &[Value]) -> Vec<Value> {
+    /// What a function that returns `leaves` gives: the extents of tiles, then the values, each
+    /// once and without parameters, which the caller has.
+    fn results_of(&self, leaves: &[Value]) -> Vec<Value> {
         let func = &self.frame.build.func;
-        let mut made = Vec::new();
-        for dim in leaves.iter().filter_map(|it| func.ty(*it).tile()).flat_map(|it| &it.dims) {
-            if let Dim::Value(value) = dim
-                && func.params.iter().all(|param| param.value != *value)
-                && !made.contains(value)
-            {
-                made.push(*value);
+        let dims = leaves.iter().filter_map(|it| func.ty(*it).tile()).flat_map(|it| &it.dims);
+        let extents = dims.filter_map(|dim| match dim {
+            Dim::Value(value) => Some(*value),
+            Dim::Const(_) => None,
+        });
+        let mut results = Vec::new();
+        for value in extents.chain(leaves.iter().copied()) {
+            let is_param = func.params.iter().any(|param| param.value == value);
+            if !is_param && !results.contains(&value) {
+                results.push(value);
             }
         }
-        made
+        results
     }
 
     /// The call itself, and what it gives to the caller.
@@ -364,12 +361,7 @@ impl<'p> Analysis<'p> {
         span: Span,
     ) -> Val {
         let leaves: Vec<Value> = bound.iter().flat_map(|it| it.val.leaves()).collect();
-        for (param, found) in &instance.pointers {
-            let root = leaves.get(*param).and_then(|it| self.frame.pointers.roots.get(it)).copied();
-            if let Some(root) = root {
-                self.found_pointer(root, found.0, span);
-            }
-        }
+        self.learn_from(&instance.pointers, &leaves);
         let Some(callee) = instance.function else { return Val::Error };
         let own = leaves.into_iter().filter(|it| !passed.extents.contains(it));
         let args: Vec<Value> = passed.extents.iter().copied().chain(own).collect();
@@ -380,13 +372,32 @@ impl<'p> Analysis<'p> {
             params.into_iter().zip(args.iter().copied()).collect();
         let call = self.frame.build.emit(ir::Call { callee, args }, types, span);
         let results = self.frame.build.func.ops[call].results.clone();
-        known.extend(instance.made_extents.iter().copied().zip(results.iter().copied()));
+        known.extend(instance.results.iter().copied().zip(results.iter().copied()));
         for result in &results {
             let ty = translate_type(self.ty(*result), &known);
             self.frame.build.func.values[*result].ty = self.fold_extents(ty);
         }
-        let own = results.into_iter().skip(instance.made_extents.len());
-        instance.returns.with_leaves(&mut own.into_iter())
+        let returned = instance.returns.leaves();
+        let mut own = returned.iter().filter_map(|leaf| known.get(leaf)).copied();
+        instance.returns.with_leaves(&mut own)
+    }
+
+    /// What a helper says of its parameters, it says of the arguments `leaves`.
+    fn learn_from(&mut self, helper: &Pointers, leaves: &[Value]) {
+        let own = &mut self.frame.pointers;
+        for used in &helper.used {
+            let sum = used.candidates.iter().filter_map(|place| leaves.get(*place));
+            let mut candidates: Vec<usize> =
+                sum.flat_map(|leaf| own.roots(*leaf)).copied().collect();
+            candidates.sort_unstable();
+            candidates.dedup();
+            if !candidates.is_empty() {
+                own.used.push(Used { candidates, ..used.clone() });
+            }
+        }
+        for leaf in helper.integers.iter().filter_map(|place| leaves.get(*place)) {
+            own.integer(*leaf);
+        }
     }
 
     /// `ty` with extents that are constants of the current function written as such.

@@ -109,6 +109,8 @@ impl Analysis<'_> {
         [then, otherwise]: &[Path; 2],
         yields: Yields,
     ) -> Vec<Value> {
+        let ends: Vec<[Value; 2]> =
+            yields.then.iter().zip(&yields.otherwise).map(|(x, y)| [*x, *y]).collect();
         for (path, values) in [(then, yields.then), (otherwise, yields.otherwise)] {
             self.frame.build.resume(path.block);
             self.frame.build.emit(ir::Yield { values }, Vec::new(), span);
@@ -116,7 +118,11 @@ impl Analysis<'_> {
         }
         let op = ir::If { condition, then: then.block, otherwise: otherwise.block };
         let id = self.frame.build.emit(op, yields.types, span);
-        self.frame.build.func.ops[id].results.clone()
+        let results = self.frame.build.func.ops[id].results.clone();
+        for (result, ends) in results.iter().zip(ends) {
+            self.frame.pointers.derive(*result, &ends);
+        }
+        results
     }
 
     fn assemble(&mut self, joined: &Joined, results: &[Value], name: &str) -> Val {
@@ -153,6 +159,9 @@ impl Analysis<'_> {
             (Some(Slot::Bound(x)), Some(Slot::Bound(y))) => (x, y),
             (Some(Slot::Gone(gone)), _) | (_, Some(Slot::Gone(gone))) => return Err(gone),
             (Some(Slot::Bound(it)), None) | (None, Some(Slot::Bound(it))) => {
+                if it.val.is_error() {
+                    return Ok((Joined::Keep(Val::Error), it.span));
+                }
                 return Err(Gone { why: Loss::OnePath, bound: it.span, by: span });
             }
             (None, None) => return Err(Gone { why: Loss::OnePath, bound: span, by: span }),

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::analysis::{Analysis, Frame, Style};
 use super::builder::Builder;
 use super::calls::Instances;
-use super::errors::{calls as errors, control};
+use super::errors::{calls as errors, control, pointers::unclear_pointer};
+use super::pointers::Found;
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
 use super::scope::{Binding, Slot};
 use super::value::{Constant, Namespace, Pointer, Val};
@@ -40,11 +41,8 @@ pub(super) fn analyze_kernel<'p>(
         let before = if style == Style::Jit { instances.clone() } else { Instances::default() };
         let mut analysis = Analysis::new(program, constants, std::mem::take(instances), frame);
         analysis.kernel(&pointers);
-        let found = std::mem::take(&mut analysis.frame.pointers.found);
         let known = pointers.len();
-        for (place, pointer) in found {
-            pointers.entry(place).or_insert(pointer);
-        }
+        analysis.find_pointers(&mut pointers);
         if pointers.len() > known {
             *instances = before;
             continue;
@@ -111,9 +109,27 @@ impl Analysis<'_> {
         let dtype = self.param_dtype(param, None);
         let value = self.frame.build.param(&name.name, Type::Scalar(dtype), constexpr, name.span);
         if dtype == DType::I64 && self.frame.style == Style::Jit {
-            self.frame.pointers.roots.insert(value, place);
+            self.frame.pointers.begin(value, place);
         }
         Val::Value(value)
+    }
+
+    /// Adds the parameters that turned out to be pointers; says so where it is not clear.
+    fn find_pointers(&mut self, known: &mut PointerParams) {
+        let found: Vec<Found> = self.frame.pointers.found().collect();
+        let params = &self.program.function(self.frame.at).params;
+        for found in found {
+            match found {
+                Ok((place, dtype, span)) => {
+                    known.entry(place).or_insert((dtype, span));
+                }
+                Err(used) => {
+                    let name = |place: &usize| params.get(*place).map(|it| it.name.name.as_str());
+                    let names: Vec<&str> = used.candidates.iter().filter_map(name).collect();
+                    self.report(unclear_pointer(&names, used.dtype, used.span));
+                }
+            }
+        }
     }
 
     fn pointer_param(&mut self, param: &Param, dtype: DType, because: Span) -> Val {

@@ -93,7 +93,7 @@ impl<'p> Analysis<'p> {
                 self.report(constexpr::unrolls_too_far(count, MAX_UNROLLED, span));
                 break;
             }
-            self.bind_target(target, &Spanned { val: item, span: self.span(target) });
+            self.bind_as_it_is(target, &Spanned { val: item, span: self.span(target) });
             let said = self.sink.diagnostics().len();
             self.block(body, false);
             if self.sink.diagnostics().len() > said {
@@ -108,16 +108,13 @@ impl<'p> Analysis<'p> {
         self.frame.loops.push(span);
         let path = self.path(span, |it| {
             if let Some(target) = target {
-                it.bind_target(target, &Spanned { val: Val::Error, span });
+                it.bind_as_it_is(target, &Spanned { val: Val::Error, span });
             }
             it.block(body, false);
             Val::NONE
         });
         self.frame.loops.pop();
-        for name in path.changes.keys() {
-            let binding = Binding { val: Val::Error, span, constexpr: false };
-            self.frame.scope.set(name, Slot::Bound(binding));
-        }
+        self.all_in_error(&path.changes);
     }
 
     fn for_range(&mut self, target: ExprId, range: &Range, body: &'p [Stmt], span: Span) {
@@ -153,7 +150,7 @@ impl<'p> Analysis<'p> {
         let at = self.span(target);
         let name = if let ExprKind::Name(name) = self.kind(target) { name } else { "i" };
         let index = self.frame.build.argument(Type::I64, name, span);
-        self.bind_target(target, &Spanned { val: Val::Value(index), span: at });
+        self.bind_as_it_is(target, &Spanned { val: Val::Value(index), span: at });
     }
 
     /// `while condition`.
@@ -226,6 +223,9 @@ impl<'p> Analysis<'p> {
                 .map(|ty| self.frame.build.argument(ty, &carried.name, carried.bound))
                 .collect();
             let val = carried.before.with_leaves(&mut own.iter().copied());
+            for (own, before) in own.iter().zip(carried.before.leaves()) {
+                self.frame.pointers.derive(*own, &[before]);
+            }
             arguments.extend(own);
             self.bind(&carried.name, val, carried.bound);
         }
@@ -323,6 +323,10 @@ impl<'p> Analysis<'p> {
         let mut results = results.into_iter();
         for (name, slot) in changes {
             let bound = match slot {
+                Slot::Bound(binding) if binding.val.is_error() => {
+                    self.frame.scope.set(name, slot.clone());
+                    continue;
+                }
                 Slot::Bound(binding) => binding.span,
                 Slot::Gone(gone) => gone.bound,
             };
@@ -331,6 +335,9 @@ impl<'p> Analysis<'p> {
         }
         for carried in &it.carried {
             let val = carried.before.with_leaves(&mut results);
+            for (after, before) in val.leaves().iter().zip(carried.before.leaves()) {
+                self.frame.pointers.derive(*after, &[before]);
+            }
             let val = if it.in_error.contains(&carried.name) { Val::Error } else { val };
             self.bind(&carried.name, val, carried.bound);
         }

@@ -10,6 +10,7 @@
 //!   two paths bound to a name, and [`liveness`] says which names matter.
 //! * [`operands`], [`promote`] and [`shapes`] bring operands together; [`fold`] is Python's
 //!   arithmetic on what the compiler holds.
+//! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers.
 //! * [`builtins`] is the table of `tl`'s functions.
 //! * [`errors`] holds every message.
 //!
@@ -33,6 +34,7 @@ mod loops;
 mod names;
 mod operands;
 mod operators;
+mod pointers;
 mod program;
 mod promote;
 mod scope;

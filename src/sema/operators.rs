@@ -139,17 +139,28 @@ impl Analysis<'_> {
         }
     }
 
-    /// A sum of a parameter and integers may be an address: remembers whose.
+    /// A sum of parameters and integers may be an address; what else is computed with is none.
     fn note_root(&mut self, op: ast::BinaryOp, (left, right): (&Spanned, &Spanned), result: Value) {
-        let root = |it: &Spanned| {
-            it.val.value().and_then(|value| self.frame.pointers.roots.get(&value)).copied()
-        };
-        let root = match (op, root(left), root(right)) {
-            (ast::BinaryOp::Add, Some(root), None) | (ast::BinaryOp::Add, None, Some(root)) => root,
-            (ast::BinaryOp::Sub, Some(root), None) => root,
-            _ => return,
-        };
-        self.frame.pointers.roots.insert(result, root);
+        let operands = [left, right].map(|it| it.val.value().into_iter().collect::<Vec<Value>>());
+        let pointers = &mut self.frame.pointers;
+        match op {
+            ast::BinaryOp::Add => pointers.derive(result, &operands.concat()),
+            ast::BinaryOp::Sub => {
+                pointers.derive(result, &operands[0]);
+                operands[1].iter().for_each(|it| pointers.integer(*it));
+            }
+            ast::BinaryOp::Mul
+            | ast::BinaryOp::Div
+            | ast::BinaryOp::FloorDiv
+            | ast::BinaryOp::Mod
+            | ast::BinaryOp::Pow
+            | ast::BinaryOp::MatMul
+            | ast::BinaryOp::BitAnd
+            | ast::BinaryOp::BitOr
+            | ast::BinaryOp::BitXor
+            | ast::BinaryOp::Shl
+            | ast::BinaryOp::Shr => operands.concat().iter().for_each(|it| pointers.integer(*it)),
+        }
     }
 
     /// `pointer + offset`, `offset + pointer`, `pointer - offset`.
@@ -298,6 +309,8 @@ impl Analysis<'_> {
             let equal = left.val.is_same(&right.val);
             return Val::Const(Constant::Bool(equal == (op == ast::CompareOp::Eq)));
         }
+        self.note_integer(&left.val);
+        self.note_integer(&right.val);
         let what = format!("the operands of `{}`", ir_op.symbol());
         let Some(meeting) = self.meet(&what, &[left, right], Rule::Arithmetic, span) else {
             return Val::Error;

@@ -149,6 +149,7 @@ impl Analysis<'_> {
             }
             return fits.map(Dim::Const);
         }
+        self.note_integer(val);
         match (val.value(), self.scalar(val)) {
             (Some(value), Some(dtype)) if dtype.is_int() => {
                 let value = self.frame.build.cast_scalar(value, DType::I64, span);

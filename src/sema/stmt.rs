@@ -104,8 +104,17 @@ impl<'p> Analysis<'p> {
         }
     }
 
+    /// Binds the target of an assignment. In `jit` kernels a number becomes a scalar there.
+    fn bind_target(&mut self, target: ExprId, value: &Spanned) {
+        if self.frame.style == Style::Jit && value.val.constant().is_some() {
+            let val = self.materialize(&value.val, value.span);
+            return self.bind_as_it_is(target, &Spanned { val, span: value.span });
+        }
+        self.bind_as_it_is(target, value);
+    }
+
     /// Binds the target of an assignment or loop.
-    pub(super) fn bind_target(&mut self, target: ExprId, value: &Spanned) {
+    pub(super) fn bind_as_it_is(&mut self, target: ExprId, value: &Spanned) {
         let span = self.span(target);
         let kind = self.kind(target);
         if let ExprKind::Name(name) = kind {
@@ -121,9 +130,7 @@ impl<'p> Analysis<'p> {
         if self.is_constexpr_name(name, span) {
             return;
         }
-        let plain = self.frame.style == Style::Jit && matches!(value.val, Val::Const(_));
-        let val = if plain { self.materialize(&value.val, value.span) } else { value.val.clone() };
-        self.bind(name, val, span);
+        self.bind(name, value.val.clone(), span);
     }
 
     /// Reports the second binding of a `tl.constexpr` name.
@@ -136,6 +143,13 @@ impl<'p> Analysis<'p> {
     }
 
     fn unpack(&mut self, targets: &'p [ExprId], value: &Spanned, span: Span) {
+        let starred = |it: &&ExprId| matches!(self.kind(**it), ExprKind::Starred(_));
+        if let Some(star) = targets.iter().find(starred) {
+            self.report(habits::target(self.kind(*star), self.span(*star)));
+            let error = Spanned { val: Val::Error, span: value.span };
+            let others = targets.iter().filter(|it| *it != star);
+            return others.for_each(|target| self.bind_as_it_is(*target, &error));
+        }
         let count = value.val.items().map(<[Val]>::len);
         let items = match value.val.items().filter(|items| items.len() == targets.len()) {
             Some(items) => items.to_vec(),

@@ -75,14 +75,10 @@ fn address(
         );
         return None;
     };
-    if it.frame.style == Style::Jit {
-        let root = it.frame.pointers.roots.get(&address).copied();
-        let Some(root) = root else {
-            let found = it.describe(&ptr.val);
-            it.report(pointers::integer_address(&found, ptr.span));
-            return None;
-        };
-        it.found_pointer(root, dtype, said);
+    if it.frame.style == Style::Jit && !it.frame.pointers.address(address, dtype, said) {
+        let found = it.describe(&ptr.val);
+        it.report(pointers::integer_address(&found, ptr.span));
+        return None;
     }
     Some((address, dtype))
 }
@@ -114,11 +110,6 @@ pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
 }
 
 impl Analysis<'_> {
-    /// Notes that a parameter is a pointer to `dtype`.
-    pub(in crate::sema) fn found_pointer(&mut self, param: usize, dtype: DType, span: Span) {
-        self.frame.pointers.found.entry(param).or_insert((dtype, span));
-    }
-
     /// `pointer.dtype.element_ty`.
     pub(in crate::sema) fn element_type(&mut self, pointer: &Spanned, span: Span) -> Val {
         if let Val::Pointer(pointer) = &pointer.val {

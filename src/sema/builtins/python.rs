@@ -40,6 +40,7 @@ fn bounds(it: &mut Analysis<'_>, call: &Call, unroll: bool, stages: u32) -> Val 
     let (lo, hi) = call.some("arg2").map_or((&zero, first), |second| (first, second));
     let step = call.some("step").unwrap_or(&one);
     for arg in [lo, hi, step] {
+        it.note_integer(&arg.val);
         let known = arg.val.constant().and_then(Constant::as_int).is_some();
         if !known && it.scalar(&arg.val).is_none_or(|dtype| !dtype.is_int()) {
             let found = it.describe(&arg.val);

@@ -71,6 +71,18 @@ pub(in crate::sema) fn integer_address(found: &str, span: Span) -> Diagnostic {
     .note("a pointer parameter counts elements: `x_ptr + n` is n elements further")
 }
 
+/// An address of which it is not clear which parameter is the pointer.
+pub(in crate::sema) fn unclear_pointer(names: &[&str], dtype: DType, span: Span) -> Diagnostic {
+    let first = names.first().copied().unwrap_or("x_ptr");
+    Diagnostic::new(
+        diag::types::ELEMENT_TYPE,
+        format!("which of {} is the pointer is not clear", super::quoted_list(names)),
+        span,
+        "this address is their sum",
+    )
+    .help(format!("annotate the pointer: `{first}: \"*{dtype}\"`"))
+}
+
 /// A pointer used for another element type.
 pub(in crate::sema) fn other_element_type(
     wanted: DType,
