@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
-/// The most calls that a diagnostic shows; the innermost ones.
+/// The most places of calls that a diagnostic shows; the innermost ones.
 const MAX_FRAMES: usize = 6;
 
 /// A host function could not go on. At least one diagnostic, all of them errors.
@@ -13,8 +13,17 @@ pub struct Fault(Box<Cause>);
 #[derive(Clone, Debug)]
 struct Cause {
     diagnostics: Vec<Diagnostic>,
-    /// How many calls it has passed through.
-    frames: usize,
+    /// The calls it has passed through, innermost first, each place once.
+    frames: Vec<Frame>,
+}
+
+/// A place where a function was called.
+#[derive(Clone, Debug)]
+struct Frame {
+    function: String,
+    call: Span,
+    /// How often the fault passed through a call there.
+    times: usize,
 }
 
 /// What evaluation gives.
@@ -28,7 +37,7 @@ impl Fault {
 
     /// A fault that several diagnostics explain, the first of them most of all.
     pub(super) fn from_diagnostics(diagnostics: Vec<Diagnostic>) -> Fault {
-        Fault(Box::new(Cause { diagnostics, frames: 0 }))
+        Fault(Box::new(Cause { diagnostics, frames: Vec::new() }))
     }
 
     /// A fault at `span`.
@@ -61,20 +70,27 @@ impl Fault {
 
     /// Says that this happened within `function`, which was called at `call`.
     pub(super) fn within(mut self, function: &str, call: Span) -> Fault {
-        self.0.frames += 1;
-        if self.0.frames > MAX_FRAMES {
-            return self;
+        let frames = &mut self.0.frames;
+        match frames.iter_mut().find(|frame| frame.call == call) {
+            Some(frame) => frame.times += 1,
+            None => frames.push(Frame { function: function.to_owned(), call, times: 1 }),
         }
-        self.because(call, format!("`{function}` called here"))
+        self
     }
 
-    /// What to tell the user; the calls left out are counted in a note.
-    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        let left_out = self.0.frames.saturating_sub(MAX_FRAMES);
+    /// What to tell the user, with the calls that led there.
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        let frames = std::mem::take(&mut self.0.frames);
+        let left_out = frames.len().saturating_sub(MAX_FRAMES);
+        let mut it = self;
+        for Frame { function, call, times } in frames.into_iter().take(MAX_FRAMES) {
+            let often = if times > 1 { format!(", {times} times") } else { String::new() };
+            it = it.because(call, format!("`{function}` called here{often}"));
+        }
         let it = match left_out {
-            0 => self,
-            1 => self.note("one more call around these is not shown"),
-            more => self.note(format!("{more} more calls around these are not shown")),
+            0 => it,
+            1 => it.note("one more call around these is not shown"),
+            more => it.note(format!("{more} more calls around these are not shown")),
         };
         it.0.diagnostics
     }

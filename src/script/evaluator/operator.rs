@@ -51,6 +51,11 @@ impl Evaluator<'_> {
         if let (Value::Unknown(made), _) | (_, Value::Unknown(made)) = (&left, &right) {
             return Ok(Value::Unknown(*made));
         }
+        let divides = matches!(op, BinaryOp::Div | BinaryOp::FloorDiv | BinaryOp::Mod);
+        if divides && left.as_float().is_some() && right.as_float() == Some(0.0) {
+            let message = "division by zero";
+            return Err(Fault::new(hosting::HOST_VALUE, message, spans.1, "this is zero"));
+        }
         if let (Some(left), Some(right)) = (left.as_int(), right.as_int()) {
             return integers(op, left, right, span).and_then(|found| {
                 found.ok_or_else(|| no_operator(op, ("an int", "an int"), spans))
@@ -227,12 +232,8 @@ const fn mirrored(op: CompareOp) -> CompareOp {
     }
 }
 
-/// An operator on integers; `None` where it has no meaning for them.
+/// An operator on integers, which does not divide by zero; `None` where it has no meaning for them.
 fn integers(op: BinaryOp, x: i128, y: i128, span: Span) -> Result<Option<Value>> {
-    let divides = matches!(op, BinaryOp::Div | BinaryOp::FloorDiv | BinaryOp::Mod);
-    if divides && y == 0 {
-        return Err(by_zero(span));
-    }
     let found = match op {
         BinaryOp::Add => x.checked_add(y),
         BinaryOp::Sub => x.checked_sub(y),
@@ -281,12 +282,8 @@ fn shifted_left(x: i128, count: i128) -> Option<i128> {
     if factor > 0 { x.checked_mul(factor) } else { None }
 }
 
-/// An operator on floats; `None` where it has no meaning for them.
+/// An operator on floats, which does not divide by zero; `None` where it has no meaning for them.
 fn floats(op: BinaryOp, x: f64, y: f64, span: Span) -> Result<Option<f64>> {
-    let divides = matches!(op, BinaryOp::Div | BinaryOp::FloorDiv | BinaryOp::Mod);
-    if divides && y == 0.0 {
-        return Err(by_zero(span));
-    }
     Ok(Some(match op {
         BinaryOp::Add => x + y,
         BinaryOp::Sub => x - y,
@@ -312,18 +309,14 @@ fn float_mod(x: f64, y: f64) -> f64 {
 
 fn power(x: f64, y: f64, span: Span) -> Result<f64> {
     if x == 0.0 && y < 0.0 {
-        return Err(by_zero(span));
+        let message = "zero has no negative power";
+        return Err(Fault::new(hosting::HOST_VALUE, message, span, "a negative power"));
     }
     if x < 0.0 && y.fract() != 0.0 {
         let message = format!("{x} ** {y} is not a real number");
         return Err(Fault::new(hosting::HOST_VALUE, message, span, "a fractional power"));
     }
     Ok(libm::pow(x, y))
-}
-
-/// Division by zero at `span`.
-pub(in crate::script) fn by_zero(span: Span) -> Fault {
-    Fault::new(hosting::HOST_VALUE, "division by zero", span, "the right side is zero")
 }
 
 /// An integer too large at `span`.
