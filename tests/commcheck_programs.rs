@@ -8,7 +8,7 @@ use kbc::command::{Program, QueueId};
 use kbc::commcheck::{self, DEFAULT_BUDGET, Report, Verdict};
 use kbc::diag::{ColorChoice, Diagnostic, Reported, Sink, to_text};
 use kbc::dtype::DType;
-use kbc::ir::{Assert, Dim, Function, TileType, Type};
+use kbc::ir::{self, Assert, Dim, Function, TileType, Type};
 use kbc::launch::{Deal, Launch};
 use kbc::ops::{BinaryOp, CompareOp};
 use lowering::{Kernel, compile, f16s, launch, line, ring_all_reduce, sources};
@@ -250,6 +250,38 @@ fn scalar_code_that_fails_is_reported_with_its_pe() {
     let found = fault(&compile(&kernel.end(), &launch(4)));
     assert_eq!(found.code.id, "K0538");
     assert_eq!(found.message, "an assertion does not hold on PE 2 (and 1 other PE): few ranks");
+}
+
+#[test]
+fn a_promise_that_nobody_waits_for_still_takes_its_message() {
+    let promises = |sends: i64| {
+        kernel(|kernel, tile| {
+            let ir::Type::Tile(of) = f16s(64) else { panic!("it is a tile") };
+            kernel.op(ir::RecvAsync { dir: "W".into() }, vec![Type::Future(of)], 40);
+            for _ in 0..sends {
+                kernel.send("E", tile, 41);
+            }
+        })
+    };
+    assert!(check(&compile(&promises(1), &with_slots(1, launch(4)))).is_ok());
+    let found = fault(&compile(&promises(0), &launch(4)));
+    assert_eq!(found.code.id, "K0534");
+    assert_eq!(found.message, "4 messages are asked for from `W` but never sent");
+    let found = fault(&compile(&promises(3), &with_slots(1, launch(4))));
+    assert_eq!(found.code.id, "K0535", "the third finds the second in its slot");
+}
+
+#[test]
+fn an_endless_loop_is_found_once() {
+    let (mut kernel, t_ptr) = Kernel::new();
+    let rank = kernel.rank(3);
+    let left = kernel.forever(rank, 5);
+    let addr = kernel.binary(BinaryOp::Add, t_ptr, left, 6);
+    let tile = kernel.load(t_ptr, &f16s(64), 6);
+    kernel.store(addr, tile, 6);
+    let found = fault(&compile(&kernel.end(), &launch(64)));
+    assert_eq!(found.code.id, "K0537");
+    assert_eq!(found.message, "a loop never ends on PE 0");
 }
 
 #[test]

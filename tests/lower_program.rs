@@ -189,3 +189,11 @@ fn what_a_large_ring_touches_is_found_without_walking_its_rounds() {
     assert!(tensor.is_read && tensor.is_written);
     assert_eq!(other.all, None);
 }
+
+#[test]
+fn a_message_that_no_memory_holds_is_refused() {
+    let (mut kernel, _) = Kernel::new();
+    kernel.recv("W", &f16s(i64::MAX), 5);
+    let sink = lowering::try_compile(&kernel.end(), &launch(4)).expect_err("it is too large");
+    assert_eq!(sink.diagnostics()[0].code.id, "K0527");
+}

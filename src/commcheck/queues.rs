@@ -94,9 +94,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Slots that hold a message.
+    /// Slots that hold a message. One that was given back before its message came holds none.
     pub(super) fn held(&self) -> u64 {
-        self.sent - self.released - self.early.len() as u64
+        self.sent.saturating_sub(self.released).saturating_sub(self.early.len() as u64)
     }
 
     /// Whether the slot of message `token` is free for it.

@@ -12,7 +12,7 @@ use crate::command::{
 const TURN: u32 = 4096;
 
 /// Instructions that may be run for each command of the budget.
-const INSTS_PER_COMMAND: u64 = 16;
+const INSTS_PER_COMMAND: u64 = 8;
 
 /// Messages named by one side only, counted in rows of equal ones, before the check gives up.
 const MAX_ROWS: usize = 4 << 20;
@@ -111,8 +111,8 @@ impl<'a> Run<'a> {
     /// Walks until nobody can go on; false where the budget ended first.
     pub(super) fn run(&mut self) -> bool {
         while let Some(agent) = self.ready.pop_front() {
-            let spent = self.operations > self.budget
-                || self.instructions / INSTS_PER_COMMAND > self.budget
+            let spent = self.operations >= self.budget
+                || self.instructions / INSTS_PER_COMMAND >= self.budget.max(1)
                 || self.rows > MAX_ROWS
                 || self.walkers.is_empty();
             if spent {
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
             let step = match step {
                 Ok(Some(step)) => step,
                 Ok(None) => return self.states[agent.index()] = State::Done,
-                Err(error) => return self.states[agent.index()] = State::Failed(error),
+                Err(error) => return self.fail(agent, error),
             };
             self.operations += 1;
             let outcome = step.command.visit(&mut Act { run: self, agent, site: step.site });
@@ -163,6 +163,14 @@ impl<'a> Run<'a> {
             }
         }
         self.enqueue(agent);
+    }
+
+    fn fail(&mut self, agent: AgentId, error: WalkError) {
+        if matches!(error, WalkError::Endless { .. }) {
+            // Finding that out takes long; the others may be left alone.
+            self.budget = 0;
+        }
+        self.states[agent.index()] = State::Failed(error);
     }
 
     fn enqueue(&mut self, agent: AgentId) {

@@ -144,15 +144,18 @@ pub fn connect(traffic: &Traffic, wiring: &Wiring<'_>, sink: &mut Sink) -> Resul
         directions,
         peers,
         slots: options.slots.unwrap_or(wiring.params.ipcq.slots),
-        slot_bytes: options
-            .slot_bytes
-            .unwrap_or(largest.message.bytes().next_multiple_of(SLOT_ALIGNMENT)),
+        slot_bytes: options.slot_bytes.unwrap_or_else(|| aligned(largest.message.bytes())),
         kind: options.kind.unwrap_or(wiring.params.ipcq.kind),
     };
     check_senders(&comm, traffic, sink)?;
     check_slots(&comm, largest, sink)?;
     check_memory(&comm, wiring, largest, sink)?;
     Ok(comm)
+}
+
+/// A slot for a message of this many bytes; what no memory holds saturates.
+fn aligned(bytes: u64) -> u64 {
+    bytes.checked_next_multiple_of(SLOT_ALIGNMENT).unwrap_or(u64::MAX)
 }
 
 /// Every direction must be one that some rank has. A rank alone in its world has no neighbours,
@@ -355,7 +358,7 @@ fn check_memory(
     let arithmetic = format!(
         "{shared}{} directions x {} slots x {} B = {} B > {} B",
         comm.directions.len(),
-        comm.slots,
+        grouped(u64::from(comm.slots)),
         grouped(comm.slot_bytes),
         grouped(needed),
         grouped(room)

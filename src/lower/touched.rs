@@ -11,6 +11,9 @@ use crate::ir::{DmaDesc, Function};
 use crate::launch::Launch;
 use crate::topology::Extent;
 
+/// Instructions that cost as much of the budget as a transfer.
+const INSTS_PER_TRANSFER: u64 = 16;
+
 /// Bytes from `first` up to `end`, counted from the base of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
@@ -89,6 +92,7 @@ impl Sum<'_> {
     fn walk(&mut self, program: &Program, agent: AgentId) {
         let mut walker = Walker::new(program, agent);
         loop {
+            let before = walker.instructions();
             let step = match walker.next(program) {
                 Ok(Some(step)) if self.budget > 0 => step,
                 Ok(None) => return,
@@ -97,7 +101,8 @@ impl Sum<'_> {
                     return;
                 }
             };
-            self.budget -= 1;
+            let cost = 1 + (walker.instructions() - before) / INSTS_PER_TRANSFER;
+            self.budget = self.budget.saturating_sub(cost);
             if let Command::DmaRead(it) = step.command {
                 self.count(program, agent, (it.base, it.desc), true);
             } else if let Command::DmaWrite(it) = step.command {

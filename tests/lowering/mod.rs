@@ -131,15 +131,32 @@ impl Kernel {
 
     /// `while n > 3: n = n - 3`.
     pub(crate) fn countdown(&mut self, n: Value, at: usize) -> Value {
+        self.count(n, (CompareOp::Gt, 3), (BinaryOp::Sub, 3), at)
+    }
+
+    /// `while n > -1: n = max(n, 0)`, for an `n` that is not negative.
+    pub(crate) fn forever(&mut self, n: Value, at: usize) -> Value {
+        self.count(n, (CompareOp::Gt, -1), (BinaryOp::Maximum, 0), at)
+    }
+
+    /// `while n <test>: n = n <step>`.
+    fn count(
+        &mut self,
+        n: Value,
+        test: (CompareOp, i64),
+        step: (BinaryOp, i64),
+        at: usize,
+    ) -> Value {
+        let ((test_op, limit), (step_op, by)) = (test, step);
         let (test, body) = (self.function.add_block(), self.function.add_block());
         let left = self.function.add_argument(test, Type::I64, Some("n".into()));
         let outer = std::mem::replace(&mut self.block, test);
-        let condition = self.compare(CompareOp::Gt, left, 3, at);
+        let condition = self.compare(test_op, left, limit, at);
         self.op(Condition { condition, values: vec![left] }, vec![], at);
         self.block = body;
         let left = self.function.add_argument(body, Type::I64, Some("n".into()));
-        let three = self.int(3);
-        let next = self.binary(BinaryOp::Sub, left, three, at + 1);
+        let by = self.int(by);
+        let next = self.binary(step_op, left, by, at + 1);
         self.op(Yield { values: vec![next] }, vec![], at + 1);
         self.block = outer;
         self.op(While { inits: vec![n], test, body }, vec![Type::I64], at)[0]

@@ -14,6 +14,9 @@ const MAX_RANGES: usize = 6;
 /// Groups that are listed.
 const MAX_GROUPS: usize = 16;
 
+/// Instructions that cost as much of the budget as a command.
+const INSTS_PER_COMMAND: u64 = 16;
+
 /// The commands of one stream, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Work {
@@ -117,10 +120,14 @@ impl Counting<'_> {
         let mut work = Work { commands: vec![0; Command::NAMES.len()], ..Work::default() };
         let mut walker = Walker::new(self.program, agent);
         // A stream that fails is counted up to there; the communication check says why.
+        let mut before = 0;
         while let Ok(Some(step)) = walker.next(self.program) {
-            self.left = self.left.checked_sub(1)?;
+            let cost = 1 + (walker.instructions() - before) / INSTS_PER_COMMAND;
+            before = walker.instructions();
+            self.left = self.left.checked_sub(cost)?;
             work.add(code, &step.command);
         }
+        self.left = self.left.saturating_sub((walker.instructions() - before) / INSTS_PER_COMMAND);
         Some(work)
     }
 }
