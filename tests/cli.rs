@@ -5,7 +5,8 @@ mod command_line;
 use command_line::{Scratch, kbc, kbc_here};
 
 const RIGHT: &str = "def kernel(x_ptr, n, tl):\n    x = tl.load(x_ptr, shape=(n,), dtype=\"f32\")\n    tl.store(x_ptr, x + x)\n\n\ndef kernel_args(world_size, n=64):\n    return (n,)\n";
-const WRONG: &str = "def kernel(x_ptr, tl):\n    x = tl.laod(x_ptr, shape=(4,), dtype=\"f32\")\n    y = z + 1\n";
+const WRONG: &str =
+    "def kernel(x_ptr, tl):\n    x = tl.laod(x_ptr, shape=(4,), dtype=\"f32\")\n    y = z + 1\n";
 
 fn with_file(text: &str, args: &[&str]) -> command_line::Ran {
     let scratch = Scratch::new();

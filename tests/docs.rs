@@ -40,7 +40,9 @@ fn kernel_files() -> Vec<PathBuf> {
 fn fenced_kernels_do_what_their_page_says() {
     let mut wrong = Vec::new();
     for (page, text) in pages() {
-        for fence in fences(&text).iter().filter(|fence| fence.info.split_whitespace().next() == Some("kb")) {
+        for fence in
+            fences(&text).iter().filter(|fence| fence.info.split_whitespace().next() == Some("kb"))
+        {
             wrong.extend(run_fence(&page, fence));
         }
     }
@@ -60,7 +62,16 @@ fn run_fence(page: &str, fence: &Fence) -> Option<String> {
     args.extend(words);
     let ran = kbc(scratch.path(), &args);
     let as_said = (ran.code == 0) != must_fail;
-    (!as_said).then(|| format!("{page}:{}: `kbc {}` gives {}\n{}{}", fence.line, args.join(" "), ran.code, ran.stderr, ran.stdout))
+    (!as_said).then(|| {
+        format!(
+            "{page}:{}: `kbc {}` gives {}\n{}{}",
+            fence.line,
+            args.join(" "),
+            ran.code,
+            ran.stderr,
+            ran.stdout
+        )
+    })
 }
 
 /// Command lines: the lines of a ```` ```sh ```` fence that begin with `kbc` or with
@@ -70,8 +81,12 @@ fn commands_of_the_documents_run() {
     let mut wrong = Vec::new();
     for (page, text) in pages() {
         for fence in fences(&text).iter().filter(|fence| fence.info == "sh") {
-            for line in fence.text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
-                let line = line.strip_prefix("cargo run --release -- ").or_else(|| line.strip_prefix("kbc "));
+            for line in
+                fence.text.lines().map(|line| line.split('#').next().unwrap_or_default().trim())
+            {
+                let line = line
+                    .strip_prefix("cargo run --release -- ")
+                    .or_else(|| line.strip_prefix("kbc "));
                 let Some(line) = line else { continue };
                 let ran = kbc_here(line);
                 if ran.code != 0 {

@@ -6,8 +6,8 @@ mod command_line;
 use std::collections::BTreeSet;
 use std::fs;
 
-use kbc::diag::{Code, all_codes};
 use command_line::{Fence, Ran, Scratch, fences, kbc, root};
+use kbc::diag::{Code, all_codes};
 
 /// Codes whose pages show no program: what raises them cannot be written down in a file.
 const WITHOUT_PROGRAM: &[&str] = &["K0001"];
@@ -29,7 +29,11 @@ fn every_page_belongs_to_a_code_and_is_titled_by_it() {
     }
     for code in all_codes() {
         let title = format!("# {}: ", code.id);
-        assert!(code.page.starts_with(&title), "the page of {} does not open with `{title}`", code.id);
+        assert!(
+            code.page.starts_with(&title),
+            "the page of {} does not open with `{title}`",
+            code.id
+        );
     }
 }
 
@@ -40,12 +44,17 @@ fn failing_programs_fail_with_their_code_and_mended_ones_pass() {
         let (fails, mended) = (run_section(code, "Fails"), run_section(code, "Mended"));
         match fails {
             Some(ran) if ran.stderr.contains(&format!("[{}]", code.id)) => snapshot(code, &ran),
-            Some(ran) => wrong.push(format!("{}: the failing program says\n{}", code.id, ran.stderr)),
+            Some(ran) => {
+                wrong.push(format!("{}: the failing program says\n{}", code.id, ran.stderr))
+            }
             None => wrong.push(format!("{}: no failing program", code.id)),
         }
         match mended {
             Some(ran) if ran.code == 0 && !ran.stderr.contains(&format!("[{}]", code.id)) => {}
-            Some(ran) => wrong.push(format!("{}: the mended program says\n{}{}", code.id, ran.stderr, ran.stdout)),
+            Some(ran) => wrong.push(format!(
+                "{}: the mended program says\n{}{}",
+                code.id, ran.stderr, ran.stdout
+            )),
             None => wrong.push(format!("{}: no mended program", code.id)),
         }
     }

@@ -23,7 +23,11 @@ fn each_stage_is_as_reviewed() {
         let (launch, stages) = header(&text);
         let mut golden = format!("SOURCE\n\n{text}");
         for stage in &stages {
-            golden.push_str(&format!("\n{}\n\n{}", stage.to_uppercase(), section(file, stage, &launch)));
+            golden.push_str(&format!(
+                "\n{}\n\n{}",
+                stage.to_uppercase(),
+                section(file, stage, &launch)
+            ));
         }
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, snapshot_path => &dir }, {
             insta::assert_snapshot!(file, golden);

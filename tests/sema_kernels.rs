@@ -224,6 +224,23 @@ def kernel(ptr, n, tl):
     assert_eq!(found.codes(), ["K0201"], "{}", found.text());
 }
 
+#[test]
+fn a_helper_does_not_receive_into_its_callers_tile() {
+    let found = compile(
+        r#"
+def step(buffer: "tl.tensor", tl):
+    tl.recv(dir="W", dst=buffer)
+
+
+def kernel(ptr, n, tl):
+    buffer = tl.zeros((n,), "f16")
+    step(buffer, tl)
+    tl.store(ptr, buffer)
+"#,
+    );
+    assert_eq!(found.codes(), ["K0332"], "{}", found.text());
+}
+
 /// A `@triton.jit` kernel with this body and the parameters `x`, `y` and `n`.
 fn jit(body: &str) -> String {
     let mut text = String::from(

@@ -21,8 +21,12 @@ fn every_case_says_what_its_markers_say() {
         if !stage.is_dir() || stage.ends_with("codes") {
             continue;
         }
-        let mut cases: Vec<_> = fs::read_dir(&stage).unwrap().map(|case| case.unwrap().path()).collect();
-        cases.retain(|path| path.extension().is_some_and(|ending| ending == "kb" || ending == "yaml" || ending == "kir"));
+        let mut cases: Vec<_> =
+            fs::read_dir(&stage).unwrap().map(|case| case.unwrap().path()).collect();
+        cases.retain(|path| {
+            path.extension()
+                .is_some_and(|ending| ending == "kb" || ending == "yaml" || ending == "kir")
+        });
         cases.sort();
         for case in cases {
             wrong.extend(check(&case));
@@ -37,7 +41,8 @@ fn check(case: &Path) -> Option<String> {
     let text = fs::read_to_string(case).unwrap();
     let header = text.lines().next().unwrap_or_default();
     let line = header.strip_prefix("# kbc: ").unwrap_or_else(|| panic!("{file}: no `# kbc:` line"));
-    let args: Vec<String> = line.split_whitespace().map(|word| word.replace("FILE", file)).collect();
+    let args: Vec<String> =
+        line.split_whitespace().map(|word| word.replace("FILE", file)).collect();
     let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
     let human = kbc(dir, &args);
     args.extend(["--error-format", "json"]);
@@ -55,7 +60,8 @@ fn places(json: &str, file: &str) -> Vec<(u64, String)> {
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter_map(|it| {
-            let label = it["labels"].as_array()?.iter().find(|label| label["primary"] == true)?.clone();
+            let label =
+                it["labels"].as_array()?.iter().find(|label| label["primary"] == true)?.clone();
             (label["file"] == file).then_some(())?;
             Some((label["line"].as_u64()?, String::from(it["code"].as_str()?)))
         })
@@ -68,7 +74,8 @@ fn markers(text: &str) -> Vec<(u64, String)> {
     let mut expected = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let Some((_, marks)) = line.split_once("#~") else { continue };
-        expected.extend(marks.split_whitespace().map(|code| (number as u64 + 1, String::from(code))));
+        expected
+            .extend(marks.split_whitespace().map(|code| (number as u64 + 1, String::from(code))));
     }
     expected.sort();
     expected

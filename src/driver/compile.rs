@@ -64,8 +64,7 @@ impl Request<'_> {
             // The same passes again, now to say what does not fit beside the slots.
             self.specialise(&limits, sink, &mut |_, _| {})?;
         }
-        let program =
-            lower::lower(&function, self.launch, self.target.spec.extent(), comm, sink)?;
+        let program = lower::lower(&function, self.launch, self.target.spec.extent(), comm, sink)?;
         Ok((function, program))
     }
 }

@@ -68,12 +68,7 @@ pub(super) fn tensors(
     missing.map(|()| made)
 }
 
-fn make(
-    name: &str,
-    base: u64,
-    all: Reach,
-    (tensor, dtype): (&TouchedTensor, DType),
-) -> MadeTensor {
+fn make(name: &str, base: u64, all: Reach, (tensor, dtype): (&TouchedTensor, DType)) -> MadeTensor {
     let clamp = |at: i128| u64::try_from(at).unwrap_or(0);
     let start = clamp(i128::from(base) + all.first);
     let bytes = clamp(all.end - all.first);

@@ -76,8 +76,8 @@ impl Session {
         let file = self.sources.add(name, readable);
         let message = format!("the file is not UTF-8 text: byte {at} begins no character");
         let span = Span::new(file, at, at + '\u{fffd}'.len_utf8());
-        let diagnostic = Diagnostic::new(codes::NOT_UTF8, message, span, "here")
-            .help("save the file in UTF-8");
+        let diagnostic =
+            Diagnostic::new(codes::NOT_UTF8, message, span, "here").help("save the file in UTF-8");
         self.sink.error(diagnostic)
     }
 

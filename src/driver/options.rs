@@ -67,7 +67,10 @@ pub fn parse_ipcq(text: &str) -> Result<IpcqOptions, UsageError> {
     Ok(options)
 }
 
-fn positive<T: std::str::FromStr + PartialOrd + From<u8>>(key: &str, text: &str) -> Result<T, UsageError> {
+fn positive<T: std::str::FromStr + PartialOrd + From<u8>>(
+    key: &str,
+    text: &str,
+) -> Result<T, UsageError> {
     let value: Option<T> = text.parse().ok();
     let wrong = || UsageError(format!("--ipcq: {key} is a positive number, not `{text}`"));
     value.filter(|value| *value >= T::from(1)).ok_or_else(wrong)

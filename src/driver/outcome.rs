@@ -2,9 +2,9 @@
 
 use super::machine::Target;
 use crate::commcheck::Verdict;
+use crate::units::grouped;
 use crate::untimed::Outcome;
 use crate::untimed::report::Report;
-use crate::units::grouped;
 
 /// What became of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]

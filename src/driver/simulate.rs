@@ -128,7 +128,8 @@ impl Session {
         });
         simulator.map(prepared.memory());
         let has_data = !request.sim.no_data && !request.sim.no_explain;
-        let before = if has_data { fill(&mut simulator, &prepared, request.sim.seed) } else { vec![] };
+        let before =
+            if has_data { fill(&mut simulator, &prepared, request.sim.seed) } else { vec![] };
         let label = prepared.launch.kernel.clone();
         simulator.run((&label, &prepared.launch), &prepared.known, sink)?;
         let data = match definition {
@@ -216,7 +217,9 @@ fn verdict(
         }
         Ok((_, report)) if report.is_good() => {
             let elements = grouped(report.elements);
-            Ok(Data::Verified { what: format!("{elements} elements are what `{collective}` gives") })
+            Ok(Data::Verified {
+                what: format!("{elements} elements are what `{collective}` gives"),
+            })
         }
         Ok((tensor, report)) => {
             let diagnostic = mismatch(collective, tensor, &report);

@@ -18,11 +18,11 @@ use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, Launch};
 use crate::oplog::{LogSink, MemoryLog, NoLog};
 use crate::replay::{Memory, Origin, Replay};
-use crate::untimed::report::Report;
 use crate::sema::Constant;
-use crate::untimed as sim;
 use crate::source::{SourceMap, Span};
 use crate::topology::{Machine, PeId};
+use crate::untimed as sim;
+use crate::untimed::report::Report;
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
 pub type Progress<'p> = dyn FnMut(sim::Progress) + 'p;
@@ -177,7 +177,12 @@ impl<'s> Simulator<'s> {
         run.map_err(|failure| sink.error(failure.diagnostic(program, self.parts.sources)))
     }
 
-    fn replay(&mut self, program: &Program, log: &MemoryLog, sink: &mut Sink) -> Result<(), Reported> {
+    fn replay(
+        &mut self,
+        program: &Program,
+        log: &MemoryLog,
+        sink: &mut Sink,
+    ) -> Result<(), Reported> {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
         let threads = self.parts.sim.threads.unwrap_or_else(cores);
         let mut replay = Replay::new(program, memory).with_threads(threads);

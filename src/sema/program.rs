@@ -255,6 +255,9 @@ impl<'p> Program<'p> {
         if let Namespace::Library(unit) = namespace {
             return self.units[unit].globals.get(name).map(|it| it.kind.clone());
         }
+        if namespace == Namespace::Tl && matches!(name, "tensor" | "dtype") {
+            return Some(GlobalKind::HostOnly);
+        }
         member_of_triton(namespace, name).map(GlobalKind::Val)
     }
 

@@ -76,6 +76,9 @@ fn recv_into(it: &mut Analysis<'_>, call: &Call, dst: &Spanned) -> Val {
     let Some(ExprKind::Name(name)) = call.expr("dst").map(|expr| it.kind(expr)) else {
         return it.report(errors::dst_is_no_name(dst.span));
     };
+    if !it.frame.is_kernel && it.frame.build.func.params.iter().any(|param| param.value == buffer) {
+        return it.report(errors::dst_of_the_caller(name, dst.span));
+    }
     if let Some(other) = other_name(it, buffer, name) {
         let (other, bound) = other;
         return it.report(errors::dst_has_two_names(name, &other, dst.span, bound));

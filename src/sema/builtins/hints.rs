@@ -1,4 +1,4 @@
-//! Hints to Triton's optimiser, which mean nothing here.
+//! What Triton's compiler is told and kbc finds out itself.
 
 use super::Call;
 use crate::sema::analysis::Analysis;
@@ -7,6 +7,11 @@ use crate::sema::value::Val;
 /// `tl.assume(cond)`.
 pub(super) fn assume(_: &mut Analysis<'_>, _: &Call) -> Val {
     Val::NONE
+}
+
+/// `tl.constexpr(value)`: the value.
+pub(super) fn constexpr(_: &mut Analysis<'_>, call: &Call) -> Val {
+    call.arg("value").val.clone()
 }
 
 /// `tl.multiple_of(x, n)`: `x`.

@@ -125,6 +125,8 @@ const TL: &[Row] = rows! {
     "static_assert", "cond, msg=''", checks::static_assert;
     /// Refuses to run unless a condition holds.
     "device_assert", "cond, msg='', mask=None", checks::device_assert;
+    /// A value of the compile time.
+    "constexpr", "value", hints::constexpr;
     /// A hint that a condition holds.
     "assume", "cond", hints::assume;
     /// A hint that values are multiples of a number.

@@ -37,6 +37,17 @@ pub(in crate::sema) fn dst_is_no_name(span: Span) -> Diagnostic {
     .help("name the tile first: `buffer = …`, then `dst=buffer`")
 }
 
+/// A `dst` that the caller passed, whose own name would not notice.
+pub(in crate::sema) fn dst_of_the_caller(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::RECV_DST,
+        format!("`{name}` is a tile of the caller, and receiving into it would change it there"),
+        span,
+        "a parameter of this function",
+    )
+    .help("receive a new tile and return it: `return tl.recv(dir=…, shape=…, dtype=…)`")
+}
+
 /// A `dst` whose buffer another name still reads.
 pub(in crate::sema) fn dst_has_two_names(
     name: &str,
