@@ -12,7 +12,7 @@ use kbc::host::Scalar;
 use kbc::ir::{Bindings, Literal};
 use kbc::launch::{Deal, IpcqOptions, Launch, NeighborMap};
 use kbc::lower::{self, Wiring};
-use kbc::script::{Script, Settings};
+use kbc::script::{KernelArguments, Script, Settings};
 use kbc::sema::{self, Constant, Input};
 use kbc::source::SourceMap;
 use kbc::syntax;
@@ -87,22 +87,7 @@ fn program(job: &Job<'_>, sources: &mut SourceMap, sink: &mut Sink) -> Result<Pr
     };
     let script = Script::new(&main, settings);
     let args = script.kernel_args(kernel).expect("the arguments are good");
-    let mut constants = BTreeMap::new();
-    let mut params = BTreeMap::new();
-    for (index, name) in args.pointers.iter().enumerate() {
-        params.insert(name.clone(), Literal::Int((1 << 32) + ((index as i64) << 36)));
-    }
-    for (name, value) in &args.scalars {
-        match value {
-            Scalar::Int(value) => drop(params.insert(name.clone(), Literal::Int(*value))),
-            Scalar::Float(value) => drop(params.insert(name.clone(), Literal::Float(*value))),
-            Scalar::Bool(value) => {
-                params.insert(name.clone(), Literal::Int(i64::from(*value)));
-            }
-            Scalar::Text(text) => drop(constants.insert(name.clone(), Constant::Str(text.clone()))),
-            Scalar::None => drop(constants.insert(name.clone(), Constant::None)),
-        }
-    }
+    let (constants, params) = arguments(&args);
     let module = sema::analyze(&Input { constants, ..Input::of(&main) }, sink)?;
     let launch = Launch {
         kernel: "kernel".into(),
@@ -125,6 +110,28 @@ fn program(job: &Job<'_>, sources: &mut SourceMap, sink: &mut Sink) -> Result<Pr
     let wiring = Wiring { launch: &launch, extent, params: spec.params(), neighbors };
     let comm = lower::connect(&lower::traffic(&function), &wiring, sink)?;
     lower::lower(&function, &launch, extent, comm, sink)
+}
+
+/// What analysis must know of a kernel's arguments, and what the launch passes; tensors lie far
+/// apart.
+fn arguments(args: &KernelArguments) -> (BTreeMap<String, Constant>, BTreeMap<String, Literal>) {
+    let mut constants = BTreeMap::new();
+    let mut params = BTreeMap::new();
+    for (index, name) in args.pointers.iter().enumerate() {
+        params.insert(name.clone(), Literal::Int((1 << 32) + ((index as i64) << 36)));
+    }
+    for (name, value) in &args.scalars {
+        match value {
+            Scalar::Int(value) => drop(params.insert(name.clone(), Literal::Int(*value))),
+            Scalar::Float(value) => drop(params.insert(name.clone(), Literal::Float(*value))),
+            Scalar::Bool(value) => {
+                params.insert(name.clone(), Literal::Int(i64::from(*value)));
+            }
+            Scalar::Text(text) => drop(constants.insert(name.clone(), Constant::Str(text.clone()))),
+            Scalar::None => drop(constants.insert(name.clone(), Constant::None)),
+        }
+    }
+    (constants, params)
 }
 
 fn shipped(name: &str, world: u32) -> Outcome {
