@@ -272,3 +272,25 @@ fn pointers_are_found_by_their_use() {
     let unclear = compile(&jit("tl.store(x + n, tl.zeros((8,), tl.float32))"));
     assert_eq!(unclear.codes(), ["K0321"], "{}", unclear.text());
 }
+
+/// The IR of a kernel that stores at `ptr` plus an expression.
+fn offset(expr: &str) -> String {
+    let text =
+        format!("def k(ptr, n, m, tl):\n    tl.store(ptr + ({expr}), tl.zeros((8,), 'f16'))\n");
+    compile(&text).ir()
+}
+
+#[test]
+fn and_or_give_what_python_gives() {
+    // Truth values are joined; numbers give the operand that decides.
+    assert!(offset("n > 2 and m > 3").contains("bit_and"));
+    let ir = offset("n or 4");
+    assert!(ir.contains("= ne %n") && ir.contains("select %1, %n, %2 "), "{ir}");
+    let ir = offset("n and 4");
+    assert!(ir.contains("select %1, %2, %n "), "{ir}");
+    assert!(offset("0 or n").contains("add %ptr, %n "), "{}", offset("0 or n"));
+    // What might divide by zero is not computed where Python would not.
+    assert!(offset("n != 0 and m // n > 2").contains("if "));
+    assert!(offset("m // n if n else 0").contains("if "));
+    assert!(offset("m // 2 if n else 0").contains("select "));
+}

@@ -202,13 +202,29 @@ impl Builder {
         }
     }
 
-    /// Whether every op of `block` computes scalars and does nothing else.
+    /// Whether every op of `block` computes scalars, does nothing else and cannot fail, so that
+    /// it may as well run where its result is not needed.
     pub(super) fn is_scalar_only(&self, block: BlockId) -> bool {
         self.func.blocks[block].ops.iter().all(|id| {
             let data = &self.func.ops[*id];
             let scalar = |value: &Value| matches!(self.func.ty(*value), Type::Scalar(_));
-            data.op.effect() == ir::Effect::Pure && data.results.iter().all(scalar)
+            data.op.effect() == ir::Effect::Pure
+                && data.results.iter().all(scalar)
+                && !self.may_fail(&data.op)
         })
+    }
+
+    /// Whether an op without effect is an error for some operands: a division by zero, extents
+    /// that do not agree.
+    fn may_fail(&self, op: &ir::Op) -> bool {
+        let ir::Op::Binary(ir::Binary { op, y, .. }) = op else {
+            return matches!(op, ir::Op::Extent(_));
+        };
+        let divides = matches!(
+            op,
+            BinaryOp::IntDiv | BinaryOp::FloorDiv | BinaryOp::Rem | BinaryOp::FloorMod
+        );
+        divides && self.func.literal(*y).is_none_or(|divisor| divisor.as_int() == Some(0))
     }
 
     /// Moves the ops of `block`, which nothing owns, to the end of the current block.

@@ -1,10 +1,12 @@
 //! Conditions: what decides a branch, and `and`, `or`, `not`.
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, Style};
 use super::errors::control as errors;
+use super::operands::Meeting;
+use super::promote::Rule;
 use super::value::{Constant, Spanned, Val};
 use crate::dtype::DType;
-use crate::ir::{Literal, Type, Value};
+use crate::ir::{self, Literal, Type, Value};
 use crate::ops::{BinaryOp, CompareOp, UnaryOp};
 use crate::source::Span;
 use crate::syntax::ast::{BoolOp, ExprId};
@@ -85,32 +87,91 @@ impl Analysis<'_> {
         }
     }
 
-    /// `a and b and …`, `a or b or …`: the first operand that decides ends it, where the compiler
-    /// knows it.
+    /// `a and b and …`, `a or b or …`: an operand is looked at only where those before it leave
+    /// the result open.
     pub(super) fn bool_op(&mut self, op: BoolOp, operands: &[ExprId], span: Span) -> Val {
-        let name = if op == BoolOp::And { "and" } else { "or" };
-        let what = format!("an operand of `{name}`");
-        let decisive = op == BoolOp::Or;
-        let mut result = Val::Const(Constant::Bool(!decisive));
-        let mut so_far: Option<Value> = None;
-        for operand in operands {
-            let operand = self.spanned(*operand);
-            match self.truth(&what, &operand) {
-                Truth::Error => return Val::Error,
-                Truth::Known(known) if known == decisive && so_far.is_none() => return operand.val,
-                Truth::Known(known) if known == decisive => {
-                    return Val::Const(Constant::Bool(decisive));
-                }
-                Truth::Known(_) => result = operand.val,
-                Truth::Launch(value) => so_far = Some(self.both(op, so_far, value, span)),
-            }
+        let Some((first, rest)) = operands.split_first() else { return Val::Error };
+        let mut result = self.spanned(*first);
+        for operand in rest {
+            let val = self.and_or(op, &result, *operand);
+            result = Spanned { val, span };
         }
-        so_far.map_or(result, Val::Value)
+        if self.may_decide(op, &result) { result.val } else { Val::Error }
     }
 
-    fn both(&mut self, op: BoolOp, so_far: Option<Value>, value: Value, span: Span) -> Value {
-        let Some(so_far) = so_far else { return value };
-        let op = if op == BoolOp::And { BinaryOp::BitAnd } else { BinaryOp::BitOr };
-        self.frame.build.binary_scalar(op, so_far, value, span)
+    /// Whether an operand is one that `and` and `or` take; says so if not.
+    fn may_decide(&mut self, op: BoolOp, operand: &Spanned) -> bool {
+        let known = operand.val.constant().is_some() || operand.val.items().is_some();
+        known
+            || self.scalar(&operand.val).is_some()
+            || self.truth(&operand_of(op), operand) != Truth::Error
     }
+
+    /// `left op right`.
+    fn and_or(&mut self, op: BoolOp, left: &Spanned, right: ExprId) -> Val {
+        let decisive = op == BoolOp::Or;
+        let condition = match self.truth(&operand_of(op), left) {
+            Truth::Error => return Val::Error,
+            Truth::Known(known) if known == decisive => return left.val.clone(),
+            Truth::Known(_) => return self.expr(right),
+            Truth::Launch(condition) => condition,
+        };
+        let span = self.span(right);
+        let otherwise = self.path(span, |it| it.expr(right));
+        if self.frame.build.is_scalar_only(otherwise.block) {
+            self.frame.build.splice(otherwise.block);
+            let right = Spanned { val: otherwise.val, span };
+            return self.and_or_of_scalars(op, condition, left, &right);
+        }
+        let decided = self.path(left.span, |_| left.val.clone());
+        let paths = if decisive { [decided, otherwise] } else { [otherwise, decided] };
+        self.join(condition, span, &paths, &|_, _| true)
+    }
+
+    /// Truth values are joined bit by bit. In `tl` kernels a number gives the operand that
+    /// decides, as in Python; in `jit` kernels its truth, as in Triton.
+    fn and_or_of_scalars(
+        &mut self,
+        op: BoolOp,
+        condition: Value,
+        left: &Spanned,
+        right: &Spanned,
+    ) -> Val {
+        if !self.may_decide(op, right) {
+            return Val::Error;
+        }
+        let logical = [left, right].iter().all(|it| self.is_truth(&it.val));
+        if logical || self.frame.style == Style::Jit {
+            let Some(bits) = self.truth_bits(op, right) else { return Val::Error };
+            let op = if op == BoolOp::And { BinaryOp::BitAnd } else { BinaryOp::BitOr };
+            return Val::Value(self.frame.build.binary_scalar(op, condition, bits, right.span));
+        }
+        let what = operand_of(op);
+        let met = self.meet(&what, &[left, right], Rule::Arithmetic, right.span);
+        let Some(Meeting { values, dtype, .. }) = met else { return Val::Error };
+        let [x, y] = values.as_slice() else { return Val::Error };
+        let (x, y) = if op == BoolOp::Or { (*x, *y) } else { (*y, *x) };
+        let chosen = ir::Select { condition, x, y };
+        Val::Value(self.frame.build.scalar(chosen, dtype, right.span))
+    }
+
+    /// The truth of an operand as an `i1` scalar.
+    fn truth_bits(&mut self, op: BoolOp, operand: &Spanned) -> Option<Value> {
+        match self.truth(&operand_of(op), operand) {
+            Truth::Error => None,
+            Truth::Launch(value) => Some(value),
+            Truth::Known(known) => {
+                let bit = Literal::Int(i64::from(known));
+                Some(self.frame.build.constant(bit, DType::I1, operand.span))
+            }
+        }
+    }
+
+    fn is_truth(&self, val: &Val) -> bool {
+        matches!(val, Val::Const(Constant::Bool(_))) || self.scalar(val) == Some(DType::I1)
+    }
+}
+
+fn operand_of(op: BoolOp) -> String {
+    format!("an operand of `{}`", if op == BoolOp::And { "and" } else { "or" })
 }

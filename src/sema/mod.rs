@@ -91,5 +91,8 @@ pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reporte
     if let Some(reported) = sink.reported() {
         return Err(reported);
     }
-    Ok(ir::Module { functions: functions.into_iter().chain(instances.functions).collect() })
+    let functions = functions.into_iter().chain(instances.functions).collect();
+    let module = ir::Module { functions };
+    let broken = ir::verify::verify(&module);
+    broken.first().map_or(Ok(module), |first| Err(sink.error(first.as_bug("`sema`"))))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use kbc::diag::{ColorChoice, Diagnostic, Sink, to_text};
+use kbc::diag::{ColorChoice, Diagnostic, Severity, Sink, to_text};
 use kbc::ir::{self, Module};
 use kbc::sema::{self, Constant, Input};
 use kbc::source::SourceMap;
@@ -46,11 +46,10 @@ pub(crate) fn compile_with(text: &str, constants: BTreeMap<String, Constant>) ->
     let names = LIBRARY.map(|(name, _)| name);
     let input = Input { main: &main, imports, library: &names, constants };
     let module = sema::analyze(&input, &mut sink).ok();
-    if let Some(module) = &module {
-        let broken = ir::verify::verify(module);
-        assert!(broken.is_empty(), "{text}\n{}\n{broken:#?}", ir::print::print(module));
-    }
-    Compiled { sources, module, diagnostics: sink.into_sorted() }
+    let compiled = Compiled { sources, module, diagnostics: sink.into_sorted() };
+    let bug = compiled.diagnostics.iter().any(|it| it.severity == Severity::Bug);
+    assert!(!bug, "{text}\n{}", compiled.text());
+    compiled
 }
 
 impl Compiled {
