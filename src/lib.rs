@@ -38,6 +38,8 @@ pub mod commcheck;
 
 pub mod oplog;
 
+pub mod sim;
+
 pub mod untimed;
 
 pub mod replay;

@@ -1,0 +1,510 @@
+//! The network: messages as trains of flits on links that many share.
+//!
+//! **What it computes.** Each directed link serves one flit at a time: within a class in order of
+//! arrival (at one instant, by the link it came from), between classes round robin. That is the
+//! whole definition, and [`Mode::FlitByFlit`] does just that, with two events a flit and hop.
+//!
+//! **How it is fast.** Most of the time a link has one train to serve. Then all its flits are
+//! booked at once by a formula ([`profile`]), and only heads are events: one a hop. Bookings are
+//! promises about the future that a later arrival may break. When one arrives at a booked link that
+//! would not simply come after the booked train, the train is *split* ([`split`]): every flit of it
+//! is put exactly where the definition has it at that instant (served, on a wire, in service,
+//! queued, not yet here), and goes on flit by flit from there. What lies in the past is never
+//! touched, so both modes give the same times; a test below compares them on random traffic.
+//!
+//! Trains are whole again behind a node that stores and forwards.
+
+mod arrive;
+mod book;
+mod profile;
+mod serve;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use self::profile::{Cut, Even, Profile, Run};
+use super::event::{Event, EventKey, EventKind, EventQueue};
+use super::routes::{LinkCosts, RouteId, Routes};
+use crate::arena::Id;
+use crate::topology::{LinkId, Machine, PeId};
+use crate::units::{Bandwidth, Ps};
+
+/// How links are worked out. Both give the same times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Whole trains at once where nothing interferes.
+    #[default]
+    Trains,
+    /// Each flit by itself: the definition, many times slower.
+    FlitByFlit,
+}
+
+/// What kind of traffic a message is. Classes share a link but never block each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// DMA between PEs and memories.
+    Compute = 0,
+    /// IPCQ messages.
+    Comm = 1,
+}
+
+const CLASSES: usize = 3;
+
+/// What injected flits come over, plus the number of their train: later than any link at the same
+/// instant, and in the order in which they were sent.
+const INJECTED: u32 = 1 << 28;
+
+/// What is not there.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a train carries, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cargo {
+    pub(super) kind: CargoKind,
+    /// The agent whose command it belongs to.
+    pub(super) agent: u32,
+    /// The command.
+    pub(super) seq: u32,
+    /// The connection of a message; the PE whose memory a DMA works on.
+    pub(super) place: u32,
+    /// The bytes that a read asks for.
+    pub(super) bytes: u64,
+}
+
+/// What a train is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CargoKind {
+    /// A message between agents.
+    Message,
+    /// Asks a memory for data.
+    ReadRequest,
+    /// What the memory answers.
+    ReadData,
+    /// Data for a memory.
+    WriteData,
+}
+
+/// Something to send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shipment {
+    pub(super) cargo: Cargo,
+    pub(super) route: RouteId,
+    pub(super) class: Class,
+    pub(super) bytes: u64,
+    /// The PE that it goes to.
+    pub(super) to: PeId,
+    /// The rate at which its source is read.
+    pub(super) read: Bandwidth,
+    /// The rate at which its target is written.
+    pub(super) write: Bandwidth,
+    /// Whether the end of its reading is an event.
+    pub(super) watched: bool,
+}
+
+/// What is known of a train that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) cargo: Cargo,
+    /// The link at which others held it up longest, and for how long.
+    pub(super) held: (Option<LinkId>, Ps),
+    /// Whether the end of its reading was asked for and has not been told.
+    pub(super) watched: bool,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+struct Train {
+    cargo: Cargo,
+    cut: Cut,
+    /// Where its links begin among all routes' links.
+    route: u32,
+    hops: Vec<Hop>,
+    to: PeId,
+    class: Class,
+    write: Bandwidth,
+    /// Told apart from trains that were here before.
+    number: u32,
+    /// Its events with another stamp are void.
+    stamp: u32,
+    /// Where it last was whole, and its profile there.
+    base: usize,
+    base_profile: Even,
+    /// The hop at which its head arrives next, or, once it is split, where its flits arrive one
+    /// by one.
+    front: usize,
+    /// Whether its flits arrive one by one at `front`.
+    split: bool,
+    /// Whether it is whole again when its head arrives.
+    rejoins: bool,
+    /// Of a split train: flits that have arrived at `front`.
+    fed: u32,
+    /// When its flits arrive at `front`.
+    profile: Profile,
+    /// When its last flit leaves the first link, as far as that is booked.
+    source_end: Option<Ps>,
+    watched: bool,
+    /// The writing of the target so far, and its flits.
+    written: Run,
+    arrived: u32,
+}
+
+/// What happened to a train at one of its links.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hop {
+    /// When the first flit started, if booked.
+    start: Ps,
+    /// The time for which others held it up here.
+    held: Ps,
+    /// Since when its next flit could have gone.
+    ready: Ps,
+    /// Flits that wait here.
+    queued: u32,
+}
+
+/// A whole train that a link is promised to.
+#[derive(Clone, Copy, Debug)]
+struct Booking {
+    train: u32,
+    hop: u16,
+    class: Class,
+    input: u32,
+    /// When its last flit arrives, and when that has been served.
+    last_arrival: Ps,
+    end: Ps,
+    /// Whose turn it would be to come next without it.
+    class_before: u8,
+}
+
+/// A link.
+#[derive(Debug)]
+struct Link {
+    costs: LinkCosts,
+    /// When it is free of all that is booked or in service.
+    free: Ps,
+    /// The last booking. Over if its end is past.
+    booking: Option<Booking>,
+    /// Where it keeps what only a contended link has; [`NONE`] before it is one.
+    side: u32,
+    last_class: u8,
+    /// The time for which trains were held up here by others.
+    held: Ps,
+}
+
+/// What only a contended link has.
+#[derive(Debug, Default)]
+struct Side {
+    /// Bookings before the last one, the oldest first.
+    bookings: VecDeque<Booking>,
+    /// Flits that wait, by class.
+    queues: [VecDeque<Flits>; CLASSES],
+    /// When it picks next.
+    serve_at: Option<Ps>,
+    /// What it serves or served last.
+    run: Option<LinkRun>,
+}
+
+/// Neighbouring flits of one train in a queue.
+#[derive(Clone, Copy, Debug)]
+struct Flits {
+    train: u32,
+    hop: u16,
+    first: u32,
+    count: u32,
+}
+
+/// A run of flits of one train on a link.
+#[derive(Clone, Copy, Debug)]
+struct LinkRun {
+    /// The train's number.
+    train: u32,
+    /// The flit that would continue it.
+    next: u32,
+    run: Run,
+}
+
+/// All links and everything on them.
+#[derive(Debug)]
+pub(super) struct Network {
+    links: Vec<Link>,
+    sides: Vec<Side>,
+    trains: Vec<Train>,
+    spare: Vec<u32>,
+    pub(super) routes: Routes,
+    flit_bytes: u64,
+    mode: Mode,
+    /// Trains and stamps so far.
+    numbers: u32,
+    stamps: u32,
+    /// The instant and key of the event at hand.
+    now: Ps,
+    key: EventKey,
+    /// How far the instant has come: the last key in order that there was an event of. Later than
+    /// `key` where something took no time and what it led to is in order before what it followed.
+    reached: EventKey,
+    scratch: Profile,
+    batch: Vec<Event>,
+    /// Links passed by messages so far.
+    pub(super) hops: u64,
+}
+
+impl Network {
+    /// The idle network of `machine`.
+    pub(super) fn new(machine: &Machine, mode: Mode) -> Network {
+        let links = (0..machine.link_count()).map(|index| Link {
+            costs: LinkCosts::of(machine, LinkId::from_index(index)),
+            free: Ps::ZERO,
+            booking: None,
+            side: NONE,
+            last_class: 0,
+            held: Ps::ZERO,
+        });
+        Network {
+            links: links.collect(),
+            sides: Vec::new(),
+            trains: Vec::new(),
+            spare: Vec::new(),
+            routes: Routes::default(),
+            flit_bytes: machine.flit_bytes(),
+            mode,
+            numbers: 0,
+            stamps: 0,
+            now: Ps::ZERO,
+            key: EventKey::LAST,
+            reached: EventKey::LAST,
+            scratch: Profile::default(),
+            batch: Vec::new(),
+            hops: 0,
+        }
+    }
+
+    /// Says which event is at hand.
+    pub(super) fn at(&mut self, event: &Event) {
+        let same = event.time == self.now;
+        self.reached = if same { self.reached.max(event.key) } else { event.key };
+        (self.now, self.key) = (event.time, event.key);
+    }
+
+    /// Lets an event of the network happen.
+    pub(super) fn handle(&mut self, event: Event, events: &mut EventQueue) {
+        match event.kind {
+            EventKind::Head | EventKind::Flit | EventKind::Feed => self.arrivals(event, events),
+            EventKind::Serve => self.pick(event, events),
+            EventKind::Deliver | EventKind::SourceRead | EventKind::Inject | EventKind::Resume => {}
+        }
+    }
+
+    /// Sends something now. Gives the train, by which [`Network::source_end`] knows it.
+    pub(super) fn send(&mut self, shipment: &Shipment, events: &mut EventQueue) -> u32 {
+        let hops = self.routes.hops(shipment.route);
+        self.routes.count(shipment.route, shipment.bytes);
+        self.hops += hops as u64;
+        let id = self.make_train(shipment, hops);
+        let train = &mut self.trains[id as usize];
+        train.profile.set(train.base_profile);
+        let head = train.profile.first(train.cut);
+        if hops == 0 {
+            self.arrive_at_source(id, events);
+        } else if head <= self.now {
+            let stamp = self.trains[id as usize].stamp;
+            let key = self.arrival_key(id, 0);
+            self.arrive(Event::new(self.now, key, EventKind::Head, id).with(stamp), events);
+        } else {
+            self.push_head(id, head, events);
+        }
+        id
+    }
+
+    /// When the last byte of `train` leaves its source, if that lies not in the future.
+    pub(super) fn source_end(&self, train: u32) -> Option<Ps> {
+        self.trains[train as usize].source_end.filter(|end| *end <= self.now)
+    }
+
+    /// Makes an event of the end of reading of `train`.
+    pub(super) fn watch(&mut self, id: u32, events: &mut EventQueue) {
+        let train = &mut self.trains[id as usize];
+        if !std::mem::replace(&mut train.watched, true) {
+            self.announce_source_end(id, events);
+        }
+    }
+
+    /// The cargo that a [`EventKind::SourceRead`] is about, unless the event is void.
+    pub(super) fn source_read(&mut self, event: &Event) -> Option<Cargo> {
+        let train = &mut self.trains[event.subject as usize];
+        let number = train.number == event.detail && train.watched;
+        let valid = number && train.source_end == Some(event.time);
+        train.watched &= !valid;
+        valid.then_some(train.cargo)
+    }
+
+    /// Takes the train that a [`EventKind::Deliver`] is about off the network, unless the event is
+    /// void.
+    pub(super) fn take(&mut self, event: &Event) -> Option<Arrival> {
+        let train = &mut self.trains[event.subject as usize];
+        if train.stamp != event.detail {
+            return None;
+        }
+        train.stamp = NONE;
+        train.number = NONE;
+        self.spare.push(event.subject);
+        let train = &self.trains[event.subject as usize];
+        let mut held = (None, Ps::ZERO);
+        for (hop, at) in train.hops.iter().enumerate() {
+            if at.held > held.1 {
+                held = (Some(LinkId(self.routes.link(train.route + hop as u32))), at.held);
+            }
+        }
+        Some(Arrival { cargo: train.cargo, held, watched: train.watched })
+    }
+
+    /// The time for which trains were held up at `link` by others.
+    pub(super) fn held(&self, link: usize) -> Ps {
+        self.links[link].held
+    }
+
+    fn make_train(&mut self, shipment: &Shipment, hops: usize) -> u32 {
+        let cut = Cut::new(shipment.bytes, self.flit_bytes);
+        let base_profile = Even::read(self.now, shipment.read, cut);
+        let id = self.spare.pop().unwrap_or_else(|| {
+            self.trains.push(Train::blank());
+            self.trains.len() as u32 - 1
+        });
+        self.numbers = self.numbers.wrapping_add(1);
+        let (number, stamp) = (self.numbers, self.next_stamp());
+        let train = &mut self.trains[id as usize];
+        let (mut list, profile) =
+            (std::mem::take(&mut train.hops), std::mem::take(&mut train.profile));
+        list.clear();
+        list.resize(hops, Hop::default());
+        *train = Train {
+            cargo: shipment.cargo,
+            cut,
+            route: self.routes.start(shipment.route),
+            hops: list,
+            to: shipment.to,
+            class: shipment.class,
+            write: shipment.write,
+            number,
+            stamp,
+            base_profile,
+            profile,
+            watched: shipment.watched,
+            ..Train::blank()
+        };
+        id
+    }
+
+    fn next_stamp(&mut self) -> u32 {
+        self.stamps = self.stamps.wrapping_add(1);
+        // NONE marks trains that have arrived.
+        if self.stamps == NONE {
+            self.stamps = 0;
+        }
+        self.stamps
+    }
+
+    /// The link at `hop` of a train.
+    fn link_at(&self, id: u32, hop: usize) -> u32 {
+        self.routes.link(self.trains[id as usize].route + hop as u32)
+    }
+
+    /// The key of arrivals of a train at `hop`.
+    fn arrival_key(&self, id: u32, hop: usize) -> EventKey {
+        let train = &self.trains[id as usize];
+        let (class, empty) = (train.class as u8, train.cut.bytes == 0);
+        EventKey::arrival(self.link_at(id, hop), class, self.input(id, hop), empty)
+    }
+
+    /// What a train comes over to the queue at `hop`.
+    fn input(&self, id: u32, hop: usize) -> u32 {
+        match hop.checked_sub(1) {
+            Some(before) => self.link_at(id, before),
+            None => INJECTED + self.trains[id as usize].number % INJECTED,
+        }
+    }
+
+    fn push_head(&mut self, id: u32, at: Ps, events: &mut EventQueue) {
+        let train = &self.trains[id as usize];
+        let key = self.arrival_key(id, train.front);
+        events.push(Event::new(at, key, EventKind::Head, id).with(train.stamp));
+    }
+
+    fn push_delivery(&mut self, id: u32, at: Ps, events: &mut EventQueue) {
+        let train = &self.trains[id as usize];
+        let key = EventKey::endpoint(train.to.0, self.input(id, train.hops.len()));
+        events.push(Event::new(at, key, EventKind::Deliver, id).with(train.stamp));
+    }
+
+    /// Pushes the event of the end of reading, if it is wanted and known.
+    fn announce_source_end(&mut self, id: u32, events: &mut EventQueue) {
+        let train = &self.trains[id as usize];
+        let Some(end) = train.source_end.filter(|_| train.watched) else { return };
+        let key = EventKey::endpoint(train.cargo.agent, train.cargo.seq);
+        events.push(Event::new(end, key, EventKind::SourceRead, id).with(train.number));
+    }
+
+    /// A train without links: it is where it goes to.
+    fn arrive_at_source(&mut self, id: u32, events: &mut EventQueue) {
+        let train = &mut self.trains[id as usize];
+        train.source_end = Some(train.profile.last(train.cut));
+        self.announce_source_end(id, events);
+        self.write_target(id, events);
+    }
+
+    /// Works out when a train whose profile at the target is known has been written, and delivers
+    /// it then.
+    fn write_target(&mut self, id: u32, events: &mut EventQueue) {
+        let train = &self.trains[id as usize];
+        let mut done = train.profile.last(train.cut);
+        if train.write != Bandwidth::INFINITE {
+            train.profile.serve(train.cut, train.write, Ps::ZERO, &mut self.scratch);
+            done = self.scratch.last(train.cut);
+        }
+        self.push_delivery(id, done, events);
+    }
+}
+
+impl Train {
+    fn blank() -> Train {
+        let kind = CargoKind::Message;
+        Train {
+            cargo: Cargo { kind, agent: 0, seq: 0, place: 0, bytes: 0 },
+            cut: Cut::new(0, 1),
+            route: 0,
+            hops: Vec::new(),
+            to: PeId(0),
+            class: Class::Compute,
+            write: Bandwidth::INFINITE,
+            number: NONE,
+            stamp: NONE,
+            base: 0,
+            base_profile: Even::whole(Ps::ZERO),
+            front: 0,
+            split: false,
+            rejoins: false,
+            fed: 0,
+            profile: Profile::default(),
+            source_end: None,
+            watched: false,
+            written: Run::begin(Ps::ZERO, 0),
+            arrived: 0,
+        }
+    }
+}
+
+/// How long a message of `bytes` takes on an idle route.
+pub(super) fn idle_time(machine: &Machine, route: &[LinkId], bytes: u64) -> Ps {
+    let cut = Cut::new(bytes, machine.flit_bytes());
+    let (mut profile, mut out) = (Profile::default(), Profile::default());
+    for link in route {
+        let costs = LinkCosts::of(machine, *link);
+        profile.serve(cut, costs.rate, Ps::ZERO, &mut out);
+        out.shift(costs.delay);
+        if costs.whole {
+            out.set(Even::whole(out.last(cut)));
+        }
+        std::mem::swap(&mut profile, &mut out);
+    }
+    profile.last(cut)
+}

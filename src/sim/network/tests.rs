@@ -1,0 +1,235 @@
+//! Trains against flits on random traffic, and exact times of simple cases.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::topology::{
+    Clock, CreditMode, DmaParams, Extent, GemmParams, Grid, HbmParams, IpcqParams, MachineBuilder,
+    MathParams, Node, NodeId, NodeKind, PeParams, ReleaseMode, SlotKind, SlotTier, TcmParams,
+};
+
+fn params() -> PeParams {
+    let clock = Clock::from_ghz(1.0).unwrap();
+    let free = Bandwidth::INFINITE;
+    let tier = SlotTier { overhead: Ps::ZERO, bandwidth: free, hop: free };
+    PeParams {
+        dispatch: Ps::ZERO,
+        queue_depth: 4,
+        tcm: TcmParams { bytes: 1 << 20, reserved: 0, read: free, write: free },
+        dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
+        gemm: GemmParams { overhead: Ps::ZERO, clock, m: 1, n: 1, k: 1 },
+        math: MathParams { overhead: Ps::ZERO, clock, lanes: 1, transcendental: 1 },
+        ipcq: IpcqParams {
+            slots: 4,
+            kind: SlotKind::Tcm,
+            credit: CreditMode::Ideal,
+            release: ReleaseMode::LastUse,
+            credit_bytes: 16,
+            tiers: [tier.clone(), tier.clone(), tier],
+        },
+        hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO },
+        sram_bytes: 0,
+    }
+}
+
+/// One link: its rate and wire, and what its far node does.
+#[derive(Clone, Copy, Debug)]
+struct Cable {
+    gb: f64,
+    wire: u64,
+}
+
+/// A row of routers, each with a PE beside it. Links go both ways.
+#[derive(Clone, Debug)]
+struct Row {
+    flit: u64,
+    /// Along the row, eastwards and westwards.
+    row: Vec<[Cable; 2]>,
+    /// To each PE's router and back.
+    pes: Vec<[Cable; 2]>,
+    overhead: u64,
+    /// A router that stores and forwards.
+    whole: Option<usize>,
+}
+
+impl Row {
+    fn machine(&self) -> Machine {
+        let grid = |w| Grid { w, h: 1, wraps: false };
+        let extent = Extent { sips: grid(1), cubes: grid(1), pes: grid(self.pes.len() as u32) };
+        let mut builder = MachineBuilder::new("row", extent, params(), self.flit);
+        let node = |kind, overhead, whole| Node {
+            name: String::from("n"),
+            kind,
+            overhead: Ps(overhead),
+            store_and_forward: whole,
+        };
+        let routers: Vec<NodeId> = (0..self.pes.len())
+            .map(|at| builder.node(node(NodeKind::Router, self.overhead, self.whole == Some(at))))
+            .collect();
+        let link = |cable: &Cable| crate::topology::Link {
+            wire: Ps(cable.wire),
+            bandwidth: Bandwidth::from_gb_per_s(cable.gb).unwrap(),
+            length_mm: 0.0,
+        };
+        for (at, cables) in self.row.iter().enumerate() {
+            builder.link(routers[at], routers[at + 1], link(&cables[0]));
+            builder.link(routers[at + 1], routers[at], link(&cables[1]));
+        }
+        for (router, cables) in routers.iter().zip(&self.pes) {
+            let pe = builder.node(node(NodeKind::PeDma, 0, false));
+            builder.link(pe, *router, link(&cables[0]));
+            builder.link(*router, pe, link(&cables[1]));
+            builder.pe(crate::topology::PeNodes { cpu: pe, dma: pe, hbm: pe, sram: pe });
+        }
+        builder.build()
+    }
+}
+
+/// One message of the traffic.
+#[derive(Clone, Copy, Debug)]
+struct Packet {
+    at: u64,
+    from: u32,
+    to: u32,
+    bytes: u64,
+    comm: bool,
+    read: f64,
+    write: f64,
+    /// Whether the recipient answers with as many bytes at once.
+    echo: bool,
+}
+
+/// What can be seen of a run: per message (delivered, source read, held), per link held.
+type Seen = (Vec<(Ps, Option<Ps>, Ps, Option<LinkId>)>, Vec<Ps>);
+
+fn run(machine: &Machine, traffic: &[Packet], mode: Mode) -> Seen {
+    let mut network = Network::new(machine, mode);
+    let mut events = EventQueue::default();
+    let mut seen = vec![(Ps::MAX, None, Ps::ZERO, None); 2 * traffic.len()];
+    for (index, packet) in traffic.iter().enumerate() {
+        let key = EventKey::endpoint(packet.from, index as u32);
+        events.push(Event::new(Ps(packet.at), key, EventKind::Inject, index as u32));
+    }
+    let ship = |network: &mut Network, events: &mut EventQueue, index: usize, back: bool| {
+        let packet = &traffic[index % traffic.len()];
+        let (from, to) = if back { (packet.to, packet.from) } else { (packet.from, packet.to) };
+        let (source, target) = (machine.pe(PeId(from)).dma, machine.pe(PeId(to)).dma);
+        let route = network.routes.find(machine, source, target).unwrap();
+        let kind = CargoKind::Message;
+        let cargo = Cargo { kind, agent: index as u32, seq: 0, place: 0, bytes: 0 };
+        network.send(
+            &Shipment {
+                cargo,
+                route,
+                class: if packet.comm { Class::Comm } else { Class::Compute },
+                bytes: packet.bytes,
+                to: PeId(to),
+                read: Bandwidth::from_gb_per_s(packet.read).unwrap(),
+                write: Bandwidth::from_gb_per_s(packet.write).unwrap(),
+                watched: true,
+            },
+            events,
+        );
+    };
+    while let Some(event) = events.pop() {
+        network.at(&event);
+        match event.kind {
+            EventKind::Inject => ship(&mut network, &mut events, event.subject as usize, false),
+            EventKind::SourceRead => {
+                if let Some(cargo) = network.source_read(&event) {
+                    seen[cargo.agent as usize].1 = Some(event.time);
+                }
+            }
+            EventKind::Deliver => {
+                if let Some(arrival) = network.take(&event) {
+                    let index = arrival.cargo.agent as usize;
+                    let entry = &mut seen[index];
+                    assert_eq!(entry.0, Ps::MAX, "delivered twice");
+                    entry.0 = event.time;
+                    if arrival.watched {
+                        entry.1 = Some(event.time);
+                    }
+                    (entry.3, entry.2) = arrival.held;
+                    if index < traffic.len() && traffic[index].echo {
+                        ship(&mut network, &mut events, index + traffic.len(), true);
+                    }
+                }
+            }
+            _ => network.handle(event, &mut events),
+        }
+    }
+    let held = (0..machine.link_count()).map(|link| network.held(link)).collect();
+    (seen, held)
+}
+
+fn cable() -> impl Strategy<Value = Cable> {
+    let gb = prop_oneof![
+        4 => Just(64.0),
+        2 => Just(128.0),
+        1 => Just(256.0),
+        1 => (1..500u32).prop_map(f64::from),
+        1 => Just(0.7),
+        1 => Just(f64::INFINITY),
+    ];
+    let wire = prop_oneof![2 => Just(0u64), 2 => Just(1000), 1 => 0..5000u64];
+    (gb, wire).prop_map(|(gb, wire)| Cable { gb, wire })
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    (2..6usize).prop_flat_map(|pes| {
+        (
+            1..100u64,
+            prop::collection::vec([cable(), cable()], pes - 1),
+            prop::collection::vec([cable(), cable()], pes),
+            prop_oneof![Just(0u64), 0..3000u64],
+            prop::option::of(0..pes),
+        )
+            .prop_map(|(flit, row, pes, overhead, whole)| Row {
+                flit,
+                row,
+                pes,
+                overhead,
+                whole,
+            })
+    })
+}
+
+fn packet(pes: u32) -> impl Strategy<Value = Packet> {
+    let at = prop_oneof![2 => 0..20_000u64, 1 => (0..20u64).prop_map(|it| it * 1000)];
+    let bytes = prop_oneof![4 => 0..2000u64, 1 => Just(0), 1 => Just(640)];
+    let rate = prop_oneof![2 => Just(f64::INFINITY), 1 => Just(128.0), 1 => Just(20.0)];
+    (at, 0..pes, 0..pes, bytes, any::<bool>(), (rate.clone(), rate), any::<bool>()).prop_map(
+        |(at, from, to, bytes, comm, (read, write), echo)| Packet {
+            at,
+            from,
+            to,
+            bytes,
+            comm,
+            read,
+            write,
+            echo,
+        },
+    )
+}
+
+fn traffic() -> impl Strategy<Value = (Row, Vec<Packet>)> {
+    row().prop_flat_map(|row| {
+        let pes = row.pes.len() as u32;
+        (Just(row), prop::collection::vec(packet(pes), 1..40))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn trains_give_the_times_of_flits((row, traffic) in traffic()) {
+        let machine = row.machine();
+        let flits = run(&machine, &traffic, Mode::FlitByFlit);
+        let trains = run(&machine, &traffic, Mode::Trains);
+        for (index, (flits, trains)) in flits.0.iter().zip(&trains.0).enumerate() {
+            prop_assert_eq!(flits, trains, "message {}", index);
+        }
+        prop_assert_eq!(flits.1, trains.1);
+    }
+}
