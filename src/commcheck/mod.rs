@@ -27,8 +27,8 @@ mod run;
 
 use std::fmt;
 
-use crate::command::Program;
-use crate::diag::{Reported, Sink};
+use crate::command::{Program, WalkError};
+use crate::diag::{Diagnostic, Reported, Sink};
 use crate::source::SourceMap;
 
 /// Commands that a check walks before it gives up, unless the caller knows better.
@@ -113,4 +113,9 @@ fn check_as(
         (true, false) => Verdict::Checked,
     };
     Ok(Report { verdict, operations })
+}
+
+/// What stopped the scalar code of the agent called `name`, and of so many others.
+pub fn walk_failure(name: &str, error: &WalkError, others: u32) -> Diagnostic {
+    blame::failure(name, error, others)
 }

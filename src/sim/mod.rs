@@ -1,5 +1,103 @@
-//! Time without data.
-#![allow(dead_code, reason = "being built")]
+//! Time without data: simulates a program on a machine and logs what each command did, when, and
+//! what released it.
+//!
+//! The rules of timing are in `docs/machine.md` ("Timing"). What lives here:
+//!
+//! - `event`: the queue of events and their order;
+//! - `network`: links, messages as trains of flits;
+//! - `ipcq`: slots and credits between agents;
+//! - `op`, `dma`, `costs`: what commands touch and how long they take;
+//! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
+//! - `deadlock`, `failure`: why a run stops early, and how the user is told.
+//!
+//! **PE run-ahead.** A PE lives on its own local time. PE_CPU and the engines go on as far as
+//! everything they need is known, without events, even if other PEs are still behind; an event is
+//! queued only where others can change the outcome: a transfer enters the network, a message
+//! arrives. Times never depend on who is worked out first, because each is a maximum over what it
+//! waits for. Where that is not so, in links, events keep the order of time. Agents that share the
+//! engines of one PE take turns by events, too.
+//!
+//! No value of any tensor is ever seen here.
+
+mod agent;
+mod costs;
+mod counters;
+mod deadlock;
+mod dma;
 mod event;
+mod failure;
+mod ipcq;
 mod network;
+mod op;
+mod pe;
 mod routes;
+mod state;
+mod transfer;
+
+pub use counters::{CAUSES, Counters, ENGINES, EngineUse, LinkUse, PeUse};
+pub use failure::{Failure, Waiting, WaitsFor};
+pub use network::Mode;
+
+use crate::command::Program;
+use crate::oplog::{LogSink, RecordId};
+use crate::topology::Machine;
+use crate::units::Ps;
+
+/// How to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How links are worked out. Both ways give the same times.
+    pub mode: Mode,
+    /// When all agents start. Times of records are counted from 0, the outcome's from here.
+    pub barrier: Ps,
+    /// Events between two reports of progress.
+    pub progress_every: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { mode: Mode::Trains, barrier: Ps::ZERO, progress_every: 1 << 18 }
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Simulated time.
+    pub now: Ps,
+    /// Events so far.
+    pub events: u64,
+    /// Agents that have ended, of how many.
+    pub finished: (u64, u64),
+}
+
+/// What a run gives, besides its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// From the launch barrier to the end of the last write or delivery of any agent; of the last
+    /// command where nothing is written or sent.
+    pub time: Ps,
+    /// The record that ended then.
+    pub last: Option<RecordId>,
+    /// Messages between agents.
+    pub messages: u64,
+    /// Events of the simulator.
+    pub events: u64,
+    /// What else was counted.
+    pub counters: Counters,
+}
+
+/// Simulates `program` on `machine`. Tells `progress` now and then how far it is.
+///
+/// # Errors
+/// Why the run stopped before its end: a deadlock, an address that is nobody's, a stream that
+/// cannot go on. The log then holds what happened before.
+pub fn simulate(
+    program: &Program,
+    machine: &Machine,
+    options: &Options,
+    log: &mut impl LogSink,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Failure> {
+    state::Simulation::new(program, machine, options, log).run(progress).map_err(|it| *it)
+}

@@ -1,6 +1,12 @@
 //! K07: the machine at run time.
 
 codes! {
+    /// A simulation in which PEs wait for each other.
+    DEADLOCK = "K0701", "simulated-deadlock", Error;
+    /// A simulation in which a PE waits for one that has ended.
+    STARVED = "K0702", "simulated-starvation", Error;
+    /// PEs that no links join.
+    NO_ROUTE = "K0703", "no-route", Error;
     /// A command reads memory that nothing has written.
     UNWRITTEN_READ = "K0730", "unwritten-read", Error;
     /// Two PEs touch the same bytes, one to write, in no fixed order.

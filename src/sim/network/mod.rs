@@ -28,6 +28,8 @@ use self::profile::{Cut, Even, Profile, Run};
 use super::event::{Event, EventKey, EventKind, EventQueue};
 use super::routes::{LinkCosts, RouteId, Routes};
 use crate::arena::Id;
+use crate::command::SiteId;
+use crate::oplog::{RecordId, TransferId};
 use crate::topology::{LinkId, Machine, PeId};
 use crate::units::{Bandwidth, Ps};
 
@@ -65,12 +67,19 @@ pub(super) struct Cargo {
     pub(super) kind: CargoKind,
     /// The agent whose command it belongs to.
     pub(super) agent: u32,
-    /// The command.
+    /// The command, and where it comes from.
     pub(super) seq: u32,
+    pub(super) site: SiteId,
+    pub(super) transfer: TransferId,
     /// The connection of a message; the PE whose memory a DMA works on.
     pub(super) place: u32,
-    /// The bytes that a read asks for.
+    /// The number of a message.
+    pub(super) token: u64,
+    /// The bytes of the message, or that a read asks for.
     pub(super) bytes: u64,
+    /// When the command started, and its record once there is one.
+    pub(super) start: Ps,
+    pub(super) record: Option<RecordId>,
 }
 
 /// What a train is for.
@@ -97,8 +106,9 @@ pub(super) struct Shipment {
     pub(super) to: PeId,
     /// The rate at which its source is read.
     pub(super) read: Bandwidth,
-    /// The rate at which its target is written.
+    /// The rate at which its target is written, and how long the target takes then.
     pub(super) write: Bandwidth,
+    pub(super) after: Ps,
     /// Whether the end of its reading is an event.
     pub(super) watched: bool,
 }
@@ -109,7 +119,9 @@ pub(super) struct Arrival {
     pub(super) cargo: Cargo,
     /// The link at which others held it up longest, and for how long.
     pub(super) held: (Option<LinkId>, Ps),
-    /// Whether the end of its reading was asked for and has not been told.
+    /// When its last byte left its source.
+    pub(super) source_end: Ps,
+    /// Whether that was asked for and has not been told.
     pub(super) watched: bool,
 }
 
@@ -124,6 +136,7 @@ struct Train {
     to: PeId,
     class: Class,
     write: Bandwidth,
+    after: Ps,
     /// Told apart from trains that were here before.
     number: u32,
     /// Its events with another stamp are void.
@@ -321,6 +334,11 @@ impl Network {
         self.trains[train as usize].source_end.filter(|end| *end <= self.now)
     }
 
+    /// Says which record the command of `train` has.
+    pub(super) fn set_record(&mut self, train: u32, record: RecordId) {
+        self.trains[train as usize].cargo.record = Some(record);
+    }
+
     /// Makes an event of the end of reading of `train`.
     pub(super) fn watch(&mut self, id: u32, events: &mut EventQueue) {
         let train = &mut self.trains[id as usize];
@@ -355,7 +373,8 @@ impl Network {
                 held = (Some(LinkId(self.routes.link(train.route + hop as u32))), at.held);
             }
         }
-        Some(Arrival { cargo: train.cargo, held, watched: train.watched })
+        let source_end = train.source_end.unwrap_or(self.now);
+        Some(Arrival { cargo: train.cargo, held, source_end, watched: train.watched })
     }
 
     /// The time for which trains were held up at `link` by others.
@@ -385,6 +404,7 @@ impl Network {
             to: shipment.to,
             class: shipment.class,
             write: shipment.write,
+            after: shipment.after,
             number,
             stamp,
             base_profile,
@@ -433,6 +453,7 @@ impl Network {
     fn push_delivery(&mut self, id: u32, at: Ps, events: &mut EventQueue) {
         let train = &self.trains[id as usize];
         let key = EventKey::endpoint(train.to.0, self.input(id, train.hops.len()));
+        let at = at + train.after;
         events.push(Event::new(at, key, EventKind::Deliver, id).with(train.stamp));
     }
 
@@ -469,13 +490,25 @@ impl Train {
     fn blank() -> Train {
         let kind = CargoKind::Message;
         Train {
-            cargo: Cargo { kind, agent: 0, seq: 0, place: 0, bytes: 0 },
+            cargo: Cargo {
+                kind,
+                agent: 0,
+                seq: 0,
+                site: SiteId(0),
+                transfer: TransferId(0),
+                place: 0,
+                token: 0,
+                bytes: 0,
+                start: Ps::ZERO,
+                record: None,
+            },
             cut: Cut::new(0, 1),
             route: 0,
             hops: Vec::new(),
             to: PeId(0),
             class: Class::Compute,
             write: Bandwidth::INFINITE,
+            after: Ps::ZERO,
             number: NONE,
             stamp: NONE,
             base: 0,

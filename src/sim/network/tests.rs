@@ -116,7 +116,7 @@ fn run(machine: &Machine, traffic: &[Packet], mode: Mode) -> Seen {
         let (source, target) = (machine.pe(PeId(from)).dma, machine.pe(PeId(to)).dma);
         let route = network.routes.find(machine, source, target).unwrap();
         let kind = CargoKind::Message;
-        let cargo = Cargo { kind, agent: index as u32, seq: 0, place: 0, bytes: 0 };
+        let cargo = Cargo { kind, agent: index as u32, ..Train::blank().cargo };
         network.send(
             &Shipment {
                 cargo,
@@ -127,6 +127,7 @@ fn run(machine: &Machine, traffic: &[Packet], mode: Mode) -> Seen {
                 read: Bandwidth::from_gb_per_s(packet.read).unwrap(),
                 write: Bandwidth::from_gb_per_s(packet.write).unwrap(),
                 watched: true,
+                after: Ps::ZERO,
             },
             events,
         );

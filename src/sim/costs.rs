@@ -1,0 +1,61 @@
+//! How long the computations of a code take; worked out once, before the run.
+
+use crate::arena::Id;
+use crate::command::{Code, GemmId, GemmSpec, MathId, MathSpec, Program};
+use crate::ops::CostClass;
+use crate::topology::{GemmParams, MathParams, PeParams};
+use crate::units::Ps;
+
+/// A computation: its time, and its elements or multiply-adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) time: Ps,
+    pub(super) size: u64,
+}
+
+/// The computations of one code.
+#[derive(Clone, Debug)]
+pub(super) struct Costs {
+    math: Vec<Cost>,
+    gemm: Vec<Cost>,
+}
+
+impl Costs {
+    /// Of each code of `program`.
+    pub(super) fn of(program: &Program, pe: &PeParams) -> Vec<Costs> {
+        program.codes.values().map(|code| Costs::of_code(code, pe)).collect()
+    }
+
+    fn of_code(code: &Code, pe: &PeParams) -> Costs {
+        Costs {
+            math: code.maths.values().map(|spec| math(spec, &pe.math)).collect(),
+            gemm: code.gemms.values().map(|spec| gemm(spec, &pe.gemm)).collect(),
+        }
+    }
+
+    pub(super) fn math(&self, spec: MathId) -> Cost {
+        self.math[spec.index()]
+    }
+
+    pub(super) fn gemm(&self, spec: GemmId) -> Cost {
+        self.gemm[spec.index()]
+    }
+}
+
+fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
+    let size = spec.shape.elements();
+    let each = match spec.cost {
+        CostClass::Simple => 1,
+        CostClass::Transcendental => u64::from(engine.transcendental),
+    };
+    let cycles = size.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(each);
+    Cost { time: engine.overhead + engine.clock.time(cycles), size }
+}
+
+fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
+    let blocks = |extent: u64, side: u32| extent.div_ceil(u64::from(side.max(1)));
+    let (m, n, k) = (blocks(spec.m, engine.m), blocks(spec.n, engine.n), blocks(spec.k, engine.k));
+    let cycles = m.saturating_mul(n).saturating_mul(k);
+    let size = spec.m.saturating_mul(spec.n).saturating_mul(spec.k);
+    Cost { time: engine.overhead + engine.clock.time(cycles), size }
+}

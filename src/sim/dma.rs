@@ -1,0 +1,236 @@
+//! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
+//! lie in.
+
+use crate::command::{Code, DescId};
+use crate::ir::DmaDesc;
+use crate::launch::{AddressMap, Fault};
+use crate::topology::PeId;
+
+/// What one DMA command touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) base: u64,
+    pub(super) desc: DescId,
+    pub(super) writes: bool,
+    /// The lowest byte, and one past the highest.
+    lo: u64,
+    hi: u64,
+}
+
+/// The bytes of a transfer that lie in one PE's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) owner: PeId,
+    pub(super) bytes: u64,
+}
+
+impl Block {
+    /// The block of `desc` from `base` on.
+    pub(super) fn new(code: &Code, base: u64, desc: DescId, writes: bool) -> Block {
+        let (lo, hi) = bounds(base, &code.descs[desc]);
+        Block { base, desc, writes, lo, hi }
+    }
+
+    /// Whether both move a byte and one of them writes. Two blocks of rows with one distance are
+    /// told apart exactly if a row is no longer than the distance; of others, the bounds decide.
+    pub(super) fn conflicts(&self, other: &Block, code: &Code) -> bool {
+        if !(self.writes || other.writes) || self.lo >= other.hi || other.lo >= self.hi {
+            return false;
+        }
+        let rows = |block: &Block| Rows::of(block, &code.descs[block.desc]);
+        match (rows(self), rows(other)) {
+            (Some(a), Some(b)) if a.distance == b.distance => a.share_columns(&b),
+            _ => true,
+        }
+    }
+
+    /// Whose memory it lies in: into `pieces`, one for each owner, in the order of their first
+    /// bytes.
+    ///
+    /// # Errors
+    /// The first address that no tensor has.
+    pub(super) fn find_owners(
+        &self,
+        memory: &AddressMap,
+        desc: &DmaDesc,
+        pe: PeId,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(), Fault> {
+        pieces.clear();
+        let total = desc.bytes();
+        if total == 0 {
+            return Ok(());
+        }
+        let whole = memory.owners(pe, self.lo, self.hi - self.lo, &mut |owner, bytes| {
+            add(pieces, owner, bytes);
+        });
+        if whole.is_ok() {
+            if let [only] = pieces.as_mut_slice() {
+                only.bytes = total;
+                return Ok(());
+            }
+            if self.hi - self.lo == total {
+                return Ok(());
+            }
+        }
+        pieces.clear();
+        each_run(self.base, desc, &mut |at, bytes| {
+            memory.owners(pe, at, bytes, &mut |owner, bytes| add(pieces, owner, bytes))
+        })
+    }
+
+    /// Whether all of it lies in one tensor.
+    pub(super) fn is_inside(&self, memory: &AddressMap) -> bool {
+        memory.find(self.lo, self.hi - self.lo).is_ok()
+    }
+}
+
+fn add(pieces: &mut Vec<Piece>, owner: PeId, bytes: u64) {
+    match pieces.iter_mut().rev().find(|piece| piece.owner == owner) {
+        Some(piece) => piece.bytes += bytes,
+        None => pieces.push(Piece { owner, bytes }),
+    }
+}
+
+/// The lowest byte of a block and one past its highest.
+fn bounds(base: u64, desc: &DmaDesc) -> (u64, u64) {
+    let (mut lo, mut hi) = (i128::from(base), i128::from(base));
+    for dim in &desc.dims {
+        let reach = i128::from(dim.extent.saturating_sub(1)) * i128::from(dim.stride);
+        lo += reach.min(0);
+        hi += reach.max(0);
+    }
+    hi += i128::from(desc.elem_bytes);
+    let fit = |at: i128| u64::try_from(at.max(0)).unwrap_or(u64::MAX);
+    // A block that begins below address 0 wraps to where nothing is mapped.
+    if lo < 0 { (u64::MAX - 1, u64::MAX) } else { (fit(lo), fit(hi)) }
+}
+
+/// Calls `visit(address, bytes)` for each contiguous run, in order.
+fn each_run(
+    base: u64,
+    desc: &DmaDesc,
+    visit: &mut dyn FnMut(u64, u64) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let (outer, run) = match desc.dims.split_last() {
+        Some((last, outer)) if last.stride == desc.elem_bytes as i64 => {
+            (outer, last.extent.saturating_mul(desc.elem_bytes))
+        }
+        _ => (desc.dims.as_slice(), desc.elem_bytes),
+    };
+    let mut index = vec![0u64; outer.len()];
+    let mut at = base;
+    loop {
+        visit(at, run)?;
+        let mut axis = outer.len();
+        loop {
+            let Some(next) = axis.checked_sub(1) else { return Ok(()) };
+            axis = next;
+            let dim = &outer[axis];
+            index[axis] += 1;
+            at = at.wrapping_add_signed(dim.stride);
+            if index[axis] < dim.extent {
+                break;
+            }
+            let back = (dim.extent as i64).wrapping_mul(dim.stride);
+            at = at.wrapping_add_signed(back.wrapping_neg());
+            index[axis] = 0;
+        }
+    }
+}
+
+/// A block as rows of bytes at one distance, none longer than that.
+struct Rows {
+    distance: u64,
+    /// Where rows begin, modulo the distance.
+    column: u64,
+    width: u64,
+}
+
+impl Rows {
+    fn of(block: &Block, desc: &DmaDesc) -> Option<Rows> {
+        let (distance, width) = match desc.dims.as_slice() {
+            [rows, columns] if columns.stride == desc.elem_bytes as i64 => {
+                (rows.stride, columns.extent.checked_mul(desc.elem_bytes)?)
+            }
+            [rows] => (rows.stride, desc.elem_bytes),
+            _ => return None,
+        };
+        let distance = u64::try_from(distance).ok().filter(|distance| *distance > 0)?;
+        (width <= distance).then(|| Rows { distance, column: block.base % distance, width })
+    }
+
+    /// Whether some column is in both; columns wrap at the distance.
+    fn share_columns(&self, other: &Rows) -> bool {
+        let ahead = (other.column + self.distance - self.column) % self.distance;
+        ahead < self.width || self.distance - ahead < other.width
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::DmaDim;
+    use crate::launch::{Placement, Region, Shard};
+
+    fn code(descs: &[&[(u64, i64)]]) -> Code {
+        let mut code = Code::default();
+        for dims in descs {
+            let dims =
+                dims.iter().map(|(extent, stride)| DmaDim { extent: *extent, stride: *stride });
+            code.descs.push(DmaDesc { dims: dims.collect(), elem_bytes: 2 });
+        }
+        code
+    }
+
+    fn bytes_of(base: u64, desc: &DmaDesc) -> Vec<u64> {
+        let mut bytes = Vec::new();
+        each_run(base, desc, &mut |at, count| {
+            bytes.extend(at..at + count);
+            Ok(())
+        })
+        .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn neighbouring_columns_of_a_matrix_do_not_conflict() {
+        // Tiles of 4 x 8 elements of a matrix of 64-byte rows.
+        let code = code(&[&[(4, 64), (8, 2)], &[(8, 2)], &[(4, 64)], &[(4, -64), (8, 2)]]);
+        let block = |base, desc, writes| Block::new(&code, base, DescId(desc), writes);
+        for (a, b) in [(0, 16), (0, 48), (0, 8), (0, 64), (48, 64), (130, 0), (0, 256)] {
+            let (first, second) = (block(1024 + a, 0, true), block(1024 + b, 0, false));
+            let shared = bytes_of(1024 + a, &code.descs[DescId(0)])
+                .iter()
+                .any(|byte| bytes_of(1024 + b, &code.descs[DescId(0)]).contains(byte));
+            let apart = a / 64 * 64 + 256 <= b;
+            assert_eq!(first.conflicts(&second, &code), shared && !apart, "{a} {b}");
+        }
+        assert!(!block(0, 0, false).conflicts(&block(0, 0, false), &code));
+        assert!(block(0, 0, true).conflicts(&block(8, 1, false), &code));
+        assert!(!block(0, 2, true).conflicts(&block(2, 2, true), &code));
+        assert_eq!((block(1024, 3, true).lo, block(1024, 3, true).hi), (832, 1040));
+        assert_eq!(block(0, 3, true).lo, u64::MAX - 1);
+    }
+
+    #[test]
+    fn pieces_add_up_by_owner() {
+        let code = code(&[&[(4, 64), (8, 2)], &[(100, 2)], &[(3, 0)]]);
+        let shard = |offset, pe| Shard { offset, bytes: 128, pe: PeId(pe) };
+        let placement = Placement::Sharded(vec![shard(0, 5), shard(128, 9)]);
+        let region = Region { name: "x".into(), base: 1000, bytes: 256, placement };
+        let memory = AddressMap::new(vec![region]);
+        let pieces = |base, desc: u32| {
+            let (desc, mut pieces) = (DescId(desc), Vec::new());
+            Block::new(&code, base, desc, false)
+                .find_owners(&memory, &code.descs[desc], PeId(0), &mut pieces)
+                .map(|()| pieces)
+        };
+        let piece = |owner, bytes| Piece { owner: PeId(owner), bytes };
+        assert_eq!(pieces(1000, 0).unwrap(), [piece(5, 32), piece(9, 32)]);
+        assert_eq!(pieces(1056, 1).unwrap(), [piece(5, 72), piece(9, 128)]);
+        assert_eq!(pieces(1100, 2).unwrap(), [piece(5, 6)]);
+        assert_eq!(pieces(1100, 0).unwrap_err().address, 1256);
+        assert_eq!(pieces(10, 0).unwrap_err().address, 10);
+    }
+}

@@ -1,0 +1,216 @@
+//! The queues between agents: which messages are in their slots, and which slots are free.
+
+use crate::arena::Id;
+use crate::command::{AgentId, Peer, Program, QueueId};
+use crate::oplog::RecordId;
+use crate::topology::{CreditMode, Machine};
+use crate::units::Ps;
+
+use super::network::{NONE, idle_time};
+use super::routes::{RouteId, Routes};
+
+/// One sender's way to one queue of its neighbour.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connection {
+    pub(super) sender: AgentId,
+    pub(super) receiver: AgentId,
+    /// The queue, as the receiver calls it.
+    pub(super) queue: QueueId,
+    /// The way of its messages; `None` where there is none.
+    pub(super) route: Option<RouteId>,
+    /// How long a credit is on its way.
+    credit: Ps,
+}
+
+/// A slot of a queue. Message `t` is the `t / slots`-th that is in slot `t % slots`.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// Since when the last message can be seen.
+    visible: Ps,
+    /// When its sender knew that the slot was free again, and when it was.
+    credit: Ps,
+    fire: Ps,
+    delivery: RecordId,
+    release: RecordId,
+    /// Messages that have been in it, the one in it included.
+    filled: u32,
+    /// Messages that have been taken out of it.
+    freed: u32,
+}
+
+const UNUSED: Slot = Slot {
+    visible: Ps::ZERO,
+    credit: Ps::ZERO,
+    fire: Ps::ZERO,
+    delivery: RecordId(0),
+    release: RecordId(0),
+    filled: 0,
+    freed: 0,
+};
+
+/// When a slot was free again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Credit {
+    /// When the sender knows.
+    pub(super) time: Ps,
+    /// When it happened, and what made it happen.
+    pub(super) fire: Ps,
+    pub(super) record: RecordId,
+}
+
+/// Every queue of a program.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ipcq {
+    directions: usize,
+    slots_each: u64,
+    connections: Vec<Connection>,
+    /// The connection that agent `a` sends to in direction `d`, and the one it receives from, at
+    /// `a * directions + d`; [`NONE`] for none.
+    sends: Vec<u32>,
+    receives: Vec<u32>,
+    slots: Vec<Slot>,
+}
+
+impl Ipcq {
+    /// The empty queues of `program`.
+    pub(super) fn new(program: &Program, machine: &Machine, routes: &mut Routes) -> Ipcq {
+        let directions = program.comm.directions.len();
+        let ends = program.agents.len() * directions;
+        let mut ipcq = Ipcq {
+            directions,
+            slots_each: u64::from(program.comm.slots.max(1)),
+            sends: vec![NONE; ends],
+            receives: vec![NONE; ends],
+            ..Ipcq::default()
+        };
+        for agent in program.agents.ids() {
+            for direction in 0..directions {
+                let queue = QueueId(direction as u8);
+                if let Some(peer) = program.comm.peer(agent, queue) {
+                    ipcq.connect(program, machine, routes, (agent, queue, peer));
+                }
+            }
+        }
+        let slots = ipcq.connections.len() as u64 * ipcq.slots_each;
+        ipcq.slots = vec![UNUSED; slots as usize];
+        ipcq
+    }
+
+    fn connect(
+        &mut self,
+        program: &Program,
+        machine: &Machine,
+        routes: &mut Routes,
+        (sender, queue, peer): (AgentId, QueueId, Peer),
+    ) {
+        let there = self.end(peer.agent, peer.queue);
+        // The program's checks leave one sender a queue; another would have no slots of its own.
+        let Some(receives) = self.receives.get_mut(there).filter(|it| **it == NONE) else { return };
+        let connection = self.connections.len() as u32;
+        *receives = connection;
+        let here = self.end(sender, queue);
+        self.sends[here] = connection;
+        let dma = |agent: AgentId| machine.pe(program.agents[agent].pe).dma;
+        let (from, to) = (dma(sender), dma(peer.agent));
+        let ipcq = &machine.params().ipcq;
+        let credit = match ipcq.credit {
+            CreditMode::Ideal => Ps::ZERO,
+            CreditMode::Asynchronous | CreditMode::Blocking => {
+                let back = machine.route(to, from).unwrap_or_default();
+                idle_time(machine, &back, ipcq.credit_bytes)
+            }
+        };
+        self.connections.push(Connection {
+            sender,
+            receiver: peer.agent,
+            queue: peer.queue,
+            route: routes.find(machine, from, to),
+            credit,
+        });
+    }
+
+    fn end(&self, agent: AgentId, queue: QueueId) -> usize {
+        agent.index() * self.directions + usize::from(queue.0)
+    }
+
+    /// The connection over which `agent` sends in a direction.
+    pub(super) fn sends_to(&self, agent: AgentId, queue: QueueId) -> Option<u32> {
+        self.sends.get(self.end(agent, queue)).copied().filter(|it| *it != NONE)
+    }
+
+    /// The connection over which `agent` receives from a direction.
+    pub(super) fn receives_from(&self, agent: AgentId, queue: QueueId) -> Option<u32> {
+        self.receives.get(self.end(agent, queue)).copied().filter(|it| *it != NONE)
+    }
+
+    /// A connection.
+    pub(super) fn connection(&self, number: u32) -> &Connection {
+        &self.connections[number as usize]
+    }
+
+    fn slot_index(&self, connection: u32, token: u64) -> usize {
+        (u64::from(connection) * self.slots_each + token % self.slots_each) as usize
+    }
+
+    fn slot(&self, connection: u32, token: u64) -> &Slot {
+        &self.slots[self.slot_index(connection, token)]
+    }
+
+    fn slot_mut(&mut self, connection: u32, token: u64) -> &mut Slot {
+        let index = self.slot_index(connection, token);
+        &mut self.slots[index]
+    }
+
+    /// Since when message `token` can be seen, and the record of its delivery; `None` before it
+    /// has arrived.
+    pub(super) fn visible(&self, connection: u32, token: u64) -> Option<(Ps, RecordId)> {
+        let slot = self.slot(connection, token);
+        (u64::from(slot.filled) > token / self.slots_each).then_some((slot.visible, slot.delivery))
+    }
+
+    /// When the sender may send `token`; nothing to wait for in the first round of slots.
+    pub(super) fn credit(&self, connection: u32, token: u64) -> Option<Option<Credit>> {
+        let Some(before) = token.checked_sub(self.slots_each) else { return Some(None) };
+        let slot = self.slot(connection, before);
+        let is_free = u64::from(slot.freed) > before / self.slots_each;
+        is_free.then_some(Some(Credit { time: slot.credit, fire: slot.fire, record: slot.release }))
+    }
+
+    /// The message that has to leave its slot before `token` may be sent.
+    pub(super) fn before(&self, token: u64) -> Option<u64> {
+        token.checked_sub(self.slots_each)
+    }
+
+    /// Message `token` can be seen from `time` on.
+    pub(super) fn deliver(&mut self, connection: u32, token: u64, time: Ps, record: RecordId) {
+        let slot = self.slot_mut(connection, token);
+        slot.filled += 1;
+        slot.visible = time;
+        slot.delivery = record;
+    }
+
+    /// Message `token` leaves its slot at `fire`. Gives when its sender knows.
+    pub(super) fn release(
+        &mut self,
+        connection: u32,
+        token: u64,
+        fire: Ps,
+        record: RecordId,
+    ) -> Ps {
+        let credit = fire + self.connections[connection as usize].credit;
+        let slot = self.slot_mut(connection, token);
+        slot.freed += 1;
+        slot.fire = fire;
+        slot.credit = credit;
+        slot.release = record;
+        credit
+    }
+
+    /// How many slots of the queue that message `token` waits for are taken, of how many.
+    pub(super) fn fill(&self, connection: u32) -> (u64, u64) {
+        let first = self.slot_index(connection, 0);
+        let slots = &self.slots[first..first + self.slots_each as usize];
+        let taken = slots.iter().map(|slot| u64::from(slot.filled.saturating_sub(slot.freed)));
+        (taken.sum(), self.slots_each)
+    }
+}

@@ -1,0 +1,417 @@
+//! The engines of a PE: when commands start, and what their ends let go.
+
+use super::counters::ENGINES;
+use super::event::{Event, EventKey, EventKind};
+use super::network::NONE;
+use super::op::{CHANNELS, Channel, Footprint, Op, Ready, Release, UNKNOWN, Work};
+use super::state::{Simulation, Step};
+use crate::arena::Id;
+use crate::command::AgentId;
+use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId};
+use crate::topology::{LinkId, PeId};
+use crate::units::{Bandwidth, Ps};
+
+/// The engines of one PE, which its agents share.
+#[derive(Clone, Debug)]
+pub(super) struct Pe {
+    pub(super) id: PeId,
+    /// Its agents.
+    pub(super) first: u32,
+    pub(super) lanes: u32,
+    /// Whether it is in the list of PEs in which something may go on.
+    pub(super) awake: bool,
+    channels: [ChannelState; CHANNELS],
+    /// Commands that have been dispatched and not started, in order.
+    waiting: Vec<WaitingOp>,
+    /// When the inbound side has written all messages so far, and the last one's record.
+    pub(super) inbound_free: Ps,
+    pub(super) inbound_last: Option<RecordId>,
+    pub(super) busy: [Ps; ENGINES],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ChannelState {
+    /// When it can take the next command, and what makes it wait till then.
+    free: Ps,
+    last: Release,
+    /// Transfers that have started and not ended.
+    in_flight: u32,
+    /// The last end of a transfer.
+    freed: (Ps, Option<RecordId>),
+    /// The last stretch of time that counts as busy.
+    busy: (Ps, Ps),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct WaitingOp {
+    channel: Channel,
+    agent: u32,
+    seq: u32,
+}
+
+const AT_START: Release = Release { at: Ps::ZERO, record: None, cause: Cause::Engine };
+
+impl Pe {
+    /// An idle PE whose first agent is the `first` of all lanes.
+    pub(super) fn new(id: PeId, first: u32) -> Pe {
+        let idle = ChannelState {
+            free: Ps::ZERO,
+            last: AT_START,
+            in_flight: 0,
+            freed: (Ps::ZERO, None),
+            busy: (Ps::ZERO, Ps::ZERO),
+        };
+        Pe {
+            id,
+            first,
+            lanes: 0,
+            awake: false,
+            channels: [idle; CHANNELS],
+            waiting: Vec::new(),
+            inbound_free: Ps::ZERO,
+            inbound_last: None,
+            busy: [Ps::ZERO; ENGINES],
+        }
+    }
+}
+
+impl<L: LogSink> Simulation<'_, L> {
+    /// Lets everything in a PE go on that can.
+    pub(super) fn pump(&mut self, pe: u32) -> Step<()> {
+        loop {
+            let mut moved = self.start_waiting(pe)?;
+            let (first, lanes) = (self.pes[pe as usize].first, self.pes[pe as usize].lanes);
+            for lane in first..first + lanes {
+                let agent = self.lanes[lane as usize];
+                moved |= self.fire_releases(agent);
+                moved |= self.run_agent(agent)?;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Starts waiting commands that can start, each channel in order. True if one did.
+    fn start_waiting(&mut self, pe: u32) -> Step<bool> {
+        let (mut moved, mut blocked, mut at) = (false, 0u8, 0);
+        while let Some(op) = self.pes[pe as usize].waiting.get(at).copied() {
+            let bit = 1 << op.channel as u8;
+            if blocked & bit == 0 && self.try_start(op.agent, op.seq)? {
+                self.pes[pe as usize].waiting.remove(at);
+                // Its end may be what an earlier command in another channel waits for.
+                (moved, blocked, at) = (true, 0, 0);
+            } else {
+                blocked |= bit;
+                at += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Hands a command to its engine.
+    pub(super) fn hand_over(&mut self, agent: u32, op: Op) -> Step<()> {
+        let pe = self.agents[agent as usize].pe;
+        let waiting = WaitingOp { channel: op.channel, agent, seq: op.seq };
+        self.agents[agent as usize].ops.push(op);
+        let behind = self.pes[pe as usize].waiting.iter().any(|it| it.channel == op.channel);
+        if behind || !self.try_start(agent, op.seq)? {
+            self.pes[pe as usize].waiting.push(waiting);
+        }
+        Ok(())
+    }
+
+    /// Starts a command that is the next of its channel, if it is known when it can start.
+    fn try_start(&mut self, agent: u32, seq: u32) -> Step<bool> {
+        let at = self.op_index(agent, seq);
+        let op = &self.agents[agent as usize].ops[at];
+        let (channel, touches) = (op.channel, op.touches);
+        let pe = self.agents[agent as usize].pe;
+        if op.channel_is_dma() && !self.has_transfer_free(pe, channel) {
+            self.agents[agent as usize].ops[at].limited = true;
+            return Ok(false);
+        }
+        let op = &self.agents[agent as usize].ops[at];
+        let mut ready = Ready { time: op.issued, release: op.release };
+        let state = &self.pes[pe as usize].channels[channel as usize];
+        ready.also(state.free, state.last);
+        if op.limited {
+            ready.also_end(state.freed.0, state.freed.1, Cause::Engine);
+        }
+        if !self.wait_for_hazards(agent, seq, &touches, &mut ready, true) {
+            return Ok(false);
+        }
+        self.start(agent, seq, ready)?;
+        Ok(true)
+    }
+
+    /// The place of a command in flight.
+    pub(super) fn op_index(&self, agent: u32, seq: u32) -> usize {
+        let mut ops = self.agents[agent as usize].ops.iter();
+        ops.position(|op| op.seq == seq).expect("a command in flight is on its agent's scoreboard")
+    }
+
+    /// Takes into account what earlier commands of the agent make a footprint wait for. False if
+    /// that is not known yet; then, if `insists`, it will be an event when it is.
+    pub(super) fn wait_for_hazards(
+        &mut self,
+        agent: u32,
+        seq: u32,
+        touches: &Footprint,
+        ready: &mut Ready,
+        insists: bool,
+    ) -> bool {
+        let code = &self.program.codes[self.program.agents[AgentId(agent)].code];
+        let mut at = 0;
+        while let Some(op) = self.agents[agent as usize].ops.get(at) {
+            let conflict = if op.seq < seq {
+                op.conflict(touches, |mine, later| mine.conflicts(later, code))
+            } else {
+                None
+            };
+            match conflict {
+                Some(UNKNOWN) => {
+                    // Once it is settled, the same command is looked at again.
+                    if !self.settle(agent, at, insists) {
+                        return false;
+                    }
+                }
+                Some(end) => {
+                    ready.also_end(end, op.record.or(op.release.record), Cause::Operand);
+                    at += 1;
+                }
+                None => at += 1,
+            }
+        }
+        true
+    }
+
+    /// Finds out whether a send has been read by now. If it `insists` and it has not, its end
+    /// will be an event.
+    fn settle(&mut self, agent: u32, at: usize, insists: bool) -> bool {
+        let op = &self.agents[agent as usize].ops[at];
+        if !matches!(op.work, Work::Send(_)) || op.train == NONE {
+            return false;
+        }
+        let train = op.train;
+        match self.network.source_end(train) {
+            Some(end) => {
+                self.finish_send(agent, at, end);
+                true
+            }
+            None => {
+                if insists {
+                    self.network.watch(train, &mut self.events);
+                }
+                false
+            }
+        }
+    }
+
+    /// Whether another transfer may be in flight on a channel. If not, the end of one will be an
+    /// event.
+    fn has_transfer_free(&mut self, pe: u32, channel: Channel) -> bool {
+        let limit = self.params.dma.outstanding.max(1);
+        while self.pes[pe as usize].channels[channel as usize].in_flight >= limit {
+            let Some((agent, at)) = self.oldest_in_flight(pe, channel) else { return false };
+            if !self.settle(agent, at, true) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn oldest_in_flight(&self, pe: u32, channel: Channel) -> Option<(u32, usize)> {
+        let lanes = self.lanes_of(&self.pes[pe as usize]).iter();
+        let ops = lanes.flat_map(|agent| {
+            self.agents[*agent as usize].ops.iter().enumerate().map(|(at, op)| (*agent, at, op))
+        });
+        ops.filter(|(.., op)| op.channel == channel && op.start != UNKNOWN && op.record.is_none())
+            .min_by_key(|(.., op)| op.start)
+            .map(|(agent, at, _)| (agent, at))
+    }
+
+    fn start(&mut self, agent: u32, seq: u32, ready: Ready) -> Step<()> {
+        let at = self.op_index(agent, seq);
+        let op = &mut self.agents[agent as usize].ops[at];
+        (op.start, op.release) = (ready.time, ready.release);
+        let op = *op;
+        let engine = op.channel.engine();
+        self.counters.stall(engine, ready.release.cause, ready.time - op.issued);
+        self.counters.commands += 1;
+        self.counters.engine_mut(engine).commands += 1;
+        let costs = &self.costs[self.program.agents[AgentId(agent)].code.index()];
+        match op.work {
+            Work::Math(spec) => {
+                let cost = costs.math(spec);
+                self.counters.elements += cost.size;
+                self.compute(agent, at, cost.time);
+                Ok(())
+            }
+            Work::Gemm(spec) => {
+                let cost = costs.gemm(spec);
+                self.counters.macs += cost.size;
+                self.compute(agent, at, cost.time);
+                Ok(())
+            }
+            Work::Read => self.begin_transfer(agent, &op, Ps::ZERO),
+            Work::Write | Work::Send(_) => {
+                self.begin_transfer(agent, &op, self.params.tcm.read.time(op.bytes))
+            }
+        }
+    }
+
+    fn compute(&mut self, agent: u32, at: usize, time: Ps) {
+        let op = &mut self.agents[agent as usize].ops[at];
+        (op.read_end, op.end) = (op.start + time, op.start + time);
+        let (channel, end) = (op.channel, op.end);
+        let record = self.record(agent, at, None, false);
+        let pe = &mut self.pes[self.agents[agent as usize].pe as usize];
+        pe.busy[channel.engine() as usize] += time;
+        let state = &mut pe.channels[channel as usize];
+        state.free = end;
+        state.last = Release { at: end, record: Some(record), cause: Cause::Engine };
+        self.counters.engine_mut(channel.engine()).busy += time;
+    }
+
+    /// Begins a transfer whose source keeps the channel's reading side for `reading`.
+    fn begin_transfer(&mut self, agent: u32, op: &Op, reading: Ps) -> Step<()> {
+        let number = self.agents[agent as usize].pe;
+        let pe = &mut self.pes[number as usize];
+        let state = &mut pe.channels[op.channel as usize];
+        state.in_flight += 1;
+        let leaves = op.start + self.params.dma.overhead;
+        state.free = leaves + reading;
+        state.last = Release { cause: Cause::Engine, ..op.release };
+        if leaves <= self.now {
+            return self.inject(agent, op.seq);
+        }
+        let key = EventKey::endpoint(agent, op.seq);
+        self.events.push(Event::new(leaves, key, EventKind::Inject, agent).with(op.seq));
+        Ok(())
+    }
+
+    /// Logs a command whose end is known.
+    pub(super) fn record(
+        &mut self,
+        agent: u32,
+        at: usize,
+        link: Option<LinkId>,
+        is_effect: bool,
+    ) -> RecordId {
+        let op = &self.agents[agent as usize].ops[at];
+        let record = Record {
+            start: op.start,
+            end: op.end,
+            handoff: op.release.at,
+            agent: AgentId(agent),
+            seq: op.seq,
+            site: op.site,
+            predecessor: op.release.record,
+            transfer: op.transfer,
+            link,
+            action: Action::Command,
+            engine: op.channel.engine(),
+            cause: op.release.cause,
+        };
+        let id = self.push(record, is_effect);
+        self.agents[agent as usize].ops[at].record = Some(id);
+        id
+    }
+
+    /// The source of a send has been read.
+    pub(super) fn finish_send(&mut self, agent: u32, at: usize, end: Ps) {
+        let op = &mut self.agents[agent as usize].ops[at];
+        (op.read_end, op.end) = (end, end);
+        let train = op.train;
+        let record = self.record(agent, at, None, false);
+        self.network.set_record(train, record);
+        self.end_transfer(agent, at, record);
+    }
+
+    /// All pieces of a DMA have arrived.
+    pub(super) fn finish_dma(&mut self, agent: u32, at: usize) {
+        let now = self.now;
+        let op = &mut self.agents[agent as usize].ops[at];
+        op.end = now;
+        if op.read_end == UNKNOWN {
+            op.read_end = now;
+        }
+        let (link, is_write, bytes) = (op.held.0, matches!(op.work, Work::Write), op.bytes);
+        let count =
+            if is_write { &mut self.counters.bytes_written } else { &mut self.counters.bytes_read };
+        *count += bytes;
+        let record = self.record(agent, at, link, is_write);
+        self.end_transfer(agent, at, record);
+    }
+
+    fn end_transfer(&mut self, agent: u32, at: usize, record: RecordId) {
+        let op = &self.agents[agent as usize].ops[at];
+        let (channel, start, end) = (op.channel, op.start, op.end);
+        let number = self.agents[agent as usize].pe;
+        let pe = &mut self.pes[number as usize];
+        let state = &mut pe.channels[channel as usize];
+        state.in_flight -= 1;
+        state.freed = (end, Some(record));
+        let busy = state.add_busy(start, end);
+        pe.busy[channel.engine() as usize] += busy;
+        self.counters.engine_mut(channel.engine()).busy += busy;
+        self.wake(number);
+    }
+
+    /// When PE_CPU may put another command in front of a channel, if its commands are let start
+    /// as known; `None` if that is not known yet. Sets PE_CPU's time to it.
+    pub(super) fn wait_for_room(&mut self, agent: u32, channel: Channel) -> bool {
+        let depth = self.params.queue_depth.max(1) as usize;
+        let state = &self.agents[agent as usize];
+        let lanes = self.lanes_of(&self.pes[state.pe as usize]);
+        let all: usize = lanes.iter().map(|lane| self.agents[*lane as usize].ops.len()).sum();
+        if all < depth {
+            return true;
+        }
+        let mut ahead: Vec<(Ps, Release)> = lanes
+            .iter()
+            .flat_map(|lane| &self.agents[*lane as usize].ops)
+            .filter(|op| op.channel == channel && op.start > state.time)
+            .map(|op| (op.start, op.release))
+            .collect();
+        if ahead.len() < depth {
+            return true;
+        }
+        ahead.sort_by_key(|(start, _)| *start);
+        let (start, release) = ahead[ahead.len() - depth];
+        if start == UNKNOWN {
+            return false;
+        }
+        let stalled = start - state.time;
+        self.counters.stall(Engine::Cpu, Cause::Engine, stalled);
+        let state = &mut self.agents[agent as usize];
+        state.time = start;
+        state.release = Release { cause: Cause::Engine, ..release };
+        true
+    }
+
+    /// The rate at which a PE's local memory is written.
+    pub(super) fn tcm_write(&self) -> Bandwidth {
+        self.params.tcm.write
+    }
+}
+
+impl ChannelState {
+    /// Counts a stretch of time as busy; gives what was not counted before.
+    fn add_busy(&mut self, start: Ps, end: Ps) -> Ps {
+        let (from, until) = self.busy;
+        if start > until {
+            self.busy = (start, end);
+            return end - start;
+        }
+        self.busy = (from.min(start), until.max(end));
+        from.since(start) + end.since(until)
+    }
+}
+
+impl Op {
+    fn channel_is_dma(&self) -> bool {
+        matches!(self.channel, Channel::DmaRead | Channel::DmaWrite | Channel::DmaComm)
+    }
+}

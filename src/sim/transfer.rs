@@ -1,0 +1,259 @@
+//! What enters and leaves the network: messages, requests to memories, their answers.
+
+use super::agent::{Status, Wait};
+use super::dma::Piece;
+use super::event::Event;
+use super::failure::Failure;
+use super::network::{Arrival, Cargo, CargoKind, Class, Shipment};
+use super::op::{Op, Ready, Release, Work};
+use super::routes::RouteId;
+use super::state::{Simulation, Step};
+use crate::arena::Id;
+use crate::command::AgentId;
+use crate::oplog::{Action, Cause, Engine, LogSink, Record, TransferId};
+use crate::topology::{NodeId, PeId};
+use crate::units::{Bandwidth, Ps};
+
+impl<L: LogSink> Simulation<'_, L> {
+    /// A DMA command begins its transfer now.
+    pub(super) fn inject(&mut self, agent: u32, seq: u32) -> Step<()> {
+        let at = self.op_index(agent, seq);
+        let op = self.agents[agent as usize].ops[at];
+        let transfer = self.new_transfer();
+        self.agents[agent as usize].ops[at].transfer = Some(transfer);
+        match op.work {
+            Work::Send(connection) => self.inject_message(agent, at, (connection, transfer)),
+            Work::Read | Work::Write => self.inject_dma(agent, at, transfer),
+            Work::Math(_) | Work::Gemm(_) => Ok(()),
+        }
+    }
+
+    fn cargo(&self, agent: u32, op: &Op, kind: CargoKind, transfer: TransferId) -> Cargo {
+        Cargo {
+            kind,
+            agent,
+            seq: op.seq,
+            site: op.site,
+            transfer,
+            place: 0,
+            token: op.token,
+            bytes: op.bytes,
+            start: op.start,
+            record: None,
+        }
+    }
+
+    fn inject_message(
+        &mut self,
+        agent: u32,
+        at: usize,
+        (connection, transfer): (u32, TransferId),
+    ) -> Step<()> {
+        let op = self.agents[agent as usize].ops[at];
+        let to = self.program.agents[self.ipcq.connection(connection).receiver].pe;
+        let Some(route) = self.ipcq.connection(connection).route else {
+            return Err(self.no_route(agent, &op, to));
+        };
+        let cargo = self.cargo(agent, &op, CargoKind::Message, transfer);
+        let shipment = Shipment {
+            cargo: Cargo { place: connection, ..cargo },
+            route,
+            class: Class::Comm,
+            bytes: op.bytes,
+            to,
+            read: self.params.tcm.read,
+            write: Bandwidth::INFINITE,
+            after: Ps::ZERO,
+            watched: false,
+        };
+        let train = self.network.send(&shipment, &mut self.events);
+        self.agents[agent as usize].ops[at].train = train;
+        Ok(())
+    }
+
+    fn inject_dma(&mut self, agent: u32, at: usize, transfer: TransferId) -> Step<()> {
+        let op = self.agents[agent as usize].ops[at];
+        let Some(block) = op.touches.block else { return Ok(()) };
+        let pe = self.program.agents[AgentId(agent)].pe;
+        let desc = &self.program.code(AgentId(agent)).descs[block.desc];
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let found = block.find_owners(&self.program.memory, desc, pe, &mut pieces);
+        if let Err(fault) = found {
+            return Err(self.fault(agent, &op, fault));
+        }
+        let state = &mut self.agents[agent as usize].ops[at];
+        state.pieces = pieces.len() as u32;
+        state.unread = if block.writes { state.pieces } else { 0 };
+        if pieces.is_empty() {
+            self.finish_dma(agent, at);
+        }
+        for piece in pieces.drain(..) {
+            let route = self.route(agent, &op, self.machine.pe(pe).dma, piece.owner)?;
+            let kind = if block.writes { CargoKind::WriteData } else { CargoKind::ReadRequest };
+            let cargo = self.cargo(agent, &op, kind, transfer);
+            let cargo = Cargo { place: piece.owner.0, bytes: piece.bytes, ..cargo };
+            self.send_piece(cargo, route, piece);
+        }
+        self.pieces = pieces;
+        Ok(())
+    }
+
+    /// Sends data, or a request for it, to the memory that it belongs in.
+    fn send_piece(&mut self, cargo: Cargo, route: RouteId, piece: Piece) {
+        let writes = cargo.kind == CargoKind::WriteData;
+        let shipment = Shipment {
+            cargo,
+            route,
+            class: Class::Compute,
+            bytes: if writes { piece.bytes } else { 0 },
+            to: piece.owner,
+            read: if writes { self.params.tcm.read } else { Bandwidth::INFINITE },
+            write: Bandwidth::INFINITE,
+            after: self.params.hbm.overhead,
+            watched: writes,
+        };
+        self.network.send(&shipment, &mut self.events);
+    }
+
+    fn route(&mut self, agent: u32, op: &Op, from: NodeId, owner: PeId) -> Step<RouteId> {
+        let to = self.machine.pe(owner).hbm;
+        let route = self.network.routes.find(self.machine, from, to);
+        route.ok_or_else(|| self.no_route(agent, op, owner))
+    }
+
+    fn no_route(&self, agent: u32, op: &Op, to: PeId) -> Box<Failure> {
+        let agent = AgentId(agent);
+        let from = self.program.agents[agent].pe;
+        Box::new(Failure::NoRoute { agent, site: op.site, from, to })
+    }
+
+    /// An address that is nobody's.
+    pub(super) fn fault(&self, agent: u32, op: &Op, fault: crate::launch::Fault) -> Box<Failure> {
+        let writes = matches!(op.work, Work::Write);
+        Box::new(Failure::Fault { agent: AgentId(agent), site: op.site, writes, fault })
+    }
+
+    /// The last byte of something has arrived.
+    pub(super) fn delivered(&mut self, event: &Event) -> Step<()> {
+        let Some(arrival) = self.network.take(event) else { return Ok(()) };
+        match arrival.cargo.kind {
+            CargoKind::Message => self.message_arrived(&arrival),
+            CargoKind::ReadRequest => self.answer(&arrival.cargo)?,
+            CargoKind::ReadData | CargoKind::WriteData => self.piece_arrived(&arrival),
+        }
+        Ok(())
+    }
+
+    /// A memory sends what it was asked for.
+    fn answer(&mut self, cargo: &Cargo) -> Step<()> {
+        let pe = self.program.agents[AgentId(cargo.agent)].pe;
+        let (from, to) = (self.machine.pe(PeId(cargo.place)).hbm, self.machine.pe(pe).dma);
+        let Some(route) = self.network.routes.find(self.machine, from, to) else {
+            let (agent, site) = (AgentId(cargo.agent), cargo.site);
+            let from = PeId(cargo.place);
+            return Err(Box::new(Failure::NoRoute { agent, site, from, to: pe }));
+        };
+        let shipment = Shipment {
+            cargo: Cargo { kind: CargoKind::ReadData, ..*cargo },
+            route,
+            class: Class::Compute,
+            bytes: cargo.bytes,
+            to: pe,
+            read: Bandwidth::INFINITE,
+            write: self.params.tcm.write,
+            after: Ps::ZERO,
+            watched: false,
+        };
+        self.network.send(&shipment, &mut self.events);
+        Ok(())
+    }
+
+    fn piece_arrived(&mut self, arrival: &Arrival) {
+        let agent = arrival.cargo.agent;
+        let at = self.op_index(agent, arrival.cargo.seq);
+        if arrival.watched {
+            self.piece_read(agent, at);
+        }
+        let op = &mut self.agents[agent as usize].ops[at];
+        if arrival.held.1 > op.held.1 {
+            op.held = arrival.held;
+        }
+        op.pieces -= 1;
+        if op.pieces == 0 {
+            self.finish_dma(agent, at);
+        }
+    }
+
+    /// The last byte of something has left its source.
+    pub(super) fn source_read(&mut self, event: &Event) {
+        let Some(cargo) = self.network.source_read(event) else { return };
+        let at = self.op_index(cargo.agent, cargo.seq);
+        match cargo.kind {
+            CargoKind::WriteData => self.piece_read(cargo.agent, at),
+            CargoKind::Message => {
+                if self.agents[cargo.agent as usize].ops[at].record.is_none() {
+                    self.finish_send(cargo.agent, at, self.now);
+                }
+            }
+            CargoKind::ReadRequest | CargoKind::ReadData => {}
+        }
+    }
+
+    fn piece_read(&mut self, agent: u32, at: usize) {
+        let now = self.now;
+        let op = &mut self.agents[agent as usize].ops[at];
+        op.unread -= 1;
+        if op.unread == 0 {
+            op.read_end = now;
+            self.wake(self.agents[agent as usize].pe);
+        }
+    }
+
+    /// The inbound side of the receiver writes a message into its slot, one after the other.
+    fn message_arrived(&mut self, arrival: &Arrival) {
+        let cargo = &arrival.cargo;
+        let record = cargo.record.or_else(|| {
+            let at = self.op_index(cargo.agent, cargo.seq);
+            self.finish_send(cargo.agent, at, arrival.source_end);
+            self.agents[cargo.agent as usize].ops[at].record
+        });
+        let sent = Release { at: cargo.start, record, cause: Cause::Link };
+        let mut ready = Ready { time: self.now, release: sent };
+        let receiver = self.ipcq.connection(cargo.place).receiver;
+        let number = self.agents[receiver.index()].pe;
+        let pe = &mut self.pes[number as usize];
+        ready.also_end(pe.inbound_free, pe.inbound_last, Cause::Engine);
+        let cost = self.params.ipcq.tier(self.program.comm.kind).time(cargo.bytes);
+        let end = ready.time + cost;
+        let by_link = ready.release == sent;
+        let delivery = Record {
+            start: if by_link { cargo.start } else { ready.time },
+            end,
+            handoff: ready.release.at,
+            agent: AgentId(cargo.agent),
+            seq: cargo.seq,
+            site: cargo.site,
+            predecessor: ready.release.record,
+            transfer: Some(cargo.transfer),
+            link: if by_link { arrival.held.0 } else { None },
+            action: Action::Delivery,
+            engine: Engine::Network,
+            cause: ready.release.cause,
+        };
+        pe.inbound_free = end;
+        pe.busy[Engine::Network as usize] += cost;
+        let network = self.counters.engine_mut(Engine::Network);
+        network.commands += 1;
+        network.busy += cost;
+        self.counters.stall(Engine::Network, ready.release.cause, ready.time - self.now);
+        self.messages += 1;
+        self.counters.message_bytes += cargo.bytes;
+        let record = self.push(delivery, true);
+        self.pes[number as usize].inbound_last = Some(record);
+        self.ipcq.deliver(cargo.place, cargo.token, end, record);
+        let waits = Wait::Message { connection: Some(cargo.place), token: cargo.token };
+        if self.agents[receiver.index()].status == Status::Waits(waits) {
+            self.wake(number);
+        }
+    }
+}
