@@ -25,6 +25,11 @@ pub(super) enum Neighborhood {
 }
 
 impl Neighborhood {
+    /// The default directions.
+    pub(super) fn defaults(target: &Target) -> Neighborhood {
+        Neighborhood::Default(Neighbors::new(target.spec.extent(), target.world))
+    }
+
     pub(super) fn map(&self) -> &dyn NeighborMap {
         match self {
             Neighborhood::Default(neighbors) => neighbors,
@@ -193,7 +198,6 @@ impl Session {
         target: &Target,
         (options, scalars): (&LaunchOptions, &[(String, Scalar)]),
     ) -> Result<Neighborhood, Reported> {
-        let (extent, world) = (target.spec.extent(), target.world);
         let table = match unit.ast() {
             Some(module) => {
                 let script = self.script(module, target, options);
@@ -203,7 +207,7 @@ impl Session {
         };
         Ok(match table {
             Some(table) => Neighborhood::Table(table),
-            None => Neighborhood::Default(Neighbors::new(extent, world)),
+            None => Neighborhood::defaults(target),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::direct::MadeTensor;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
-use super::settings::Prepared;
+use super::settings::{Neighborhood, Prepared};
 use super::simulator::{Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
@@ -74,9 +74,9 @@ impl Session {
         // Mistakes in kernels that the host program never launches are told, too.
         self.analyze(request.unit, known)?;
         let machine = target.spec.build(&mut self.sink)?;
-        let neighborhood = self.neighborhood(request.unit, &target, (request.launch, &[]))?;
         let module = request.unit.ast().expect("a host function was found in the tree");
         let script = self.script(module, &target, request.launch);
+        let neighborhood = Neighborhood::defaults(&target);
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
@@ -84,6 +84,7 @@ impl Session {
             target: &target,
             machine,
             neighborhood,
+            script: Some(script.clone()),
             launch: request.launch,
             sim: request.sim,
             progress,
@@ -122,6 +123,7 @@ impl Session {
             target: &prepared.target,
             machine,
             neighborhood: prepared.neighborhood.clone(),
+            script: None,
             launch: request.launch,
             sim: request.sim,
             progress,

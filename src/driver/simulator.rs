@@ -12,12 +12,13 @@ use crate::command::Program;
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes};
 use crate::host::{
-    Argument, Completion, Device, LaunchRequest, Refusal, Tensor, TensorId, Ticket, Writer,
+    Argument, Completion, Device, LaunchRequest, Refusal, Scalar, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, Launch};
 use crate::oplog::{LogSink, MemoryLog, NoLog};
 use crate::replay::{Memory, Origin, Replay};
+use crate::script::Script;
 use crate::sema::Constant;
 use crate::source::{SourceMap, Span};
 use crate::topology::{Machine, PeId};
@@ -37,8 +38,10 @@ pub(super) struct Parts<'s> {
     pub(super) target: &'s Target,
     /// Its graph.
     pub(super) machine: Machine,
-    /// Who is next to whom.
+    /// Who is next to whom, unless `script` says otherwise for a launch.
     pub(super) neighborhood: Neighborhood,
+    /// The host functions that are asked about each launch; none where the launch is prepared.
+    pub(super) script: Option<Script<'s>>,
     /// What launches have in common.
     pub(super) launch: &'s LaunchOptions,
     /// What simulations have beside.
@@ -192,6 +195,20 @@ impl<'s> Simulator<'s> {
         sink.reported().map_or(Ok(()), Err)
     }
 
+    /// Asks the file's `neighbors` who is next to whom in this launch, whose scalars it may use.
+    fn settle(&mut self, request: &LaunchRequest) -> Result<(), Refusal> {
+        let Some(script) = &self.parts.script else { return Ok(()) };
+        let scalars = request.scalars().into_iter();
+        let scalars: Vec<(String, Scalar)> =
+            scalars.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        let table = script.neighbors(&scalars);
+        match table.map_err(|fault| Refusal { diagnostics: fault.into_diagnostics() })? {
+            Some(table) => self.parts.neighborhood = Neighborhood::Table(table),
+            None => self.parts.neighborhood = Neighborhood::defaults(self.parts.target),
+        }
+        Ok(())
+    }
+
     /// A launch as the compiler takes it, and what must be known to analyse its kernel.
     fn launch(&self, request: &LaunchRequest) -> (Launch, BTreeMap<String, Constant>) {
         let mut args: Vec<(String, Literal)> = Vec::new();
@@ -264,6 +281,7 @@ impl Device for Simulator<'_> {
         for tensor in request.tensors() {
             self.know(tensor);
         }
+        self.settle(&request)?;
         let (launch, known) = self.launch(&request);
         let mut sink = Sink::new();
         match self.run((&request.label, &launch), &known, &mut sink) {
