@@ -238,6 +238,45 @@ kernel @k(%p: i64) {
 }
 
 #[test]
+fn fold_joins_views_of_views() {
+    check_pass(
+        "fold",
+        r#"
+kernel @k(%p: i64) {
+  %t = load %p : tile<2x3x4xf16>
+  %a = transpose %t [1, 2, 0] : tile<3x4x2xf16>
+  %b = transpose %a [2, 0, 1] : tile<2x3x4xf16>
+  %c = transpose %a [1, 0, 2] : tile<4x3x2xf16>
+  store %p, %b
+  store %p, %c
+  %d = reshape %t : tile<6x4xf16>
+  %e = reshape %d : tile<1x24xf16>
+  %f = transpose %e [1, 0] : tile<24x1xf16>
+  %g = reshape %f : tile<2x3x4xf16>
+  store %p, %f
+  store %p, %g
+  return
+}
+"#,
+        r#"
+kernel @k(%p: i64) {
+  %t = load %p : tile<2x3x4xf16>
+  %a = transpose %t [1, 2, 0] : tile<3x4x2xf16>
+  %c = transpose %t [2, 1, 0] : tile<4x3x2xf16>
+  store %p, %t
+  store %p, %c
+  %d = reshape %t : tile<6x4xf16>
+  %e = reshape %t : tile<1x24xf16>
+  %f = reshape %t : tile<24x1xf16>
+  store %p, %f
+  store %p, %t
+  return
+}
+"#,
+    );
+}
+
+#[test]
 fn fold_takes_the_branch_that_is_known() {
     check_pass(
         "fold",

@@ -75,6 +75,24 @@ fn check_within(seed: u64, tcm_bytes: u64) -> bool {
 }
 
 #[test]
+fn what_comes_out_is_text_that_goes_in_again() {
+    let bindings = bindings(&random_ir::arguments());
+    for seed in 0..200 {
+        let Some(first) = stages(&random_ir::module(seed), &bindings, 1 << 30) else { continue };
+        let first = &first.last().expect("there are passes").1;
+        let again = support::read(&print_function(first));
+        let second = stages(&again, &bindings, 1 << 30).expect("it was launched before");
+        let second = &second.last().expect("there are passes").1;
+        for id in PROGRAMS {
+            let grid = grid(&bindings, id);
+            let (first, second) = (run_by_storage(first, grid), run_by_storage(second, grid));
+            assert_eq!(second.faults, [""; 0], "seed {seed}");
+            assert_eq!(first.events, second.events, "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn passes_keep_the_meaning_of_random_kernels() {
     let launched = (0..500).filter(|seed| check(*seed)).count();
     assert!(launched > 400, "only {launched} of 500 kernels can be launched");

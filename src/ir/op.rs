@@ -460,14 +460,14 @@ macro_rules! ops {
     ($($name:ident: $Struct:ident, $effect:ident, [$($field:ident),*], [$($block:ident),*];)*) => {
         /// An op of the IR.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum Op { $(#[doc = concat!("See [`", stringify!($Struct), "`].")] $Struct($Struct),)* }
+        pub enum Op { $(#[doc = concat!("See [`", stringify!($Struct), "`](struct@", stringify!($Struct), ").")] $Struct($Struct),)* }
 
         /// What each op means to one consumer.
         pub trait Visit {
             /// What the consumer computes for an op.
             type Out;
             $(
-                #[doc = concat!("The meaning of [`", stringify!($Struct), "`].")]
+                #[doc = concat!("The meaning of [`", stringify!($Struct), "`](struct@", stringify!($Struct), ").")]
                 fn $name(&mut self, it: &$Struct) -> Self::Out;
             )*
         }

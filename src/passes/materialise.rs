@@ -4,13 +4,14 @@
 //! loop or branch hands on, and what is reshaped must lie row by row. A tile that `recv` copies
 //! into must be nobody else's: neither a slot, nor bytes that a live value still shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::liveness::Liveness;
-use super::origins::Origins;
+use super::origins::{MAX_PAIRS, Origins};
 use super::{Context, Pass};
-use crate::diag::Reported;
+use crate::diag::{Diagnostic, Reported, lowering};
 use crate::ir::{BlockId, Copy, Function, Op, OpId, Uses, Value};
+use crate::units::grouped;
 
 /// See the module.
 #[derive(Debug)]
@@ -25,26 +26,29 @@ impl Pass for Materialise {
         "copy views to buffers of their own where they cannot stay views"
     }
 
-    fn run(&self, function: &mut Function, _context: &mut Context<'_>) -> Result<(), Reported> {
+    fn run(&self, function: &mut Function, context: &mut Context<'_>) -> Result<(), Reported> {
         lay_out(function, function.entry, &mut BTreeMap::new());
-        own_destinations(function);
+        // From here on copies only shorten the ways that bytes take, so one check is enough.
+        let Some(origins) = Origins::bounded(function) else {
+            return Err(context.sink.error(entangled(function)));
+        };
+        own_destinations(function, &origins);
         Ok(())
     }
 }
 
 /// Copies what the ops of `block` need row by row. `copies` holds the copies that are visible.
 fn lay_out(function: &mut Function, block: BlockId, copies: &mut BTreeMap<Value, Value>) {
-    let outer = copies.clone();
+    let mut made = Vec::new();
     for op in std::mem::take(&mut function.blocks[block].ops) {
         for value in needed_in_order(&function.ops[op].op) {
             if !function.is_tile(value) || function.is_row_major(value) {
                 continue;
             }
-            let copy = match copies.get(&value) {
-                Some(copy) => *copy,
-                None => append_copy(function, block, op, value),
-            };
-            copies.insert(value, copy);
+            let copy = *copies.entry(value).or_insert_with(|| {
+                made.push(value);
+                append_copy(function, block, op, value)
+            });
             replace_in_order(&mut function.ops[op].op, value, copy);
         }
         for inner in function.ops[op].op.blocks() {
@@ -52,7 +56,10 @@ fn lay_out(function: &mut Function, block: BlockId, copies: &mut BTreeMap<Value,
         }
         function.blocks[block].ops.push(op);
     }
-    *copies = outer;
+    // Copies made here are not visible after the block.
+    for value in made {
+        copies.remove(&value);
+    }
 }
 
 /// Appends a copy of `value` to `block`, written where `op` is.
@@ -93,10 +100,9 @@ fn replace_in_order(op: &mut Op, value: Value, copy: Value) {
 }
 
 /// Gives each `recv` that copies into a tile a tile that nobody else sees.
-fn own_destinations(function: &mut Function) {
-    let origins = Origins::of(function);
-    let liveness = Liveness::of(function, &origins);
-    let shared: Vec<OpId> = function
+fn own_destinations(function: &mut Function, origins: &Origins) {
+    let liveness = Liveness::of(function, origins);
+    let shared: BTreeSet<OpId> = function
         .reachable_ops()
         .into_iter()
         .filter(|op| {
@@ -123,4 +129,19 @@ fn own_destinations(function: &mut Function) {
 fn destination(function: &Function, op: OpId) -> Option<Value> {
     let Op::Recv(it) = &function.ops[op].op else { return None };
     it.dst
+}
+
+fn entangled(function: &Function) -> Diagnostic {
+    let name = &function.name;
+    Diagnostic::new(
+        lowering::TILES_ENTANGLED,
+        format!(
+            "the loops and branches of kernel `{name}` hand on tiles in too many ways to follow"
+        ),
+        function.span,
+        format!(
+            "more than {} pairs of a value and the tile that it may be",
+            grouped(MAX_PAIRS as u64)
+        ),
+    )
 }

@@ -5,10 +5,12 @@
 //! *origins* of a value are the values, made by such ops, whose bytes it may be. They are found
 //! once for a whole function, without regard to the order in which ops run.
 
-use std::collections::BTreeSet;
-
-use crate::arena::SideTable;
+use crate::arena::{Id, SideTable};
 use crate::ir::{Function, Op, OpId, Value};
+
+/// How many pairs of a value and an origin a kernel may have: a hundred megabytes of them. Kernels
+/// written by hand have a few for each tile.
+pub const MAX_PAIRS: usize = 1 << 23;
 
 /// The origins of every tile (and future) of one function.
 #[derive(Clone, Debug, Default)]
@@ -44,23 +46,38 @@ pub fn place_of(function: &Function, value: Value) -> Option<Place> {
 impl Origins {
     /// Finds the origins of every value that `function` reaches.
     pub fn of(function: &Function) -> Origins {
+        let mut unbounded = usize::MAX;
+        Origins::find(function, &mut unbounded).unwrap_or_default()
+    }
+
+    /// The same, unless tiles take so many ways through loops and branches that there are more
+    /// than [`MAX_PAIRS`] pairs of a value and an origin.
+    pub fn bounded(function: &Function) -> Option<Origins> {
+        let mut left = MAX_PAIRS;
+        Origins::find(function, &mut left)
+    }
+
+    fn find(function: &Function, left: &mut usize) -> Option<Origins> {
         let mut flow = Flow::default();
         for op in function.reachable_ops() {
             flow.op(function, op);
         }
         let mut it = Origins::default();
-        // Small sets, a few of which travel far: one walk from each origin along the flow.
-        for origin in flow.origins.clone() {
-            let mut seen = BTreeSet::from([origin]);
-            let mut open = vec![origin];
+        // The origin from whose walk each value was last met.
+        let mut met: Vec<Option<Value>> = vec![None; function.values.len()];
+        for origin in &flow.origins {
+            met[origin.index()] = Some(*origin);
+            let mut open = vec![*origin];
             while let Some(value) = open.pop() {
-                it.of.get_mut(value).push(origin);
-                it.holders.get_mut(origin).push(value);
-                open.extend(flow.to[value].iter().copied().filter(|next| seen.insert(*next)));
+                *left = left.checked_sub(1)?;
+                it.of.get_mut(value).push(*origin);
+                it.holders.get_mut(*origin).push(value);
+                let next = flow.to[value].iter().copied();
+                open.extend(next.filter(|to| met[to.index()].replace(*origin) != Some(*origin)));
             }
-            it.holders.get_mut(origin).sort_unstable();
+            it.holders.get_mut(*origin).sort_unstable();
         }
-        it
+        Some(it)
     }
 
     /// The values whose bytes `value` may be, in the order of their definition in the text.

@@ -7,6 +7,8 @@ codes! {
     UNROLLED_TOO_LARGE = "K0502", "unrolled-too-large", Error;
     /// Calls that make a kernel too large.
     INLINED_TOO_LARGE = "K0503", "inlined-too-large", Error;
+    /// Loops and branches that hand on tiles in too many ways.
+    TILES_ENTANGLED = "K0504", "tiles-entangled", Error;
     /// The world has more ranks than the machine has PEs.
     WORLD_TOO_LARGE = "K0520", "world-too-large", Error;
     /// A grid has more programs than can be numbered.

@@ -3,8 +3,8 @@
 use super::{Folder, Outcome, report};
 use crate::dtype::DType;
 use crate::ir::{
-    Binary, Cast, Compare, DimRule, Extent, Literal, Op, OpId, Select, Ternary, Transpose, Type,
-    Unary, Value, eval,
+    Binary, Cast, Compare, DimRule, Extent, Literal, Op, OpId, Reshape, Select, Ternary, TileType,
+    Transpose, Type, Unary, Value, eval,
 };
 use crate::ops::{BinaryOp, CompareOp};
 
@@ -18,7 +18,7 @@ impl Folder<'_> {
             return Outcome::Constant(eval::wrap(dtype, it.value));
         }
         if known.is_view() {
-            return self.view(&known, result);
+            return self.view(op, result);
         }
         if let Op::Cast(it) = &known {
             return self.cast(it, result);
@@ -47,17 +47,49 @@ impl Folder<'_> {
         }
     }
 
-    /// A view under which nothing changes is what it views.
-    fn view(&self, op: &Op, result: Value) -> Outcome {
-        let Some(x) = self.function.viewed(result) else { return Outcome::Keep };
-        let in_order =
-            |it: &Transpose| it.axes.iter().enumerate().all(|(at, axis)| at == *axis as usize);
-        let moves = matches!(op, Op::Transpose(it) if !in_order(it));
-        if !moves && self.function.ty(x) == self.function.ty(result) {
-            Outcome::Same(x)
-        } else {
-            Outcome::Keep
+    /// A view under which nothing changes is what it views. A view of a view of the same kind is
+    /// one view, which also keeps chains of views short.
+    fn view(&mut self, op: OpId, result: Value) -> Outcome {
+        // Two transpositions may make one that moves nothing, which a reshape can join.
+        self.join_views(op, result);
+        if let Op::Transpose(it) = &self.function.ops[op].op
+            && self.moves_no_element(it)
+        {
+            let x = it.x;
+            self.function.ops[op].op = Reshape { x }.into();
+            self.join_views(op, result);
         }
+        let Some(x) = self.function.viewed(result) else { return Outcome::Keep };
+        let same_type = self.function.ty(x) == self.function.ty(result);
+        let reorders = matches!(self.function.ops[op].op, Op::Transpose(_));
+        if same_type && !reorders { Outcome::Same(x) } else { Outcome::Keep }
+    }
+
+    /// Makes `op`, where it views a view of its own kind, a view of what that one views.
+    fn join_views(&mut self, op: OpId, result: Value) {
+        let viewed = self.function.viewed(result);
+        let Some(inner) = viewed.and_then(|x| self.function.defining_op(x)) else { return };
+        let joined: Op = match (&self.function.ops[op].op, &self.function.ops[inner].op) {
+            (Op::Reshape(_), Op::Reshape(inner)) => inner.clone().into(),
+            (Op::Broadcast(_), Op::Broadcast(inner)) => inner.clone().into(),
+            (Op::Transpose(outer), Op::Transpose(inner)) => {
+                let through = |axis: &u32| inner.axes.get(*axis as usize).copied();
+                let axes: Option<Vec<u32>> = outer.axes.iter().map(through).collect();
+                let Some(axes) = axes else { return };
+                Transpose { x: inner.x, axes }.into()
+            }
+            _different => return,
+        };
+        self.function.ops[op].op = joined;
+    }
+
+    /// Whether a transposition keeps the order of the axes that have more than one element.
+    fn moves_no_element(&self, it: &Transpose) -> bool {
+        let Some(shape) = self.function.ty(it.x).tile().and_then(TileType::shape) else {
+            return it.axes.is_sorted();
+        };
+        let long = |axis: &&u32| shape.0.get(**axis as usize).is_none_or(|extent| *extent != 1);
+        it.axes.iter().filter(long).is_sorted()
     }
 
     fn cast(&self, it: &Cast, result: Value) -> Outcome {
