@@ -249,7 +249,10 @@ impl Walk<'_> {
             found.extend(live.copied());
         };
         if let Op::Release(it) = &data.op {
-            self.origins.get(it.tile).iter().for_each(|origin| add(*origin));
+            let slots = self.origins.get(it.tile).iter();
+            slots
+                .filter(|origin| place_of(function, **origin) == Some(Place::Slot))
+                .for_each(|origin| add(*origin));
             found.retain(|value| *value != it.tile);
             return found;
         }
