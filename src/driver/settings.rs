@@ -5,7 +5,7 @@ use super::direct::{self, MadeTensor};
 use super::emit::Known;
 use super::machine::Target;
 use super::{LaunchOptions, Session, Unit};
-use crate::diag::{Diagnostic, Reported, lowering as codes, nearest_help};
+use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, nearest_help};
 use crate::host::Scalar;
 use crate::ir::{self, FuncId, Literal};
 use crate::launch::{AddressMap, Deal, Launch, NeighborMap, NeighborTable};
@@ -25,9 +25,20 @@ pub(super) enum Neighborhood {
 }
 
 impl Neighborhood {
-    /// The default directions.
-    pub(super) fn defaults(target: &Target) -> Neighborhood {
-        Neighborhood::Default(Neighbors::new(target.spec.extent(), target.world))
+    /// What a file's `neighbors` says, given the scalars of a launch; the default directions
+    /// where there is no such function.
+    pub(super) fn of(
+        script: Option<&Script<'_>>,
+        target: &Target,
+        scalars: &[(String, Scalar)],
+        sink: &mut Sink,
+    ) -> Result<Neighborhood, Reported> {
+        let table = match script {
+            Some(script) => script.neighbors(scalars).map_err(|fault| report(fault, sink))?,
+            None => None,
+        };
+        let default = || Neighbors::new(target.spec.extent(), target.world);
+        Ok(table.map_or_else(|| Neighborhood::Default(default()), Neighborhood::Table))
     }
 
     pub(super) fn map(&self) -> &dyn NeighborMap {
@@ -115,13 +126,6 @@ impl Session {
         Script::new(module, settings)
     }
 
-    /// Reports what went wrong in a host function.
-    pub(super) fn fault(&mut self, fault: script::Fault) -> Reported {
-        let diagnostics = fault.into_diagnostics();
-        let reported = diagnostics.into_iter().map(|it| self.sink.error(it)).last();
-        reported.unwrap_or_else(|| self.sink.error(compile::bug("a host function failed silently")))
-    }
-
     /// The kernel that is launched and the scalars it is given.
     fn said(
         &mut self,
@@ -139,7 +143,7 @@ impl Session {
         if let Some(reported) = unknown.map(|it| self.sink.error(it)).last() {
             return Err(reported);
         }
-        let args = script.kernel_args(kernel).map_err(|fault| self.fault(fault))?;
+        let args = script.kernel_args(kernel).map_err(|fault| report(fault, &mut self.sink))?;
         let known = constants(&args.scalars, &constexprs(module, kernel));
         Ok(Said { kernel: kernel.name.name.clone(), args, known })
     }
@@ -187,28 +191,10 @@ impl Session {
             }
         };
         let kernel = module.kernel(&said.kernel).expect("the chosen kernel was analysed");
-        let neighborhood = self.neighborhood(unit, &target, (options, &said.args.scalars))?;
+        let script = unit.ast().map(|module| self.script(module, &target, options));
+        let scalars = &said.args.scalars;
+        let neighborhood = Neighborhood::of(script.as_ref(), &target, scalars, &mut self.sink)?;
         self.place(Draft { target, module, kernel, neighborhood }, said, options)
-    }
-
-    /// The neighbours that a file's `neighbors` gives, or the default ones.
-    pub(super) fn neighborhood(
-        &mut self,
-        unit: &Unit,
-        target: &Target,
-        (options, scalars): (&LaunchOptions, &[(String, Scalar)]),
-    ) -> Result<Neighborhood, Reported> {
-        let table = match unit.ast() {
-            Some(module) => {
-                let script = self.script(module, target, options);
-                script.neighbors(scalars).map_err(|fault| self.fault(fault))?
-            }
-            None => None,
-        };
-        Ok(match table {
-            Some(table) => Neighborhood::Table(table),
-            None => Neighborhood::defaults(target),
-        })
     }
 
     /// Makes up the tensors of a launch.
@@ -251,6 +237,12 @@ impl Session {
             direct::tensors(&specialised, &prepared.launch, extent, &open, &mut self.sink)?;
         Ok(prepared)
     }
+}
+
+/// Reports what went wrong in a host function.
+fn report(fault: script::Fault, sink: &mut Sink) -> Reported {
+    let reported = fault.into_diagnostics().into_iter().map(|it| sink.error(it)).last();
+    reported.unwrap_or_else(|| sink.error(compile::bug("a host function failed without a word")))
 }
 
 /// A launch whose tensors are not placed yet.

@@ -3,7 +3,7 @@
 use super::direct::MadeTensor;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
-use super::settings::{Neighborhood, Prepared};
+use super::settings::Prepared;
 use super::simulator::{Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
@@ -76,14 +76,12 @@ impl Session {
         let machine = target.spec.build(&mut self.sink)?;
         let module = request.unit.ast().expect("a host function was found in the tree");
         let script = self.script(module, &target, request.launch);
-        let neighborhood = Neighborhood::defaults(&target);
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
             unit: request.unit,
             target: &target,
             machine,
-            neighborhood,
             script: Some(script.clone()),
             launch: request.launch,
             sim: request.sim,
@@ -116,14 +114,15 @@ impl Session {
     ) -> Result<SimReport, Reported> {
         let prepared = self.prepare(request.unit, request.launch)?;
         let machine = prepared.target.spec.build(&mut self.sink)?;
+        let module = request.unit.ast();
+        let script = module.map(|module| self.script(module, &prepared.target, request.launch));
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
             unit: request.unit,
             target: &prepared.target,
             machine,
-            neighborhood: prepared.neighborhood.clone(),
-            script: None,
+            script,
             launch: request.launch,
             sim: request.sim,
             progress,

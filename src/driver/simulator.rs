@@ -38,9 +38,7 @@ pub(super) struct Parts<'s> {
     pub(super) target: &'s Target,
     /// Its graph.
     pub(super) machine: Machine,
-    /// Who is next to whom, unless `script` says otherwise for a launch.
-    pub(super) neighborhood: Neighborhood,
-    /// The host functions that are asked about each launch; none where the launch is prepared.
+    /// The file's host functions, which may say who is next to whom.
     pub(super) script: Option<Script<'s>>,
     /// What launches have in common.
     pub(super) launch: &'s LaunchOptions,
@@ -106,12 +104,13 @@ impl<'s> Simulator<'s> {
             let message = format!("there is no kernel named `{}`", launch.kernel);
             return Err(sink.error(Diagnostic::global(codes::NO_KERNEL, message)));
         };
+        let neighborhood = self.neighborhood(launch, sink)?;
         let request = Request {
             module: &self.modules[module].1,
             kernel,
             launch,
             target: self.parts.target,
-            neighbors: self.parts.neighborhood.map(),
+            neighbors: neighborhood.map(),
         };
         let (_, mut program) = request.compile(sink)?;
         program.memory = self.memory.map().clone();
@@ -120,6 +119,19 @@ impl<'s> Simulator<'s> {
             false => Some(compile::check(&program, self.parts.sources, sink)?),
         };
         self.execute(label, program, verdict, sink)
+    }
+
+    /// Who is next to whom in a launch: the file's `neighbors` may ask for its scalars.
+    fn neighborhood(&self, launch: &Launch, sink: &mut Sink) -> Result<Neighborhood, Reported> {
+        let scalar = |(name, value): &(String, Literal)| {
+            let scalar = match value {
+                Literal::Int(value) => Scalar::Int(*value),
+                Literal::Float(value) => Scalar::Float(*value),
+            };
+            (name.clone(), scalar)
+        };
+        let scalars: Vec<(String, Scalar)> = launch.args.iter().map(scalar).collect();
+        Neighborhood::of(self.parts.script.as_ref(), self.parts.target, &scalars, sink)
     }
 
     /// The place of the typed IR for what is known.
@@ -195,20 +207,6 @@ impl<'s> Simulator<'s> {
         sink.reported().map_or(Ok(()), Err)
     }
 
-    /// Asks the file's `neighbors` who is next to whom in this launch, whose scalars it may use.
-    fn settle(&mut self, request: &LaunchRequest) -> Result<(), Refusal> {
-        let Some(script) = &self.parts.script else { return Ok(()) };
-        let scalars = request.scalars().into_iter();
-        let scalars: Vec<(String, Scalar)> =
-            scalars.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        let table = script.neighbors(&scalars);
-        match table.map_err(|fault| Refusal { diagnostics: fault.into_diagnostics() })? {
-            Some(table) => self.parts.neighborhood = Neighborhood::Table(table),
-            None => self.parts.neighborhood = Neighborhood::defaults(self.parts.target),
-        }
-        Ok(())
-    }
-
     /// A launch as the compiler takes it, and what must be known to analyse its kernel.
     fn launch(&self, request: &LaunchRequest) -> (Launch, BTreeMap<String, Constant>) {
         let mut args: Vec<(String, Literal)> = Vec::new();
@@ -281,7 +279,6 @@ impl Device for Simulator<'_> {
         for tensor in request.tensors() {
             self.know(tensor);
         }
-        self.settle(&request)?;
         let (launch, known) = self.launch(&request);
         let mut sink = Sink::new();
         match self.run((&request.label, &launch), &known, &mut sink) {
