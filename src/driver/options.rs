@@ -55,9 +55,10 @@ pub fn parse_ipcq(text: &str) -> Result<IpcqOptions, UsageError> {
                 let unknown = || format!("--ipcq: kind is tcm, sram or hbm, not `{name}`");
                 options.kind = Some(kind.ok_or_else(|| UsageError(unknown()))?);
             }
-            ("slots", count) => options.slots = Some(positive("slots", count)?),
+            // Whether so many slots are enough, the compiler says with the kernel at hand.
+            ("slots", count) => options.slots = Some(number("slots", count)?),
             ("slot_size", "auto") => options.slot_bytes = None,
-            ("slot_size", bytes) => options.slot_bytes = Some(positive("slot_size", bytes)?),
+            ("slot_size", bytes) => options.slot_bytes = Some(number("slot_size", bytes)?),
             (key, _) => {
                 let keys = "the keys are kind, slots and slot_size";
                 return Err(UsageError(format!("--ipcq: there is no key `{key}`; {keys}")));
@@ -67,13 +68,9 @@ pub fn parse_ipcq(text: &str) -> Result<IpcqOptions, UsageError> {
     Ok(options)
 }
 
-fn positive<T: std::str::FromStr + PartialOrd + From<u8>>(
-    key: &str,
-    text: &str,
-) -> Result<T, UsageError> {
-    let value: Option<T> = text.parse().ok();
-    let wrong = || UsageError(format!("--ipcq: {key} is a positive number, not `{text}`"));
-    value.filter(|value| *value >= T::from(1)).ok_or_else(wrong)
+fn number<T: std::str::FromStr>(key: &str, text: &str) -> Result<T, UsageError> {
+    let wrong = |_| UsageError(format!("--ipcq: {key} is a whole number, not `{text}`"));
+    text.parse().map_err(wrong)
 }
 
 #[cfg(test)]
@@ -86,7 +83,7 @@ mod tests {
         assert_eq!(options.kind, Some(SlotKind::Hbm));
         assert_eq!((options.slots, options.slot_bytes), (Some(2), Some(4096)));
         assert_eq!(parse_ipcq("slot_size=auto").unwrap(), IpcqOptions::default());
-        for wrong in ["slots", "slots=0", "slots=-1", "kind=disk", "colour=blue"] {
+        for wrong in ["slots", "slots=-1", "kind=disk", "colour=blue"] {
             assert!(parse_ipcq(wrong).is_err(), "{wrong}");
         }
     }

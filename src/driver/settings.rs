@@ -165,7 +165,10 @@ impl Session {
         for param in &module.functions[id].params {
             match options.settings.iter().rfind(|(name, _)| *name == param.name) {
                 Some((name, text)) => args.scalars.push((name.clone(), Scalar::parse(text))),
-                None => args.pointers.push(param.name.clone()),
+                None if is_address(&module.functions[id], param) => {
+                    args.pointers.push(param.name.clone());
+                }
+                None => {}
             }
         }
         Ok(Said { kernel: kernel.to_owned(), args, known: Known::new() })
@@ -251,6 +254,11 @@ struct Draft {
     module: ir::Module,
     kernel: FuncId,
     neighborhood: Neighborhood,
+}
+
+/// Whether a parameter of textual IR can be the address of a tensor.
+fn is_address(function: &ir::Function, param: &ir::Param) -> bool {
+    matches!(function.ty(param.value), ir::Type::Pointer(_)) || *function.ty(param.value) == ir::Type::I64
 }
 
 fn kernels(module: &ast::Module) -> impl Iterator<Item = &ast::Function> {

@@ -50,7 +50,7 @@ codes! {
     /// No kernel to launch, or none of the name that was asked for.
     NO_KERNEL = "K0540", "no-kernel", Error;
     /// A parameter that is neither a scalar with a value nor a tensor.
-    NO_VALUE = "K0541", "no-value", Error;
+    NO_VALUE = "K0541", "parameter-without-value", Error;
     /// A definition that says nothing of a launch.
     NOT_APPLICABLE = "K0542", "definition-not-applicable", Error;
 }
