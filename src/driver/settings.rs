@@ -96,10 +96,11 @@ impl Session {
         options: &LaunchOptions,
     ) -> Result<Known, Reported> {
         let Some(module) = unit.ast() else { return Ok(Known::new()) };
-        if chosen_by_name(module, options.entry.as_deref()).is_none() {
-            return Ok(Known::new());
-        }
         let target = self.target(options)?;
+        if chosen_by_name(module, options.entry.as_deref()).is_none() {
+            // A host program may launch kernels that no option names.
+            return self.settings_are_taken(module, (&target, options), None).map(|()| Known::new());
+        }
         Ok(self.said(module, &target, options)?.known)
     }
 
@@ -126,6 +127,17 @@ impl Session {
         Script::new(module, settings)
     }
 
+    /// Refuses settings that nothing in the file takes.
+    fn settings_are_taken(
+        &mut self,
+        module: &ast::Module,
+        (target, options): (&Target, &LaunchOptions),
+        kernel: Option<&ast::Function>,
+    ) -> Result<(), Reported> {
+        let unknown = self.script(module, target, options).unknown_settings(kernel);
+        unknown.into_iter().map(|it| self.sink.error(it)).last().map_or(Ok(()), Err)
+    }
+
     /// The kernel that is launched and the scalars it is given.
     fn said(
         &mut self,
@@ -139,10 +151,7 @@ impl Session {
             return Err(self.sink.error(no_kernel(&names, entry)));
         };
         let script = self.script(module, target, options);
-        let unknown = script.unknown_settings(Some(kernel)).into_iter();
-        if let Some(reported) = unknown.map(|it| self.sink.error(it)).last() {
-            return Err(reported);
-        }
+        self.settings_are_taken(module, (target, options), Some(kernel))?;
         let args = script.kernel_args(kernel).map_err(|fault| report(fault, &mut self.sink))?;
         let known = constants(&args.scalars, &constexprs(module, kernel));
         Ok(Said { kernel: kernel.name.name.clone(), args, known })
