@@ -99,7 +99,9 @@ impl Session {
         let target = self.target(options)?;
         if chosen_by_name(module, options.entry.as_deref()).is_none() {
             // A host program may launch kernels that no option names.
-            return self.settings_are_taken(module, (&target, options), None).map(|()| Known::new());
+            return self
+                .settings_are_taken(module, (&target, options), None)
+                .map(|()| Known::new());
         }
         Ok(self.said(module, &target, options)?.known)
     }
@@ -267,7 +269,8 @@ struct Draft {
 
 /// Whether a parameter of textual IR can be the address of a tensor.
 fn is_address(function: &ir::Function, param: &ir::Param) -> bool {
-    matches!(function.ty(param.value), ir::Type::Pointer(_)) || *function.ty(param.value) == ir::Type::I64
+    matches!(function.ty(param.value), ir::Type::Pointer(_))
+        || *function.ty(param.value) == ir::Type::I64
 }
 
 fn kernels(module: &ast::Module) -> impl Iterator<Item = &ast::Function> {

@@ -111,14 +111,15 @@ impl<'d> Context<'d> {
         &self.completions
     }
 
-    /// Makes a tensor whose contents `fill` gives; it is not called where there is no data.
+    /// Makes a tensor whose contents `fill` gives; it is not called where there is no data. A
+    /// tensor for which it gives nothing is left unwritten, and a kernel that reads it is wrong.
     ///
     /// # Errors
     /// A placement that does not fit, no room, or what `fill` says.
     pub fn create(
         &mut self,
         spec: TensorSpec,
-        fill: impl FnOnce() -> Result<Array, HostError>,
+        fill: impl FnOnce() -> Result<Option<Array>, HostError>,
     ) -> Result<TensorHandle, HostError> {
         self.free_released()?;
         let TensorSpec { name, shape, dtype, placement } = spec;
@@ -128,9 +129,10 @@ impl<'d> Context<'d> {
         if let Some(fault) = tensor.placement.fault(tensor.rows(), self.world_size()) {
             return Err(HostError::Value(format!("tensor `{}`: {fault}", tensor.name)));
         }
-        let host = if self.has_data() { Some(fill()?.cast(dtype)) } else { None };
+        let host = if self.has_data() { fill()?.map(|it| it.cast(dtype)) } else { None };
         tensor.base = self.addresses.allocate(tensor.bytes()).map_err(|it| no_room(&tensor, it))?;
-        self.entries.push(Entry { tensor, host, is_newer: true, is_alive: true });
+        let is_newer = host.is_some();
+        self.entries.push(Entry { tensor, host, is_newer, is_alive: true });
         Ok(TensorHandle { id, released: self.released.clone() })
     }
 
@@ -351,7 +353,7 @@ mod tests {
     fn contents_move_only_when_they_must() {
         let mut device = Adder::default();
         let mut context = Context::new(&mut device);
-        let fill = || Array::from_f64s(DType::F64, &Shape::new([3]), vec![1.0, 2.0, 3.0]);
+        let fill = || Array::from_f64s(DType::F64, &Shape::new([3]), vec![1.0, 2.0, 3.0]).map(Some);
         let x = context.create(spec(3), fill).unwrap();
         assert_eq!(values(context.read(x.id()).unwrap()), [1.0, 2.0, 3.0]);
         launch(&mut context, x.id());
@@ -371,7 +373,7 @@ mod tests {
     fn addresses_come_back_when_nobody_holds_the_tensor() {
         let mut device = Adder::default();
         let mut context = Context::new(&mut device);
-        let zeros = || Array::full(DType::U8, &Shape::new([2]), 0.0);
+        let zeros = || Array::full(DType::U8, &Shape::new([2]), 0.0).map(Some);
         let first = context.create(spec(2), zeros).unwrap();
         let base = context.tensor(first.id()).base;
         let second = context.create(spec(2), zeros).unwrap();
@@ -396,7 +398,7 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let mut device = Adder::default();
         let mut context = Context::new(&mut device);
-        let zeros = || Array::full(DType::U8, &Shape::new([2]), 0.0);
+        let zeros = || Array::full(DType::U8, &Shape::new([2]), 0.0).map(Some);
         let elsewhere = TensorSpec { placement: Placement::Single(2), ..spec(2) };
         assert!(matches!(context.create(elsewhere, zeros), Err(HostError::Value(_))));
         let huge = TensorSpec { shape: Shape::new([1 << 50]), ..spec(2) };

@@ -13,6 +13,7 @@ use crate::script::fault::{Fault, Result};
 use crate::script::object::Native;
 use crate::script::value::Value;
 use crate::shape::Shape;
+use crate::source::Span;
 
 pub(super) const TABLE: &[Native] = &[
     always("zeros", zeros),
@@ -66,7 +67,7 @@ fn create(
     let placement = bind::placement(options.placement.as_ref(), &shape, machine.world_size())?;
     let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
-    let handle = machine.create(spec, || fill(dtype, &shape));
+    let handle = machine.create(spec, || fill(dtype, &shape).map(Some));
     let handle = handle.map_err(|error| fault(error, span))?;
     Ok(Value::object(TensorValue::on_device(handle, shape)))
 }
@@ -95,9 +96,26 @@ fn zeros(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     filled(evaluator, &args, "zeros", 0.0)
 }
 
-/// What `empty` holds is not said anywhere; here it is zeros.
+/// Nothing has written what `empty` makes: a kernel that reads it is told so.
 fn empty(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    filled(evaluator, &args, "empty", 0.0)
+    let (rest, options) = options(&args, "empty")?;
+    let shape = shape_argument(&rest, "empty")?;
+    unwritten(evaluator, (shape, options), args.span)
+}
+
+/// Makes a tensor on the machine and leaves it unwritten.
+fn unwritten(
+    evaluator: &mut Evaluator<'_>,
+    (shape, options): (Shape, Options),
+    span: Span,
+) -> Result<Value> {
+    let dtype = options.dtype.unwrap_or(DType::F32);
+    let machine = machine(evaluator, span)?;
+    let placement = bind::placement(options.placement.as_ref(), &shape, machine.world_size())?;
+    let name = options.name.unwrap_or_else(|| String::from("tensor"));
+    let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
+    let handle = machine.create(spec, || Ok(None)).map_err(|error| fault(error, span))?;
+    Ok(Value::object(TensorValue::on_device(handle, shape)))
 }
 
 fn ones(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
@@ -128,26 +146,32 @@ fn natural_dtype(value: &Value) -> DType {
     }
 }
 
-fn like(evaluator: &mut Evaluator<'_>, args: &Args, function: &'static str) -> Result<Value> {
+/// The shape and the options of a tensor like another one.
+fn like_what(
+    evaluator: &mut Evaluator<'_>,
+    args: &Args,
+    function: &'static str,
+) -> Result<(Shape, Options)> {
     let (rest, mut options) = options(args, function)?;
-    let [other] = rest.bind(Signature { name: function, params: ["input"] })?;
-    let Some(given) = other else { return Ok(Value::None) };
+    let [given] = rest.bind(Signature { name: function, params: ["input"] })?;
+    let Some(given) = given else { return Ok((Shape::default(), options)) };
     let Some(tensor) = given.value.downcast::<TensorValue>() else {
         return Err(given.wrong("`input`", "a tensor"));
     };
     if options.dtype.is_none() {
         options.dtype = Some(tensor.dtype(evaluator, given.span)?);
     }
-    let shape = tensor.shape().clone();
-    create(evaluator, (shape, options), args, |dtype, shape| Array::full(dtype, shape, 0.0))
+    Ok((tensor.shape().clone(), options))
 }
 
 fn zeros_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    like(evaluator, &args, "zeros_like")
+    let made = like_what(evaluator, &args, "zeros_like")?;
+    create(evaluator, made, &args, |dtype, shape| Array::full(dtype, shape, 0.0))
 }
 
 fn empty_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    like(evaluator, &args, "empty_like")
+    let (shape, options) = like_what(evaluator, &args, "empty_like")?;
+    unwritten(evaluator, (shape, options), args.span)
 }
 
 fn arange(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
