@@ -37,7 +37,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
     show(console, &mut session, (args, report), started)
 }
 
-fn mark_of(mark: crate::untimed::Progress) -> Mark {
+fn mark_of(mark: crate::sim::Progress) -> Mark {
     Mark { now: mark.now, events: mark.events, finished: mark.finished }
 }
 

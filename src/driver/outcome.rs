@@ -3,7 +3,7 @@
 use super::machine::Target;
 use crate::commcheck::Verdict;
 use crate::units::grouped;
-use crate::untimed::Outcome;
+use crate::sim::Outcome;
 use crate::untimed::report::Report;
 
 /// What became of the data.
@@ -125,7 +125,8 @@ impl SimReport {
             self.launches.iter().map(|launch| of(&launch.outcome)).sum()
         };
         let slowest = self.launches.iter().max_by_key(|launch| launch.outcome.time);
-        let bound_by = slowest.map_or("nothing", |launch| launch.outcome.bound_by());
+        let report = slowest.and_then(|launch| launch.report.as_ref());
+        let bound_by = report.map_or("not explained", |report| report.bound_by());
         let launches: Vec<serde_json::Value> = self.launches.iter().map(launch_json).collect();
         serde_json::json!({
             "machine": self.machine,

@@ -22,7 +22,7 @@ use crate::script::Script;
 use crate::sema::Constant;
 use crate::source::{SourceMap, Span};
 use crate::topology::{Machine, PeId};
-use crate::untimed as sim;
+use crate::sim;
 use crate::untimed::report::Report;
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.

@@ -6,10 +6,10 @@ pub struct Run<'a> {
     pub program: &'a crate::command::Program,
     pub machine: &'a crate::topology::Machine,
     pub records: &'a [crate::oplog::Record],
-    pub outcome: &'a super::Outcome,
+    pub outcome: &'a crate::sim::Outcome,
     pub sources: &'a crate::source::SourceMap,
 }
-impl Report {
+impl Report { pub fn bound_by(&self) -> &str { "" } 
     pub fn new(_: &Run) -> Report {
         Report
     }
