@@ -2,8 +2,8 @@
 
 use super::machine::Target;
 use crate::commcheck::Verdict;
-use crate::units::grouped;
 use crate::sim::Outcome;
+use crate::units::grouped;
 use crate::untimed::report::Report;
 
 /// What became of the data.

@@ -20,9 +20,9 @@ use crate::oplog::{LogSink, MemoryLog, NoLog};
 use crate::replay::{Memory, Origin, Replay};
 use crate::script::Script;
 use crate::sema::Constant;
+use crate::sim;
 use crate::source::{SourceMap, Span};
 use crate::topology::{Machine, PeId};
-use crate::sim;
 use crate::untimed::report::Report;
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.

@@ -21,7 +21,9 @@ id! {
 pub enum Action {
     /// Command `seq` of the agent's stream ran.
     Command,
-    /// Command `seq` of the agent sent a message, which is now visible in the receiver's slot.
+    /// What command `seq` of the agent moved has arrived: its message is visible in the
+    /// receiver's slot, or what it wrote (engine [`Engine::DmaWrite`]) is in memory. The command
+    /// itself ended when its source had been read.
     Delivery,
 }
 

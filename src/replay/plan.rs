@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::stream::Stream;
 use crate::arena::Id;
 use crate::command::{AgentId, Command, Program, QueueId, Step};
-use crate::oplog::{Action, Record};
+use crate::oplog::{Action, Engine, Record};
 
 /// The most stretches that are looked at to find out whether agents may run at once.
 const MAX_STRETCHES: usize = 1 << 20;
@@ -94,6 +94,9 @@ impl Planner {
         for (index, record) in records.iter().enumerate() {
             let task = match record.action {
                 Action::Command => self.command(program, memory, record),
+                // A write is carried out when its source is read: nothing that is ordered after
+                // it can tell the difference.
+                Action::Delivery if record.engine == Engine::DmaWrite => continue,
                 Action::Delivery => self.delivery(record),
             };
             match task {

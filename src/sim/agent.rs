@@ -325,6 +325,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
             read_end: UNKNOWN,
             end: UNKNOWN,
             record: None,
+            read_record: None,
             transfer: None,
             bytes,
             token,

@@ -172,6 +172,8 @@ pub(super) struct Op {
     pub(super) end: Ps,
     /// Once its end is known.
     pub(super) record: Option<RecordId>,
+    /// Of a write, once its source has been read.
+    pub(super) read_record: Option<RecordId>,
     pub(super) transfer: Option<TransferId>,
     /// The bytes that it moves.
     pub(super) bytes: u64,

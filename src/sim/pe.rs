@@ -177,7 +177,11 @@ impl<L: LogSink> Simulation<'_, L> {
                     }
                 }
                 Some(end) => {
-                    ready.also_end(end, op.record.or(op.release.record), Cause::Operand);
+                    ready.also_end(
+                        end,
+                        op.record.or(op.read_record).or(op.release.record),
+                        Cause::Operand,
+                    );
                     at += 1;
                 }
                 None => at += 1,
@@ -337,12 +341,51 @@ impl<L: LogSink> Simulation<'_, L> {
         if op.read_end == UNKNOWN {
             op.read_end = now;
         }
-        let (link, is_write, bytes) = (op.held.0, matches!(op.work, Work::Write), op.bytes);
-        let count =
-            if is_write { &mut self.counters.bytes_written } else { &mut self.counters.bytes_read };
-        *count += bytes;
-        let record = self.record(agent, at, link, is_write);
+        let (link, bytes) = (op.held.0, op.bytes);
+        let record = if matches!(op.work, Work::Write) {
+            self.counters.bytes_written += bytes;
+            self.log_arrival(agent, at, link)
+        } else {
+            self.counters.bytes_read += bytes;
+            self.record(agent, at, link, false)
+        };
         self.end_transfer(agent, at, record);
+    }
+
+    /// Logs that the source of a write has been read: what overwrites it is logged after that.
+    pub(super) fn log_read(&mut self, agent: u32, at: usize) -> RecordId {
+        let op = &self.agents[agent as usize].ops[at];
+        if let Some(record) = op.read_record {
+            return record;
+        }
+        let end = std::mem::replace(&mut self.agents[agent as usize].ops[at].end, self.now);
+        let record = self.record(agent, at, None, false);
+        let op = &mut self.agents[agent as usize].ops[at];
+        (op.end, op.record, op.read_record) = (end, None, Some(record));
+        record
+    }
+
+    /// Logs that the last byte of a write has arrived.
+    fn log_arrival(&mut self, agent: u32, at: usize, link: Option<LinkId>) -> RecordId {
+        let read = self.log_read(agent, at);
+        let op = &self.agents[agent as usize].ops[at];
+        let record = Record {
+            start: op.start,
+            end: op.end,
+            handoff: op.start,
+            agent: AgentId(agent),
+            seq: op.seq,
+            site: op.site,
+            predecessor: Some(read),
+            transfer: op.transfer,
+            link,
+            action: Action::Delivery,
+            engine: op.channel.engine(),
+            cause: Cause::Link,
+        };
+        let id = self.push(record, true);
+        self.agents[agent as usize].ops[at].record = Some(id);
+        id
     }
 
     fn end_transfer(&mut self, agent: u32, at: usize, record: RecordId) {

@@ -205,6 +205,7 @@ impl<L: LogSink> Simulation<'_, L> {
         op.unread -= 1;
         if op.unread == 0 {
             op.read_end = now;
+            self.log_read(agent, at);
             self.wake(self.agents[agent as usize].pe);
         }
     }

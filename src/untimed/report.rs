@@ -9,7 +9,10 @@ pub struct Run<'a> {
     pub outcome: &'a crate::sim::Outcome,
     pub sources: &'a crate::source::SourceMap,
 }
-impl Report { pub fn bound_by(&self) -> &str { "" } 
+impl Report {
+    pub fn bound_by(&self) -> &str {
+        ""
+    }
     pub fn new(_: &Run) -> Report {
         Report
     }
