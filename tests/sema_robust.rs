@@ -136,7 +136,7 @@ impl Dice {
 }
 
 /// Pieces that mutations put in.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 49] = [
     "tl",
     "n",
     "ptr",
@@ -181,6 +181,11 @@ const PIECES: [&str; 44] = [
     "*tile",
     "tl.program_id(n)",
     "tl.full((2, 2), n, \"u8\")",
+    "-(2 ** 126) * 2",
+    "tl.arange(n, 2 ** 126)",
+    "range(2 ** 126, -(2 ** 126), -1)",
+    "tl.static_range(-(2 ** 126), 2 ** 126, 2 ** 125)",
+    "x_ptr",
 ];
 
 /// `text` with one line or word changed.

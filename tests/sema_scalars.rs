@@ -18,11 +18,16 @@ const LIMITS: Limits =
 /// What a launch with these arguments says of `assert expression == value`.
 fn check(expression: &str, [n, m, value]: [i64; 3]) -> Vec<String> {
     let text = format!("def k(ptr, n, m, tl):\n    assert ({expression}) == {value}\n");
-    let compiled = compile(&text);
+    launch(&text, &[("ptr", 0), ("n", n), ("m", m)])
+}
+
+/// What a launch of the kernel `k` with these arguments says.
+fn launch(text: &str, arguments: &[(&str, i64)]) -> Vec<String> {
+    let compiled = compile(text);
     let Some(module) = &compiled.module else { return vec![compiled.text()] };
-    let params = BTreeMap::from([("ptr", 0), ("n", n), ("m", m)]);
-    let params = params.into_iter().map(|(name, it)| (name.to_owned(), Literal::Int(it)));
-    let bindings = Bindings { params: params.collect(), num_programs: [1, 1, 1] };
+    let params = arguments.iter().map(|(name, it)| ((*name).to_owned(), Literal::Int(*it)));
+    let params: BTreeMap<String, Literal> = params.collect();
+    let bindings = Bindings { params, num_programs: [1, 1, 1] };
     let kernel = module.kernel("k").expect("the text defines `k`");
     let mut sink = Sink::new();
     let _ = passes::run(module, kernel, &bindings, &LIMITS, &mut sink);
@@ -47,4 +52,18 @@ fn expressions_mean_what_they_mean_in_python() {
     assert!(seen > 390);
     // The check itself sees a wrong value.
     assert!(!check("n + m", [1, 2, 4]).is_empty());
+}
+
+#[test]
+fn shares_cover_everything_once() {
+    // 10 items in 4 shares: 3 + 3 + 2 + 2.
+    for (index, (start, size)) in [(0, 3), (3, 3), (6, 2), (8, 2)].into_iter().enumerate() {
+        let text = format!(
+            "from ccl import share_of\n\ndef k(n, parts, index, tl):\n\
+             \u{20}   start, size = share_of(n, parts, index, tl)\n\
+             \u{20}   assert start == {start}\n    assert size == {size}\n"
+        );
+        let said = launch(&text, &[("n", 10), ("parts", 4), ("index", index as i64)]);
+        assert!(said.is_empty(), "share {index}: {}", said.join("\n"));
+    }
 }

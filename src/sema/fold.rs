@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::value::Constant;
+use crate::dtype::DType;
 use crate::syntax::ast::{BinaryOp, CompareOp};
 
 /// Why an operation on constants has no result.
@@ -143,8 +144,13 @@ pub(super) fn compare(op: CompareOp, x: &Constant, y: &Constant) -> Option<bool>
     }
 }
 
-/// Python's `==`.
+/// Python's `==`; a string equals the element type it names.
 pub(super) fn is_equal(x: &Constant, y: &Constant) -> bool {
+    if let (Constant::DType(dtype), Constant::Str(name))
+    | (Constant::Str(name), Constant::DType(dtype)) = (x, y)
+    {
+        return DType::from_name(name) == Some(*dtype);
+    }
     match (x.as_int(), y.as_int()) {
         (Some(x), Some(y)) => x == y,
         _ if x.is_number() && y.is_number() => as_float(x) == as_float(y),
@@ -200,5 +206,6 @@ mod tests {
         let text = Constant::Str(String::from("f16"));
         assert_eq!(compare(CompareOp::Lt, &text, &int(1)), None);
         assert_eq!(compare(CompareOp::Eq, &text, &int(1)), Some(false));
+        assert_eq!(compare(CompareOp::Eq, &text, &Constant::DType(DType::F16)), Some(true));
     }
 }

@@ -64,8 +64,8 @@ impl<'p> Analysis<'p> {
     ) -> Option<impl Iterator<Item = i128> + use<>> {
         let known = |val: &Val| val.constant().and_then(Constant::as_int);
         let (lo, hi, step) = (known(&range.lo)?, known(&range.hi)?, known(&range.step)?);
-        let distance = if step > 0 { hi.checked_sub(lo) } else { lo.checked_sub(hi) };
-        let count = distance.map_or(0, |it| (it.max(0) as u128).div_ceil(step.unsigned_abs()));
+        let distance = if step > 0 { hi.saturating_sub(lo) } else { lo.saturating_sub(hi) };
+        let count = (distance.max(0) as u128).div_ceil(step.unsigned_abs());
         let left = u128::from(MAX_UNROLLED.saturating_sub(self.unrolled));
         let count = if count > left {
             self.report(constexpr::unrolls_too_far(count, MAX_UNROLLED, span));

@@ -94,7 +94,7 @@ pub(super) fn arange(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 fn known_arange(it: &mut Analysis<'_>, (start, end): (i128, i128), span: Span) -> Val {
     let fits = |value: i128| i32::try_from(value).ok();
-    let (Some(first), Some(_)) = (fits(start), fits(end - 1)) else {
+    let (Some(first), Some(_)) = (fits(start), fits(end.saturating_sub(1))) else {
         return it.report(shapes::arange_does_not_fit(start, end, span));
     };
     if end <= start {
