@@ -375,7 +375,7 @@ impl<'m> Machine<'m> {
             Op::Store(it) => self.store(frame, it.ptr, it.value),
             Op::DmaWrite(it) => self.store(frame, it.base, it.value),
             Op::Send(it) => {
-                let tile = self.read(frame, it.src);
+                let tile = self.read_in_order(frame, it.src);
                 self.run.events.push(Event::Send { dir: it.dir.clone(), tile });
             }
             Op::Recv(it) => {
@@ -433,7 +433,7 @@ impl<'m> Machine<'m> {
     }
 
     fn store(&mut self, frame: &Frame<'_>, ptr: Value, value: Value) {
-        let (address, tile) = (frame.int(ptr), self.read(frame, value));
+        let (address, tile) = (frame.int(ptr), self.read_in_order(frame, value));
         let size = frame.f.ty(value).dtype().bytes();
         for (index, term) in tile.iter().enumerate() {
             let at = address.wrapping_add(index as i64 * size as i64);
@@ -490,6 +490,14 @@ impl<'m> Machine<'m> {
             _ => tile[flat(index, &to)],
         };
         Held::Tile(indices(&to).iter().map(element).collect())
+    }
+
+    /// The elements of a tile that leaves the PE: its bytes must lie row by row.
+    fn read_in_order(&mut self, frame: &Frame<'_>, value: Value) -> Vec<u64> {
+        if self.memory.is_some() && !frame.f.is_row_major(value) {
+            self.run.faults.push(format!("{value} leaves as a view"));
+        }
+        self.read(frame, value)
     }
 
     /// The elements of a tile, row by row.
