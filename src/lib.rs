@@ -44,6 +44,8 @@ pub mod untimed;
 
 pub mod replay;
 
+pub mod report;
+
 pub mod script;
 
 pub mod driver;

@@ -1,0 +1,258 @@
+//! What a run's log tells its reader: what bounded the time, on which source line, and how well
+//! each part of the machine was used.
+//!
+//! A [`Report`] is made from plain data ([`Run`]) in one pass over the log and one walk back along
+//! the critical path; nothing is kept for a record that is not on that path. It owns all it says,
+//! so it outlives the program and the machine.
+
+mod json;
+mod path;
+mod resource;
+mod sites;
+mod text;
+mod usage;
+
+use crate::command::{AgentId, Program};
+use crate::oplog::{Cause, Engine, Record, RecordId};
+use crate::source::{SourceMap, Span};
+use crate::topology::{LinkId, Machine};
+use crate::units::Ps;
+
+pub use resource::Resource;
+pub use usage::{EngineUsage, Rate, Traffic, Waiting};
+
+/// A finished run.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// What ran.
+    pub program: &'a Program,
+    /// On what.
+    pub machine: &'a Machine,
+    /// The whole log, in causal order.
+    pub records: &'a [Record],
+    /// The text that the program's spans lie in.
+    pub sources: &'a SourceMap,
+    /// The makespan: the end of the last completed write or send, on the clock of the log.
+    pub time: Ps,
+    /// The links that carried anything.
+    pub links: &'a [LinkUse],
+}
+
+/// What went over one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkUse {
+    /// The link.
+    pub link: LinkId,
+    /// Bytes carried.
+    pub bytes: u64,
+    /// The time for which bytes entered it.
+    pub busy: Ps,
+    /// The time for which messages were held up in front of it by others, added up.
+    pub queued: Ps,
+}
+
+/// A stretch of the critical path: one record, from when it was let go to when it let the next go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The record; `None` for the time between the last record and the end of the run.
+    pub record: Option<RecordId>,
+    /// Where its command was written.
+    pub span: Span,
+    /// Whose command it is.
+    pub agent: AgentId,
+    /// What did it.
+    pub engine: Engine,
+    /// What let it go.
+    pub cause: Cause,
+    /// The link that delayed it most, if one did.
+    pub link: Option<LinkId>,
+    /// When it was let go.
+    pub start: Ps,
+    /// How long it is.
+    pub length: Ps,
+    /// The part of its length that passed before the record began.
+    pub waited: Ps,
+}
+
+/// The segments of one source line, engine and cause, added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathRow {
+    /// `file:line`.
+    pub location: String,
+    /// The text of that line, trimmed.
+    pub source: String,
+    /// What did it.
+    pub engine: Engine,
+    /// What let it go.
+    pub cause: Cause,
+    /// The lengths of its segments.
+    pub total: Ps,
+    /// The part of them that passed before the records began.
+    pub waited: Ps,
+    /// How many segments there are.
+    pub count: u64,
+}
+
+/// One resource's part of the critical path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// What the time was spent on.
+    pub resource: Resource,
+    /// How much of the path that is.
+    pub total: Ps,
+    /// The line that most of it was spent on, as `file:line`.
+    pub location: String,
+    /// The part of `total` that was spent on that line.
+    pub at_location: Ps,
+    /// The text of that line, trimmed.
+    pub source: String,
+}
+
+/// A link that carried something, with names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkRow {
+    /// What went over it.
+    pub usage: LinkUse,
+    /// The node it leaves.
+    pub from: String,
+    /// The node it enters.
+    pub to: String,
+    /// Its bandwidth in GB/s; infinity where it has no limit.
+    pub peak_gb_per_s: f64,
+}
+
+/// What there is to say about a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    kernel: String,
+    machine: String,
+    time: Ps,
+    records: u64,
+    segments: Vec<Segment>,
+    rows: Vec<PathRow>,
+    shares: Vec<Share>,
+    engines: Vec<EngineUsage>,
+    links: Vec<LinkRow>,
+    traffic: Traffic,
+    waiting: Waiting,
+}
+
+impl Report {
+    /// Reads the log.
+    pub fn new(run: &Run<'_>) -> Report {
+        let sites = sites::Sites::new(run);
+        let segments = path::walk(run, &sites);
+        let (rows, shares) = path::merge(run, &sites, &segments);
+        let usage = usage::Usage::of(run, &sites);
+        Report {
+            kernel: run.program.name.clone(),
+            machine: run.machine.name().to_owned(),
+            time: run.time,
+            records: run.records.len() as u64,
+            segments,
+            rows,
+            shares,
+            engines: usage.engines(run),
+            links: links(run),
+            traffic: usage.traffic,
+            waiting: usage.waiting,
+        }
+    }
+
+    /// What most of the critical path was spent on, in words: `link bandwidth`, `dispatch`,
+    /// `recv slot credit`, … (see [`Resource::name`]).
+    pub fn bound_by(&self) -> &str {
+        self.shares.first().map_or("nothing", |share| share.resource.name())
+    }
+
+    /// The critical path, first to last. The lengths add up to the makespan exactly.
+    pub fn critical_path(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The critical path by source line, engine and cause, longest first.
+    pub fn path_rows(&self) -> &[PathRow] {
+        &self.rows
+    }
+
+    /// The critical path by resource, longest first. The totals add up to the makespan exactly.
+    pub fn shares(&self) -> &[Share] {
+        &self.shares
+    }
+
+    /// How each kind of engine that did anything was used.
+    pub fn engines(&self) -> &[EngineUsage] {
+        &self.engines
+    }
+
+    /// The links, those that messages queued for longest first.
+    pub fn links(&self) -> &[LinkRow] {
+        &self.links
+    }
+
+    /// What was moved.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// What commands waited for.
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// The report as text of at most 40 lines.
+    pub fn text(&self) -> String {
+        text::render(self)
+    }
+
+    /// The report as JSON: integers in picoseconds and bytes.
+    pub fn json(&self) -> serde_json::Value {
+        json::render(self)
+    }
+}
+
+/// The links by how long messages queued for them, then by how busy they were.
+fn links(run: &Run<'_>) -> Vec<LinkRow> {
+    let known = run.links.iter().filter(|it| (it.link.0 as usize) < run.machine.link_count());
+    let mut rows: Vec<LinkRow> = known
+        .map(|usage| {
+            let (from, to) = run.machine.ends(usage.link);
+            LinkRow {
+                usage: *usage,
+                from: run.machine.node(from).name.clone(),
+                to: run.machine.node(to).name.clone(),
+                peak_gb_per_s: run.machine.link(usage.link).bandwidth.gb_per_s(),
+            }
+        })
+        .collect();
+    rows.sort_by_key(|row| {
+        let usage = &row.usage;
+        (std::cmp::Reverse((usage.queued, usage.busy, usage.bytes)), usage.link)
+    });
+    rows
+}
+
+/// The name of an engine, as reports print it.
+const fn engine_name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Cpu => "PE_CPU",
+        Engine::DmaRead => "DMA read",
+        Engine::DmaWrite => "DMA write",
+        Engine::DmaComm => "DMA send",
+        Engine::Gemm => "GEMM",
+        Engine::Math => "MATH",
+        Engine::Network => "network",
+    }
+}
+
+/// The name of a cause, as reports print it.
+const fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Dispatch => "dispatch",
+        Cause::Operand => "operand",
+        Cause::Engine => "engine",
+        Cause::Link => "link",
+        Cause::Credit => "credit",
+        Cause::Barrier => "barrier",
+    }
+}
