@@ -20,6 +20,7 @@ macro_rules! id {
     ($($(#[$meta:meta])* $Name:ident, $prefix:literal;)+) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(unreachable_pub, reason = "an id may belong to a table that its module keeps private")]
         pub struct $Name(pub u32);
 
         impl $crate::arena::Id for $Name {

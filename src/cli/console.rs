@@ -1,7 +1,6 @@
 //! Standard output, standard error and files: everything that reads or prints goes through here.
 
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "this is the one place of kbc that touches the world"

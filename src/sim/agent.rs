@@ -205,7 +205,7 @@ impl<L: LogSink> Simulation<'_, L> {
     fn try_release(&mut self, agent: u32, it: &PendingRelease) -> Option<(Ps, RecordId, Ps)> {
         let touches = Footprint::writing(Range::slot(it.queue, it.token));
         let mut ready = Ready { time: it.issued, release: it.release };
-        if !self.wait_for_hazards(agent, it.seq, &touches, &mut ready, it.wanted) {
+        if !self.wait_for_hazards(agent, (it.seq, &touches), &mut ready, it.wanted) {
             return None;
         }
         let fire = ready.time;
@@ -392,7 +392,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
         if let Some(dst) = dst {
             cost += params.tcm.write.time(slot.bytes);
             let touches = Footprint::writing(Range::of(dst));
-            if !self.sim.wait_for_hazards(agent, seq, &touches, &mut ready, true) {
+            if !self.sim.wait_for_hazards(agent, (seq, &touches), &mut ready, true) {
                 return Ok(Flow::Waits(Wait::Local));
             }
         }

@@ -9,7 +9,7 @@ use crate::arena::Id;
 use crate::command::AgentId;
 use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId};
 use crate::topology::{LinkId, PeId};
-use crate::units::{Bandwidth, Ps};
+use crate::units::Ps;
 
 /// The engines of one PE, which its agents share.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl<L: LogSink> Simulation<'_, L> {
         if op.limited {
             ready.also_end(state.freed.0, state.freed.1, Cause::Engine);
         }
-        if !self.wait_for_hazards(agent, seq, &touches, &mut ready, true) {
+        if !self.wait_for_hazards(agent, (seq, &touches), &mut ready, true) {
             return Ok(false);
         }
         self.start(agent, seq, ready)?;
@@ -156,8 +156,7 @@ impl<L: LogSink> Simulation<'_, L> {
     pub(super) fn wait_for_hazards(
         &mut self,
         agent: u32,
-        seq: u32,
-        touches: &Footprint,
+        (seq, touches): (u32, &Footprint),
         ready: &mut Ready,
         insists: bool,
     ) -> bool {
@@ -434,10 +433,6 @@ impl<L: LogSink> Simulation<'_, L> {
         true
     }
 
-    /// The rate at which a PE's local memory is written.
-    pub(super) fn tcm_write(&self) -> Bandwidth {
-        self.params.tcm.write
-    }
 }
 
 impl ChannelState {
