@@ -40,8 +40,6 @@ pub mod oplog;
 
 pub mod sim;
 
-pub mod untimed;
-
 pub mod replay;
 
 pub mod report;

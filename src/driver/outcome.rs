@@ -2,9 +2,9 @@
 
 use super::machine::Target;
 use crate::commcheck::Verdict;
+use crate::report::Report;
 use crate::sim::Outcome;
 use crate::units::grouped;
-use crate::untimed::report::Report;
 
 /// What became of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]

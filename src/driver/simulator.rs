@@ -8,6 +8,7 @@ use super::machine::Target;
 use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
 use super::{LaunchOptions, SimOptions};
+use crate::arena::Id;
 use crate::command::Program;
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes};
@@ -18,12 +19,12 @@ use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, Launch};
 use crate::oplog::{LogSink, MemoryLog, NoLog};
 use crate::replay::{Memory, Origin, Replay};
+use crate::report::{LinkUse, Report};
 use crate::script::Script;
 use crate::sema::Constant;
 use crate::sim;
 use crate::source::{SourceMap, Span};
-use crate::topology::{Machine, PeId};
-use crate::untimed::report::Report;
+use crate::topology::{LinkId, Machine, PeId};
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
 pub type Progress<'p> = dyn FnMut(sim::Progress) + 'p;
@@ -162,12 +163,13 @@ impl<'s> Simulator<'s> {
         } else {
             let mut log = MemoryLog::default();
             let outcome = self.time(&program, &mut log, sink)?;
-            let run = crate::untimed::report::Run {
+            let run = crate::report::Run {
                 program: &program,
                 machine: &self.parts.machine,
                 records: &log.records,
-                outcome: &outcome,
                 sources: self.parts.sources,
+                time: outcome.time,
+                links: &links(&self.parts.machine, &outcome),
             };
             let report = Some(Report::new(&run));
             if !self.parts.sim.no_data {
@@ -249,6 +251,17 @@ impl<'s> Simulator<'s> {
             self.map_tensors();
         }
     }
+}
+
+/// What went over each link that carried anything.
+fn links(machine: &Machine, outcome: &sim::Outcome) -> Vec<LinkUse> {
+    let carried = outcome.counters.links.iter().enumerate().filter(|(_, it)| it.messages > 0);
+    let of = |(index, it): (usize, &sim::LinkUse)| {
+        let link = LinkId::from_index(index);
+        let busy = machine.link(link).bandwidth.time(it.bytes);
+        LinkUse { link, bytes: it.bytes, busy, queued: it.held }
+    };
+    carried.map(of).collect()
 }
 
 /// Threads that run at one time on this machine.

@@ -175,11 +175,6 @@ impl EventQueue {
     pub(super) fn peek(&self) -> Option<&Event> {
         self.heap.peek()
     }
-
-    /// How many events were ever pushed.
-    pub(super) fn pushed(&self) -> u64 {
-        self.pushed
-    }
 }
 
 #[cfg(test)]

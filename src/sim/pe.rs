@@ -432,7 +432,6 @@ impl<L: LogSink> Simulation<'_, L> {
         state.release = Release { cause: Cause::Engine, ..release };
         true
     }
-
 }
 
 impl ChannelState {
