@@ -51,6 +51,7 @@ macro_rules! binary_ops {
             }
 
             /// [`Self::eval_real`] of each element, the op chosen once.
+            #[inline(always)]
             pub fn map_real<T: Real>(self, out: &mut [T], x: &[T], y: &[T]) {
                 match self { $(BinaryOp::$Variant => for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
                     let ($x, $y) = (*x, *y); let _ = $y;
@@ -59,6 +60,7 @@ macro_rules! binary_ops {
             }
 
             /// [`Self::eval_int`] of each element, the op chosen once.
+            #[inline(always)]
             pub fn map_int<T: Integer>(self, out: &mut [T], x: &[T], y: &[T]) {
                 match self { $(BinaryOp::$Variant => for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
                     let ($x, $y) = (*x, *y); let _ = $y;

@@ -37,6 +37,7 @@ macro_rules! compare_ops {
             }
 
             /// [`Self::eval`] of each element as 0 or 1, the comparison chosen once.
+            #[inline(always)]
             pub fn map<T: PartialOrd>(self, out: &mut [u8], x: &[T], y: &[T]) {
                 match self { $(CompareOp::$Variant => for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
                     *out = u8::from(x $op y);

@@ -11,6 +11,7 @@
 
 mod binary;
 mod compare;
+mod float32;
 mod reduce;
 mod scalar;
 mod ternary;

@@ -1,6 +1,8 @@
 //! Scalar arithmetic that the op tables are written in, the same bits on every machine: square
-//! root and rounding are IEEE; the rest of the maths library is `libm`, not the system's.
+//! root and rounding are IEEE; the rest of the maths library is our own or `libm`, not the
+//! system's.
 
+use super::float32;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A float type that ops compute in.
@@ -52,22 +54,28 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($Float:ident, $exp:ident, $exp2:ident, $ln:ident, $log2:ident, $sin:ident, $cos:ident, $tanh:ident, $erf:ident, $fma:ident, $fmod:ident) => {
+    ($Float:ident, $exp:path, $exp2:path, $ln:path, $log2:path, $tanh:path;
+     $sin:ident, $cos:ident, $erf:ident, $fma:path, $fmod:ident) => {
         impl Real for $Float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            #[inline(always)]
             fn exp(self) -> Self {
-                libm::$exp(self)
+                $exp(self)
             }
+            #[inline(always)]
             fn exp2(self) -> Self {
-                libm::$exp2(self)
+                $exp2(self)
             }
+            #[inline(always)]
             fn ln(self) -> Self {
-                libm::$ln(self)
+                $ln(self)
             }
+            #[inline(always)]
             fn log2(self) -> Self {
-                libm::$log2(self)
+                $log2(self)
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 $Float::sqrt(self)
             }
@@ -77,29 +85,36 @@ macro_rules! real {
             fn cos(self) -> Self {
                 libm::$cos(self)
             }
+            #[inline(always)]
             fn tanh(self) -> Self {
-                libm::$tanh(self)
+                $tanh(self)
             }
             fn erf(self) -> Self {
                 libm::$erf(self)
             }
+            #[inline(always)]
             fn abs(self) -> Self {
                 $Float::abs(self)
             }
+            #[inline(always)]
             fn floor(self) -> Self {
                 $Float::floor(self)
             }
+            #[inline(always)]
             fn ceil(self) -> Self {
                 $Float::ceil(self)
             }
+            #[inline(always)]
             fn min(self, other: Self) -> Self {
                 if self < other || other.is_nan() { self } else { other }
             }
+            #[inline(always)]
             fn max(self, other: Self) -> Self {
                 if self > other || other.is_nan() { self } else { other }
             }
+            #[inline(always)]
             fn fma(self, factor: Self, addend: Self) -> Self {
-                libm::$fma(self, factor, addend)
+                $fma(self, factor, addend)
             }
             fn fmod(self, divisor: Self) -> Self {
                 libm::$fmod(self, divisor)
@@ -108,8 +123,10 @@ macro_rules! real {
     };
 }
 
-real!(f32, expf, exp2f, logf, log2f, sinf, cosf, tanhf, erff, fmaf, fmodf);
-real!(f64, exp, exp2, log, log2, sin, cos, tanh, erf, fma, fmod);
+real!(f32, float32::exp, float32::exp2, float32::ln, float32::log2, float32::tanh;
+    sinf, cosf, erff, float32::fma, fmodf);
+real!(f64, libm::exp, libm::exp2, libm::log, libm::log2, libm::tanh;
+    sin, cos, erf, libm::fma, fmod);
 
 /// An integer type that ops compute in. Arithmetic wraps; division by zero gives zero, which
 /// replay reports before it gets here.

@@ -51,6 +51,7 @@ macro_rules! ternary_ops {
             }
 
             /// [`Self::eval_real`] of each element, the op chosen once.
+            #[inline(always)]
             pub fn map_real<T: Real>(self, out: &mut [T], x: &[T], y: &[T], z: &[T]) {
                 match self { $(TernaryOp::$Variant => for (((out, x), y), z) in out.iter_mut().zip(x).zip(y).zip(z) {
                     let ($x, $y, $z) = (*x, *y, *z); let _ = ($y, $z);
@@ -59,6 +60,7 @@ macro_rules! ternary_ops {
             }
 
             /// [`Self::eval_int`] of each element, the op chosen once.
+            #[inline(always)]
             pub fn map_int<T: Integer>(self, out: &mut [T], x: &[T], y: &[T], z: &[T]) {
                 match self { $(TernaryOp::$Variant => for (((out, x), y), z) in out.iter_mut().zip(x).zip(y).zip(z) {
                     let ($x, $y, $z) = (*x, *y, *z); let _ = ($y, $z);

@@ -51,6 +51,7 @@ macro_rules! unary_ops {
             }
 
             /// [`Self::eval_real`] of each element, the op chosen once.
+            #[inline(always)]
             pub fn map_real<T: Real>(self, out: &mut [T], x: &[T]) {
                 match self { $(UnaryOp::$Variant => for (out, x) in out.iter_mut().zip(x) {
                     let $x = *x;
@@ -59,6 +60,7 @@ macro_rules! unary_ops {
             }
 
             /// [`Self::eval_int`] of each element, the op chosen once.
+            #[inline(always)]
             pub fn map_int<T: Integer>(self, out: &mut [T], x: &[T]) {
                 match self { $(UnaryOp::$Variant => for (out, x) in out.iter_mut().zip(x) {
                     let $x = *x;

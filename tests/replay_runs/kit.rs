@@ -76,33 +76,29 @@ impl CodeKit {
             spec.shape.elements()
         };
         let out = self.tile(elements * spec.out.bytes());
+        self.math_into(spec, args, out);
+        out
+    }
+
+    /// Computes into a tile that is there.
+    pub(crate) fn math_into(&mut self, spec: MathSpec, args: &[Arg], out: TileReg) {
         let spec = self.code.maths.push(spec);
         let mut operands = [None; 3];
         for (operand, arg) in operands.iter_mut().zip(args) {
             *operand = Some(*arg);
         }
         self.issue(Template::Math { spec, args: operands, out });
-        out
     }
 
-    /// An elementwise op of dense tiles of one type.
+    /// An elementwise op of dense tiles of one type, or a reduction of one.
     pub(crate) fn elementwise(
         &mut self,
         op: MathOp,
-        (from, to): (DType, DType),
+        types: (DType, DType),
         shape: &Shape,
-        args: &[TileReg],
+        tiles: &[TileReg],
     ) -> TileReg {
-        let dense = ArgSpec { dtype: from, strides: shape.row_major_strides() };
-        let spec = MathSpec {
-            op,
-            shape: shape.clone(),
-            args: vec![dense; args.len()],
-            out: to,
-            cost: CostClass::Simple,
-        };
-        let args: Vec<Arg> = args.iter().map(|tile| Arg::Tile(*tile)).collect();
-        self.math(spec, &args)
+        self.math(dense(op, types, shape, tiles.len()), &args(tiles))
     }
 
     pub(crate) fn gemm(
@@ -141,6 +137,23 @@ impl CodeKit {
         self.push(Inst::End, Span::NONE);
         self.code
     }
+}
+
+/// An op of dense tiles of one type.
+pub(crate) fn dense(
+    op: MathOp,
+    (from, to): (DType, DType),
+    shape: &Shape,
+    count: usize,
+) -> MathSpec {
+    let arg = ArgSpec { dtype: from, strides: shape.row_major_strides() };
+    let (shape, args) = (shape.clone(), vec![arg; count]);
+    MathSpec { op, shape, args, out: to, cost: CostClass::Simple }
+}
+
+/// Tiles as operands.
+pub(crate) fn args(tiles: &[TileReg]) -> Vec<Arg> {
+    tiles.iter().map(|tile| Arg::Tile(*tile)).collect()
 }
 
 /// `elements` elements one after the other.

@@ -23,6 +23,9 @@ const DEPTH: usize = 128;
 /// Columns of the right factor that are packed at once, to fit the second-level cache.
 const COLUMNS: usize = 768;
 
+/// Rows up to which factors are not packed.
+const THIN: usize = 3;
+
 /// What a product is made of, as bytes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::replay) struct Factors<'a> {
@@ -116,6 +119,9 @@ impl Product<'_> {
             Some(acc) => widen(acc, 0, sums),
             None => sums.fill(S::default()),
         }
+        if self.m <= THIN {
+            return self.sum_thin(sums);
+        }
         let kernel = S::kernel(self.n);
         let mut panels = Panels { a: Vec::new(), b: Vec::new() };
         for first in (0..self.k).step_by(DEPTH) {
@@ -125,6 +131,24 @@ impl Product<'_> {
                 let columns = COLUMNS.min(self.n - column);
                 self.pack_b(&kernel, (first, depth), (column, columns), &mut panels.b);
                 self.run(&kernel, &panels, (depth, column, columns), sums);
+            }
+        }
+    }
+
+    /// Computes every sum of a few rows: packing would cost more than it saves.
+    fn sum_thin<S: Sum>(&self, sums: &mut [S]) {
+        let mut factors = vec![S::default(); self.m * self.k];
+        widen(&self.a, 0, &mut factors);
+        let mut row = [S::default(); COLUMNS];
+        for column in (0..self.n).step_by(COLUMNS) {
+            let columns = COLUMNS.min(self.n - column);
+            let row = &mut row[..columns];
+            for k in 0..self.k {
+                widen(&self.b, k * self.n + column, row);
+                for i in 0..self.m {
+                    let sums = &mut sums[i * self.n + column..][..columns];
+                    add_scaled(sums, factors[i * self.k + k], row);
+                }
             }
         }
     }
@@ -203,6 +227,14 @@ fn widen<S: Sum>(operand: &Operand<'_>, start: usize, out: &mut [S]) {
         for (out, lane) in out.iter_mut().zip(lanes) {
             *out = S::from_lane(*lane);
         }
+    }
+}
+
+/// Adds the product of `factor` and each of `row` to each of `sums`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn add_scaled<S: Sum>(sums: &mut [S], factor: S, row: &[S]) {
+    for (sum, value) in sums.iter_mut().zip(row) {
+        *sum = sum.add_product(factor, *value);
     }
 }
 

@@ -169,6 +169,14 @@ impl<'a> Operand<'a> {
         out
     }
 
+    /// As [`Operand::lanes_from`], always into `out`.
+    pub(super) fn load_from<L: Lane>(&self, base: usize, start: usize, out: &mut [L]) {
+        with_element!(self.dtype, E => {
+            let elements = &elements::<E>(self.bytes.as_slice())[base..];
+            gather(elements, &self.axes, (start, out), L::from_element::<E>);
+        });
+    }
+
     /// The element at `place`.
     pub(super) fn element_of(&self, place: usize) -> usize {
         row_start(&self.axes, place)

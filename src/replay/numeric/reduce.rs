@@ -13,7 +13,7 @@ use crate::shape::Shape;
 /// Results folded side by side where the elements of each lie one after the other.
 const ROWS: usize = 16;
 /// Elements of each row that are loaded at once.
-const COLUMNS: usize = BLOCK / ROWS;
+const COLUMNS: usize = 128;
 
 /// A lane with the meaning of ops on single values.
 pub(super) trait Combine: Lane {
@@ -137,9 +137,7 @@ impl<'a> Rows<'a> {
             let len = COLUMNS.min(self.len - start);
             for (row, piece) in pieces[..states.len()].iter_mut().enumerate() {
                 let base = self.firsts.element_of(first + row);
-                let mut buffer = [L::default(); COLUMNS];
-                let lanes = self.along.lanes_from(base, start, &mut buffer[..len]);
-                piece[..len].copy_from_slice(lanes);
+                self.along.load_from(base, start, &mut piece[..len]);
             }
             step_pieces(states, &pieces, start..start + len, step);
         }

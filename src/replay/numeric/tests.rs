@@ -183,7 +183,7 @@ fn tiles_need_not_be_aligned() {
     let shifted: Vec<u8> = [&[0_u8; 3], of(&x)].concat();
     let args: [(DType, &[i64]); 1] = [(DType::F32, &[1])];
     let negate = spec(MathOp::Unary(UnaryOp::Neg), &[9], &args, DType::F32);
-    let mut out = vec![0; 39];
+    let mut out = [0; 39];
     for start in 0..4 {
         let out = &mut out[start..start + 36];
         math(&negate, &[Input::Tile(&shifted[3..])], out).unwrap();
