@@ -173,7 +173,7 @@ fn traffic(report: &Report, out: &mut String) -> Written {
         let largest = grouped(it.largest_message);
         parts.push(format!("{count} {plural}, {bytes} B (largest {largest} B)"));
     }
-    if it.bytes_read + it.bytes_written > 0 {
+    if it.bytes_read > 0 || it.bytes_written > 0 {
         let (read, written) = (grouped(it.bytes_read), grouped(it.bytes_written));
         parts.push(format!("HBM: {read} B read, {written} B written"));
     }

@@ -180,11 +180,11 @@ impl Usage {
     fn command(&mut self, record: &Record, work: Work) {
         let amount = match work {
             Work::Read(bytes) => {
-                self.traffic.bytes_read += bytes;
+                self.traffic.bytes_read = self.traffic.bytes_read.saturating_add(bytes);
                 bytes
             }
             Work::Write(bytes) => {
-                self.traffic.bytes_written += bytes;
+                self.traffic.bytes_written = self.traffic.bytes_written.saturating_add(bytes);
                 bytes
             }
             Work::Math(amount) | Work::Gemm(amount) | Work::Send(_, amount) => amount,
@@ -198,7 +198,7 @@ impl Usage {
     fn delivery(&mut self, work: Work) {
         let Work::Send(_, bytes) = work else { return };
         self.traffic.messages += 1;
-        self.traffic.message_bytes += bytes;
+        self.traffic.message_bytes = self.traffic.message_bytes.saturating_add(bytes);
         self.traffic.largest_message = self.traffic.largest_message.max(bytes);
     }
 
