@@ -3,6 +3,15 @@
 //! `cargo bench --bench replay`. Rates count the bytes that an op must read and write, and two
 //! operations for each product of a matrix. `benches/replay_numpy.py` measures the same in NumPy.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 #[path = "../tests/replay_runs/kit.rs"]
 #[expect(dead_code, reason = "the kit serves tests, too")]
 mod kit;

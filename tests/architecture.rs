@@ -4,6 +4,15 @@
 //! The compiler does not check any of this inside one crate, so these tests do. Moving a line in
 //! `ORDER` is an architecture change and belongs in its own commit.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,14 @@
 //! The command line: exit codes, what goes to which stream, and that bad usage loses nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod command_line;
 
 use command_line::{Scratch, kbc, kbc_here};

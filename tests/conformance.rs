@@ -1,6 +1,15 @@
 //! Every op on every type gives what NumPy, ml_dtypes, mpmath and Python's integers give;
 //! `conformance/make.py` says how its vectors were made.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 #[path = "replay_runs/kit.rs"]
 #[expect(dead_code, reason = "the kit serves other tests, too")]
 mod kit;

@@ -4,6 +4,15 @@
 //! A case is a `.kb` file of `tests/golden/`; its first line is `# kbc: <launch arguments>`, and
 //! ` ; stages=ir,program,…` after them chooses the sections. The snapshot stands beside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod command_line;
 
 use std::fs;

@@ -1,6 +1,15 @@
 //! `docs/ir.md` is true: each op's line reads, each example is what its pass does, the list of
 //! passes is the pipeline, and no op is missing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,14 @@
 //! Strides of views, and what is live where, on small functions worked out by hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use kbc::ir::{Function, Op, Value};

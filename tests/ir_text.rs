@@ -1,5 +1,14 @@
 //! Text IR: every op as it is written, and what is refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use kbc::ir::print::{print, print_with_places};

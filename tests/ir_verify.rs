@@ -1,6 +1,15 @@
 //! One broken text for each rule of the verifier, and the rules that text cannot break, broken by
 //! hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use kbc::ir::verify::{Rule, verify};

@@ -2,6 +2,15 @@
 //! and each kind of queue, `run(torch)` finds what the definition says. Kernels with a mistake in
 //! them are found out.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::driver::{Data, LaunchOptions, Session, SimError, SimOptions, SimRequest};
 use kbc::{diag, driver};
 

@@ -1,5 +1,14 @@
 //! `docs/commands.md` is about the commands that there are, field by field.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::command::{
     Command, DescId, DmaRead, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease,
     IpcqSend, MathCmd, MathId, Message, Place, QueueId, TileRef, Wait,

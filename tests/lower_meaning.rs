@@ -5,6 +5,15 @@
 //! values, registers or buffers. A byte that something else has overwritten, a slot that is read
 //! after its release, not released or released twice is a fault.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

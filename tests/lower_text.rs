@@ -1,5 +1,14 @@
 //! Programs as text, and what the communication check says of wrong ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod lowering;
 
 use kbc::command::AgentId;

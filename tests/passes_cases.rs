@@ -1,5 +1,14 @@
 //! Each pass on text IR: what it changes, and what it must leave alone.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use support::{after_pass, check_pass, check_unchanged};

@@ -6,6 +6,15 @@
 //! may be read that something else has overwritten, no slot after its release; every slot is
 //! released exactly once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use kbc::diag::Sink;

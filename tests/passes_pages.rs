@@ -4,6 +4,15 @@
 //! Programs are taken through the passes here, with the arguments of their own `kernel_args`; that
 //! the command line says the same is checked with all other pages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,15 @@
 //! Large and awkward kernels go through every pass in a moment: no pass is quadratic in what a file
 //! can make long.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod support;
 
 use kbc::ir::Limits;

@@ -1,6 +1,15 @@
 //! Every page of a K08 code: the failing program reports the code, the mended one reports nothing.
 //! What the failing one prints is a snapshot, to be read.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -4,6 +4,15 @@
 //! `tests/script/programs/*.py` whole programs that assert what they expect; both are checked
 //! against python3, too, where there is one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,15 @@
 //! No host program makes kbc panic, hang or take memory without bound: thousands of programs made
 //! by mutating good ones, and the shapes of program that run away.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::Sink;
 use kbc::host::{Completion, Device, LaunchRequest, Refusal, Tensor, Ticket};
 use kbc::script::{Limits, Script, Settings};

@@ -1,6 +1,15 @@
 //! Whatever the text, the analysis ends with IR or with diagnostics: it does not panic, hang or
 //! use unbounded memory, and the IR it gives keeps the rules of the IR.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod sema_common;
 
 use std::fmt::Write as _;

@@ -1,6 +1,15 @@
 //! What is said of bad programs: the code and the place of every error, and that one error says
 //! nothing twice. Each program is checked for all that is reported, not for what is among it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::{Diagnostic, Sink};
 use kbc::source::{FileId, SourceMap};
 use kbc::syntax::ast::{ExprKind, StmtKind};

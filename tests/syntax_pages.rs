@@ -3,6 +3,15 @@
 //! Only the front end runs here; that the mended programs also pass the later stages is checked
 //! with all other pages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::{Sink, all_codes};
 use kbc::source::FileId;
 use kbc::syntax::parse;

@@ -3,6 +3,15 @@
 //! Expected trees are given as text with every bracket written, whose meaning is Python's table
 //! of precedence; two texts mean the same if their trees are equal.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::Sink;
 use kbc::source::{FileId, SourceMap};
 use kbc::syntax::ast::{ExprKind, Module, StmtKind};

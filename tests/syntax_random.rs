@@ -1,6 +1,15 @@
 //! Properties of the front end on random input: any tree prints to text that parses back to it;
 //! any text at all is parsed without a panic, with every span inside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::arena::Arena;
 use kbc::diag::Sink;
 use kbc::source::{FileId, Span};

@@ -1,6 +1,15 @@
 //! The ring all-reduce in the seeds' style parses as written: docstrings, annotations, comments
 //! with letters of every kind, brackets over lines, both kinds of call arguments.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::Sink;
 use kbc::source::SourceMap;
 use kbc::syntax::ast::{ExprKind, Function, FunctionStyle, Module, StmtKind};

@@ -1,5 +1,14 @@
 //! A thousand damaged machine files: each is read or refused with a code, quickly and calmly.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::{ColorChoice, Sink, to_json, to_text};
 use kbc::source::SourceMap;
 use kbc::topology::{PeId, dot, load, show, svg};

@@ -1,5 +1,14 @@
 //! The pages of K06: the failing machine reports the page's code, the mended one nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::{Diagnostic, Sink, all_codes};
 use kbc::source::SourceMap;
 use kbc::topology::load;

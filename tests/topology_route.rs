@@ -1,5 +1,14 @@
 //! Routes: connected, free of loops, shortest where they can be, the same length both ways.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::source::SourceMap;
 use kbc::topology::{LinkId, Machine, NodeId, NodeKind, PeId, Spec, load};

@@ -1,5 +1,14 @@
 //! Machines as text, graphs and pictures.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::diag::Sink;
 use kbc::source::SourceMap;
 use kbc::topology::{Machine, Spec, dot, load, show, svg};

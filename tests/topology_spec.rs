@@ -1,5 +1,14 @@
 //! Machine files: the values they give, what they leave out, and how machines grow.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 use kbc::arena::Id;
 use kbc::diag::{ColorChoice, Diagnostic, Sink, to_text};
 use kbc::source::SourceMap;

@@ -6,6 +6,15 @@
 //! snapshot beside the file. The marker catches a diagnostic that moved, the snapshot one whose
 //! words changed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod command_line;
 
 use std::fs;

@@ -143,7 +143,7 @@ pub(super) fn fma(x: f32, y: f32, z: f32) -> f32 {
     let away = (lost > 0.0) == (sum > 0.0);
     let odd = if away { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
     // Of infinities and NaNs, what was lost is a NaN, which is neither.
-    let is_inexact = lost > 0.0 || lost < 0.0;
+    let is_inexact = lost != 0.0 && !lost.is_nan();
     let bits = if is_inexact && bits & 1 == 0 { odd } else { bits };
     f64::from_bits(bits) as f32
 }

@@ -1,6 +1,6 @@
 //! What the integration tests share: running the `kbc` command in a directory of its own.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -156,7 +156,11 @@ fn run(machine: &Machine, traffic: &[Packet], mode: Mode) -> Seen {
                     }
                 }
             }
-            _ => network.handle(event, &mut events),
+            EventKind::Head
+            | EventKind::Flit
+            | EventKind::Feed
+            | EventKind::Serve
+            | EventKind::Resume => network.handle(event, &mut events),
         }
     }
     let held = (0..machine.link_count()).map(|link| network.held(link)).collect();
