@@ -28,3 +28,28 @@ fn golden_times_of_peers_come_out_exactly() {
         assert!(per_message < 2.0, "{per_message} events a message");
     }
 }
+
+/// The closed form of the ring all-reduce on an otherwise idle machine, from the machine's numbers
+/// (docs/machine.md, "A ring all-reduce").
+#[test]
+fn the_ring_follows_from_the_numbers_of_the_machine() {
+    for n in [2u64, 3, 7] {
+        let (chunk, wire) = (8192u64, 7000u64);
+        let machine = ring_machine(n as u32, costly_pe(), &link(64.0, wire));
+        let ran = run(&ring_all_reduce(n as u32, chunk, 4), &machine);
+        let (dispatch, dma, math_overhead) = (1000, 1000, 1000);
+        // A message: DMA overhead, the first flit out of TCM, the link, the slot written.
+        let hop = dma + 500 + chunk * 1000 / 64 + wire + chunk * 1000 / 512;
+        let read_slot = chunk * 1000 / 512;
+        // The addition: PE_CPU issues it after the receive, then it computes.
+        let add = dispatch + math_overhead + chunk / 4 / 64 * 1000;
+        // Reduce-scatter: send, receive and add, N - 1 times. PE_CPU issues the next send while the
+        // addition runs, and the send waits for its operand.
+        let reduce = hop + read_slot + add;
+        // All-gather: the first send goes out when the last addition ends; then each PE receives,
+        // issues a send and forwards. The last message ends the run.
+        let forward = hop + read_slot + dispatch;
+        let time = dispatch + (n - 1) * reduce + (n - 2) * forward + hop;
+        assert_eq!(ran.outcome.time, Ps(time), "N = {n}");
+    }
+}

@@ -4,6 +4,10 @@
 //! Records are pushed in causal order: whatever a record depends on was pushed before it. Replay
 //! follows that order; reports sort by (start, agent, number).
 
+mod print;
+
+pub use print::to_text;
+
 use crate::command::{AgentId, SiteId};
 use crate::id;
 use crate::topology::LinkId;
@@ -61,6 +65,35 @@ pub enum Cause {
     Credit,
     /// The launch barrier.
     Barrier,
+}
+
+impl Engine {
+    /// Its name in text forms.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Engine::Cpu => "cpu",
+            Engine::DmaRead => "dma_read",
+            Engine::DmaWrite => "dma_write",
+            Engine::DmaComm => "dma_comm",
+            Engine::Gemm => "gemm",
+            Engine::Math => "math",
+            Engine::Network => "network",
+        }
+    }
+}
+
+impl Cause {
+    /// Its name in text forms.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::Dispatch => "dispatch",
+            Cause::Operand => "operand",
+            Cause::Engine => "engine",
+            Cause::Link => "link",
+            Cause::Credit => "credit",
+            Cause::Barrier => "barrier",
+        }
+    }
 }
 
 /// One record.

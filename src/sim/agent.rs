@@ -4,7 +4,7 @@ use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
 use super::network::NONE;
-use super::op::{Channel, Footprint, Op, Range, Ready, Release, UNKNOWN, Work};
+use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::{
@@ -175,7 +175,7 @@ impl<L: LogSink> Simulation<'_, L> {
         }
         if state.resumes != state.time {
             state.resumes = state.time;
-            let key = EventKey::endpoint(agent, 0);
+            let key = EventKey::act(agent, u32::MAX);
             self.events.push(Event::new(state.time, key, EventKind::Resume, agent));
         }
         true
@@ -205,7 +205,8 @@ impl<L: LogSink> Simulation<'_, L> {
     fn try_release(&mut self, agent: u32, it: &PendingRelease) -> Option<(Ps, RecordId, Ps)> {
         let touches = Footprint::writing(Range::slot(it.queue, it.token));
         let mut ready = Ready { time: it.issued, release: it.release };
-        if !self.wait_for_hazards(agent, (it.seq, &touches), &mut ready, it.wanted) {
+        let need = Need { seq: it.seq, touches, insists: it.wanted };
+        if !self.wait_for_hazards(agent, &need, &mut ready) {
             return None;
         }
         let fire = ready.time;
@@ -392,7 +393,8 @@ impl<L: LogSink> Issue<'_, '_, L> {
         if let Some(dst) = dst {
             cost += params.tcm.write.time(slot.bytes);
             let touches = Footprint::writing(Range::of(dst));
-            if !self.sim.wait_for_hazards(agent, (seq, &touches), &mut ready, true) {
+            let need = Need { seq, touches, insists: true };
+            if !self.sim.wait_for_hazards(agent, &need, &mut ready) {
                 return Ok(Flow::Waits(Wait::Local));
             }
         }

@@ -64,6 +64,8 @@ pub struct LinkUse {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// The time that the bytes take to enter it.
+    pub busy: Ps,
     /// The time for which messages were held up here by others.
     pub held: Ps,
 }

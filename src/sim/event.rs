@@ -4,7 +4,8 @@
 //!
 //! 1. flits arrive at links, link by link, by class and then by the link they come from;
 //! 2. links that were busy pick the next flit, link by link;
-//! 3. endpoints act: deliveries, memory accesses, engines, PE_CPUs.
+//! 3. last bytes come to PEs and memories, PE by PE, by the link they come over;
+//! 4. engines and PE_CPUs act, agent by agent.
 //!
 //! So all arrivals of an instant are known before anything is picked, and what a PE injects comes
 //! after what passes by. Nothing in the order depends on threads or on hashing.
@@ -79,9 +80,14 @@ impl EventKey {
         EventKey(1 << PHASE | u64::from(link) << COMPONENT)
     }
 
-    /// An act at the endpoint `component`.
-    pub(super) fn endpoint(component: u32, within: u32) -> EventKey {
-        EventKey(2 << PHASE | u64::from(component) << COMPONENT | u64::from(within))
+    /// The last byte of something comes to PE number `pe` over link number `input`.
+    pub(super) fn delivery(pe: u32, input: u32) -> EventKey {
+        EventKey(2 << PHASE | u64::from(pe) << COMPONENT | u64::from(input))
+    }
+
+    /// An act of agent number `agent`, of the command `seq` if it is of one.
+    pub(super) fn act(agent: u32, seq: u32) -> EventKey {
+        EventKey(3 << PHASE | u64::from(agent) << COMPONENT | u64::from(seq))
     }
 
     /// Whether this is an arrival.
@@ -150,14 +156,14 @@ impl Ord for Event {
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
     heap: BinaryHeap<Event>,
-    pushed: u64,
+    pushed: u32,
 }
 
 impl EventQueue {
     /// Adds an event, which must not lie in the past.
     pub(super) fn push(&mut self, mut event: Event) {
-        event.order = self.pushed as u32;
-        self.pushed += 1;
+        event.order = self.pushed;
+        self.pushed = self.pushed.wrapping_add(1);
         self.heap.push(event);
     }
 
@@ -182,10 +188,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_goes_arrivals_picks_endpoints() {
+    fn an_instant_goes_arrivals_picks_deliveries_acts() {
         let mut queue = EventQueue::default();
         let keys = [
-            EventKey::endpoint(0, 0),
+            EventKey::act(0, 0),
+            EventKey::delivery(1, 0),
             EventKey::serve(3),
             EventKey::arrival(3, 1, 2, false),
             EventKey::arrival(3, 0, 9, true),
@@ -198,7 +205,9 @@ mod tests {
         queue.push(Event::new(Ps(4), EventKey::LAST, EventKind::Head, 0));
         let popped: Vec<EventKey> =
             std::iter::from_fn(|| queue.pop()).map(|event| event.key).collect();
-        assert_eq!(popped, [EventKey::LAST, keys[5], keys[4], keys[3], keys[2], keys[1], keys[0]]);
+        let mut expected = vec![EventKey::LAST];
+        expected.extend(keys.iter().rev());
+        assert_eq!(popped, expected);
     }
 
     #[test]

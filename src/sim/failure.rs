@@ -179,11 +179,8 @@ impl Say<'_> {
     fn deadlock(&self, cycle: &[Waiting]) -> Diagnostic {
         let first = cycle.first().map(|first| self.name(first.agent));
         let message = match (cycle, &first) {
-            ([_], Some(name)) => format!("the simulation stopped: {name} waits for itself"),
-            _ => format!(
-                "the simulation stopped: {} PEs wait for each other",
-                grouped(cycle.len() as u64)
-            ),
+            ([_], Some(name)) => format!("deadlock: {name} waits for itself"),
+            _ => format!("deadlock: {} PEs wait for each other", grouped(cycle.len() as u64)),
         };
         self.at_places(runtime::DEADLOCK, message, cycle).note(self.chain(cycle, first))
     }
@@ -193,16 +190,16 @@ impl Say<'_> {
         let (message, last) = match ended {
             Some(other) => {
                 let other = self.name(other);
-                let message =
-                    format!("the simulation stopped: {name} waits for {other}, which has ended");
+                let message = format!("{name} waits for {other}, which has ended");
                 (message, format!("{other} has ended"))
             }
             None => (
-                format!("the simulation stopped: {name} waits for a message that nobody sends"),
+                format!("{name} waits for a message that nobody sends"),
                 String::from("nobody is connected there"),
             ),
         };
-        self.at_places(runtime::STARVED, message, chain).note(self.chain(chain, Some(last)))
+        let root: Vec<Waiting> = chain.iter().rev().copied().collect();
+        self.at_places(runtime::STARVED, message, &root).note(self.chain(chain, Some(last)))
     }
 
     fn fault(&self, agent: AgentId, site: SiteId, (writes, fault): (bool, &Fault)) -> Diagnostic {

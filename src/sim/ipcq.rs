@@ -4,7 +4,7 @@ use crate::arena::Id;
 use crate::command::{AgentId, Peer, Program, QueueId};
 use crate::oplog::RecordId;
 use crate::topology::{CreditMode, Machine};
-use crate::units::Ps;
+use crate::units::{Bandwidth, Ps};
 
 use super::network::{NONE, idle_time};
 use super::routes::{RouteId, Routes};
@@ -117,7 +117,7 @@ impl Ipcq {
             CreditMode::Ideal => Ps::ZERO,
             CreditMode::Asynchronous | CreditMode::Blocking => {
                 let back = machine.route(to, from).unwrap_or_default();
-                idle_time(machine, &back, ipcq.credit_bytes)
+                idle_time(machine, &back, ipcq.credit_bytes, Bandwidth::INFINITE)
             }
         };
         self.connections.push(Connection {

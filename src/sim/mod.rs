@@ -36,10 +36,10 @@ mod transfer;
 
 pub use counters::{CAUSES, Counters, ENGINES, EngineUse, LinkUse, PeUse};
 pub use failure::{Failure, Waiting, WaitsFor};
-pub use network::Mode;
+pub use network::{Mode, idle_time};
 
 use crate::command::Program;
-use crate::oplog::{LogSink, RecordId};
+use crate::oplog::{Engine, LogSink, RecordId};
 use crate::topology::Machine;
 use crate::units::Ps;
 
@@ -100,4 +100,24 @@ pub fn simulate(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Failure> {
     state::Simulation::new(program, machine, options, log).run(progress).map_err(|it| *it)
+}
+
+impl Outcome {
+    /// What was busiest, by the counters alone: `gemm`, `math`, `hbm`, `link bandwidth`, or
+    /// `latency` where nothing was busy for half of the time. A report, which knows causes, says
+    /// it better.
+    pub fn bound_by(&self) -> &'static str {
+        let engine = |engine: Engine| {
+            self.counters.pes.iter().map(|pe| pe.busy[engine as usize]).max().unwrap_or_default()
+        };
+        let link = self.counters.links.iter().map(|link| link.busy).max().unwrap_or_default();
+        let busiest = [
+            (engine(Engine::Gemm), "gemm"),
+            (engine(Engine::Math), "math"),
+            (engine(Engine::DmaRead).max(engine(Engine::DmaWrite)), "hbm"),
+            (link, "link bandwidth"),
+        ];
+        let most = busiest.into_iter().rev().max_by_key(|(time, _)| *time);
+        most.filter(|(time, _)| time.0 >= self.time.0.div_ceil(2)).map_or("latency", |it| it.1)
+    }
 }

@@ -117,6 +117,15 @@ impl Footprint {
     }
 }
 
+/// What a command must wait for: what it touches, among the commands before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    pub(super) seq: u32,
+    pub(super) touches: Footprint,
+    /// Whether the end of what it waits for has to be an event.
+    pub(super) insists: bool,
+}
+
 /// An engine of a PE that commands queue for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channel {

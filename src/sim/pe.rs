@@ -3,7 +3,7 @@
 use super::counters::ENGINES;
 use super::event::{Event, EventKey, EventKind};
 use super::network::NONE;
-use super::op::{CHANNELS, Channel, Footprint, Op, Ready, Release, UNKNOWN, Work};
+use super::op::{CHANNELS, Channel, Need, Op, Ready, Release, UNKNOWN, Work};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::AgentId;
@@ -33,7 +33,7 @@ pub(super) struct Pe {
 struct ChannelState {
     /// When it can take the next command, and what makes it wait till then.
     free: Ps,
-    last: Release,
+    last: Option<Release>,
     /// Transfers that have started and not ended.
     in_flight: u32,
     /// The last end of a transfer.
@@ -49,14 +49,12 @@ struct WaitingOp {
     seq: u32,
 }
 
-const AT_START: Release = Release { at: Ps::ZERO, record: None, cause: Cause::Engine };
-
 impl Pe {
     /// An idle PE whose first agent is the `first` of all lanes.
     pub(super) fn new(id: PeId, first: u32) -> Pe {
         let idle = ChannelState {
             free: Ps::ZERO,
-            last: AT_START,
+            last: None,
             in_flight: 0,
             freed: (Ps::ZERO, None),
             busy: (Ps::ZERO, Ps::ZERO),
@@ -134,11 +132,14 @@ impl<L: LogSink> Simulation<'_, L> {
         let op = &self.agents[agent as usize].ops[at];
         let mut ready = Ready { time: op.issued, release: op.release };
         let state = &self.pes[pe as usize].channels[channel as usize];
-        ready.also(state.free, state.last);
+        if let Some(last) = state.last {
+            ready.also(state.free, last);
+        }
         if op.limited {
             ready.also_end(state.freed.0, state.freed.1, Cause::Engine);
         }
-        if !self.wait_for_hazards(agent, (seq, &touches), &mut ready, true) {
+        let need = Need { seq, touches, insists: true };
+        if !self.wait_for_hazards(agent, &need, &mut ready) {
             return Ok(false);
         }
         self.start(agent, seq, ready)?;
@@ -151,36 +152,26 @@ impl<L: LogSink> Simulation<'_, L> {
         ops.position(|op| op.seq == seq).expect("a command in flight is on its agent's scoreboard")
     }
 
-    /// Takes into account what earlier commands of the agent make a footprint wait for. False if
-    /// that is not known yet; then, if `insists`, it will be an event when it is.
-    pub(super) fn wait_for_hazards(
-        &mut self,
-        agent: u32,
-        (seq, touches): (u32, &Footprint),
-        ready: &mut Ready,
-        insists: bool,
-    ) -> bool {
+    /// Takes into account what earlier commands of the agent make a command wait for. False if
+    /// that is not known yet.
+    pub(super) fn wait_for_hazards(&mut self, agent: u32, need: &Need, ready: &mut Ready) -> bool {
         let code = &self.program.codes[self.program.agents[AgentId(agent)].code];
         let mut at = 0;
         while let Some(op) = self.agents[agent as usize].ops.get(at) {
-            let conflict = if op.seq < seq {
-                op.conflict(touches, |mine, later| mine.conflicts(later, code))
+            let conflict = if op.seq < need.seq {
+                op.conflict(&need.touches, |mine, later| mine.conflicts(later, code))
             } else {
                 None
             };
             match conflict {
                 Some(UNKNOWN) => {
                     // Once it is settled, the same command is looked at again.
-                    if !self.settle(agent, at, insists) {
+                    if !self.settle(agent, at, need.insists) {
                         return false;
                     }
                 }
                 Some(end) => {
-                    ready.also_end(
-                        end,
-                        op.record.or(op.read_record).or(op.release.record),
-                        Cause::Operand,
-                    );
+                    ready.also(end, op.lets_go(end));
                     at += 1;
                 }
                 None => at += 1,
@@ -273,7 +264,7 @@ impl<L: LogSink> Simulation<'_, L> {
         pe.busy[channel.engine() as usize] += time;
         let state = &mut pe.channels[channel as usize];
         state.free = end;
-        state.last = Release { at: end, record: Some(record), cause: Cause::Engine };
+        state.last = Some(Release { at: end, record: Some(record), cause: Cause::Engine });
         self.counters.engine_mut(channel.engine()).busy += time;
     }
 
@@ -285,11 +276,11 @@ impl<L: LogSink> Simulation<'_, L> {
         state.in_flight += 1;
         let leaves = op.start + self.params.dma.overhead;
         state.free = leaves + reading;
-        state.last = Release { cause: Cause::Engine, ..op.release };
+        state.last = Some(Release { cause: Cause::Engine, ..op.release });
         if leaves <= self.now {
             return self.inject(agent, op.seq);
         }
-        let key = EventKey::endpoint(agent, op.seq);
+        let key = EventKey::act(agent, op.seq);
         self.events.push(Event::new(leaves, key, EventKind::Inject, agent).with(op.seq));
         Ok(())
     }
@@ -448,6 +439,14 @@ impl ChannelState {
 }
 
 impl Op {
+    /// What a command that had to wait until `end` for this one says of it.
+    fn lets_go(&self, end: Ps) -> Release {
+        match self.record.or(self.read_record) {
+            Some(record) => Release { at: end, record: Some(record), cause: Cause::Operand },
+            None => Release { cause: Cause::Operand, ..self.release },
+        }
+    }
+
     fn channel_is_dma(&self) -> bool {
         matches!(self.channel, Channel::DmaRead | Channel::DmaWrite | Channel::DmaComm)
     }

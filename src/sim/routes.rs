@@ -2,14 +2,17 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::arena::Id;
-use crate::id;
 use crate::topology::{LinkId, Machine, NodeId, NodeKind};
 use crate::units::{Bandwidth, Ps};
 
-id! {
-    /// A route that some transfer takes.
-    RouteId, "route";
+/// A route that some transfer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RouteId(u32);
+
+impl RouteId {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// What a link costs.
@@ -73,7 +76,7 @@ impl Routes {
         let seen = links.iter().filter(|link| !LinkCosts::of(machine, **link).is_transparent());
         self.hops.extend(seen.map(|link| link.0));
         let hops = u16::try_from(self.hops.len() - start as usize).ok()?;
-        let id = RouteId::from_index(self.routes.len());
+        let id = RouteId(self.routes.len() as u32);
         self.routes.push(Route { start, hops, links, messages: 0, bytes: 0 });
         self.found.insert((from, to), id);
         Some(id)

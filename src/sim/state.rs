@@ -208,6 +208,9 @@ impl<'a, L: LogSink> Simulation<'a, L> {
                 used.bytes += bytes;
             }
         }
+        for (index, used) in self.counters.links.iter_mut().enumerate() {
+            used.busy = self.machine.link(LinkId::from_index(index)).bandwidth.time(used.bytes);
+        }
         let last = self.last_effect.or(self.last_record);
         let end = last.map_or(self.options.barrier, |(end, _)| end);
         Outcome {

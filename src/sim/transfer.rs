@@ -187,15 +187,16 @@ impl<L: LogSink> Simulation<'_, L> {
     /// The last byte of something has left its source.
     pub(super) fn source_read(&mut self, event: &Event) {
         let Some(cargo) = self.network.source_read(event) else { return };
-        let at = self.op_index(cargo.agent, cargo.seq);
         match cargo.kind {
-            CargoKind::WriteData => self.piece_read(cargo.agent, at),
-            CargoKind::Message => {
-                if self.agents[cargo.agent as usize].ops[at].record.is_none() {
-                    self.finish_send(cargo.agent, at, self.now);
-                }
+            CargoKind::WriteData => {
+                self.piece_read(cargo.agent, self.op_index(cargo.agent, cargo.seq));
             }
-            CargoKind::ReadRequest | CargoKind::ReadData => {}
+            // A send that has a record was found out about before.
+            CargoKind::Message if cargo.record.is_none() => {
+                let at = self.op_index(cargo.agent, cargo.seq);
+                self.finish_send(cargo.agent, at, self.now);
+            }
+            CargoKind::Message | CargoKind::ReadRequest | CargoKind::ReadData => {}
         }
     }
 
@@ -223,7 +224,9 @@ impl<L: LogSink> Simulation<'_, L> {
         let receiver = self.ipcq.connection(cargo.place).receiver;
         let number = self.agents[receiver.index()].pe;
         let pe = &mut self.pes[number as usize];
-        ready.also_end(pe.inbound_free, pe.inbound_last, Cause::Engine);
+        if pe.inbound_last.is_some() {
+            ready.also_end(pe.inbound_free, pe.inbound_last, Cause::Engine);
+        }
         let cost = self.params.ipcq.tier(self.program.comm.kind).time(cargo.bytes);
         let end = ready.time + cost;
         let by_link = ready.release == sent;

@@ -452,7 +452,7 @@ impl Network {
 
     fn push_delivery(&mut self, id: u32, at: Ps, events: &mut EventQueue) {
         let train = &self.trains[id as usize];
-        let key = EventKey::endpoint(train.to.0, self.input(id, train.hops.len()));
+        let key = EventKey::delivery(train.to.0, self.input(id, train.hops.len()));
         let at = at + train.after;
         events.push(Event::new(at, key, EventKind::Deliver, id).with(train.stamp));
     }
@@ -461,7 +461,7 @@ impl Network {
     fn announce_source_end(&mut self, id: u32, events: &mut EventQueue) {
         let train = &self.trains[id as usize];
         let Some(end) = train.source_end.filter(|_| train.watched) else { return };
-        let key = EventKey::endpoint(train.cargo.agent, train.cargo.seq);
+        let key = EventKey::act(train.cargo.agent, train.cargo.seq);
         events.push(Event::new(end, key, EventKind::SourceRead, id).with(train.number));
     }
 
@@ -526,10 +526,11 @@ impl Train {
     }
 }
 
-/// How long a message of `bytes` takes on an idle route.
-pub(super) fn idle_time(machine: &Machine, route: &[LinkId], bytes: u64) -> Ps {
+/// How long a message of `bytes` takes on an idle route, from a source that is read at a rate.
+pub fn idle_time(machine: &Machine, route: &[LinkId], bytes: u64, read: Bandwidth) -> Ps {
     let cut = Cut::new(bytes, machine.flit_bytes());
     let (mut profile, mut out) = (Profile::default(), Profile::default());
+    profile.set(Even::read(Ps::ZERO, read, cut));
     for link in route {
         let costs = LinkCosts::of(machine, *link);
         profile.serve(cut, costs.rate, Ps::ZERO, &mut out);

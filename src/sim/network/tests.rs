@@ -102,69 +102,85 @@ struct Packet {
 /// What can be seen of a run: per message (delivered, source read, held), per link held.
 type Seen = (Vec<(Ps, Option<Ps>, Ps, Option<LinkId>)>, Vec<Ps>);
 
-fn run(machine: &Machine, traffic: &[Packet], mode: Mode) -> Seen {
-    let mut network = Network::new(machine, mode);
-    let mut events = EventQueue::default();
-    let mut seen = vec![(Ps::MAX, None, Ps::ZERO, None); 2 * traffic.len()];
-    for (index, packet) in traffic.iter().enumerate() {
-        let key = EventKey::endpoint(packet.from, index as u32);
-        events.push(Event::new(Ps(packet.at), key, EventKind::Inject, index as u32));
+/// A network under traffic.
+struct Traffic<'a> {
+    machine: &'a Machine,
+    packets: &'a [Packet],
+    network: Network,
+    events: EventQueue,
+    seen: Seen,
+}
+
+impl Traffic<'_> {
+    /// Sends message `index`; those beyond the packets are echoes.
+    fn ship(&mut self, index: usize) {
+        let packet = &self.packets[index % self.packets.len()];
+        let is_echo = index >= self.packets.len();
+        let (from, to) = if is_echo { (packet.to, packet.from) } else { (packet.from, packet.to) };
+        let (source, target) = (self.machine.pe(PeId(from)).dma, self.machine.pe(PeId(to)).dma);
+        let route = self.network.routes.find(self.machine, source, target).unwrap();
+        let cargo = Cargo { agent: index as u32, ..Train::blank().cargo };
+        let shipment = Shipment {
+            cargo,
+            route,
+            class: if packet.comm { Class::Comm } else { Class::Compute },
+            bytes: packet.bytes,
+            to: PeId(to),
+            read: Bandwidth::from_gb_per_s(packet.read).unwrap(),
+            write: Bandwidth::from_gb_per_s(packet.write).unwrap(),
+            watched: true,
+            after: Ps::ZERO,
+        };
+        self.network.send(&shipment, &mut self.events);
     }
-    let ship = |network: &mut Network, events: &mut EventQueue, index: usize, back: bool| {
-        let packet = &traffic[index % traffic.len()];
-        let (from, to) = if back { (packet.to, packet.from) } else { (packet.from, packet.to) };
-        let (source, target) = (machine.pe(PeId(from)).dma, machine.pe(PeId(to)).dma);
-        let route = network.routes.find(machine, source, target).unwrap();
-        let kind = CargoKind::Message;
-        let cargo = Cargo { kind, agent: index as u32, ..Train::blank().cargo };
-        network.send(
-            &Shipment {
-                cargo,
-                route,
-                class: if packet.comm { Class::Comm } else { Class::Compute },
-                bytes: packet.bytes,
-                to: PeId(to),
-                read: Bandwidth::from_gb_per_s(packet.read).unwrap(),
-                write: Bandwidth::from_gb_per_s(packet.write).unwrap(),
-                watched: true,
-                after: Ps::ZERO,
-            },
-            events,
-        );
-    };
-    while let Some(event) = events.pop() {
-        network.at(&event);
+
+    fn delivered(&mut self, event: &Event) {
+        let Some(arrival) = self.network.take(event) else { return };
+        let index = arrival.cargo.agent as usize;
+        let entry = &mut self.seen.0[index];
+        assert_eq!(entry.0, Ps::MAX, "delivered twice");
+        entry.0 = event.time;
+        if arrival.watched {
+            entry.1 = Some(event.time);
+        }
+        (entry.3, entry.2) = arrival.held;
+        if self.packets.get(index).is_some_and(|packet| packet.echo) {
+            self.ship(index + self.packets.len());
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.network.at(&event);
         match event.kind {
-            EventKind::Inject => ship(&mut network, &mut events, event.subject as usize, false),
+            EventKind::Inject => self.ship(event.subject as usize),
             EventKind::SourceRead => {
-                if let Some(cargo) = network.source_read(&event) {
-                    seen[cargo.agent as usize].1 = Some(event.time);
+                if let Some(cargo) = self.network.source_read(&event) {
+                    self.seen.0[cargo.agent as usize].1 = Some(event.time);
                 }
             }
-            EventKind::Deliver => {
-                if let Some(arrival) = network.take(&event) {
-                    let index = arrival.cargo.agent as usize;
-                    let entry = &mut seen[index];
-                    assert_eq!(entry.0, Ps::MAX, "delivered twice");
-                    entry.0 = event.time;
-                    if arrival.watched {
-                        entry.1 = Some(event.time);
-                    }
-                    (entry.3, entry.2) = arrival.held;
-                    if index < traffic.len() && traffic[index].echo {
-                        ship(&mut network, &mut events, index + traffic.len(), true);
-                    }
-                }
-            }
+            EventKind::Deliver => self.delivered(&event),
             EventKind::Head
             | EventKind::Flit
             | EventKind::Feed
             | EventKind::Serve
-            | EventKind::Resume => network.handle(event, &mut events),
+            | EventKind::Resume => self.network.handle(event, &mut self.events),
         }
     }
-    let held = (0..machine.link_count()).map(|link| network.held(link)).collect();
-    (seen, held)
+}
+
+fn run(machine: &Machine, packets: &[Packet], mode: Mode) -> Seen {
+    let network = Network::new(machine, mode);
+    let seen = (vec![(Ps::MAX, None, Ps::ZERO, None); 2 * packets.len()], Vec::new());
+    let mut it = Traffic { machine, packets, network, events: EventQueue::default(), seen };
+    for (index, packet) in packets.iter().enumerate() {
+        let key = EventKey::act(packet.from, index as u32);
+        it.events.push(Event::new(Ps(packet.at), key, EventKind::Inject, index as u32));
+    }
+    while let Some(event) = it.events.pop() {
+        it.handle(event);
+    }
+    it.seen.1 = (0..machine.link_count()).map(|link| it.network.held(link)).collect();
+    it.seen
 }
 
 fn cable() -> impl Strategy<Value = Cable> {
