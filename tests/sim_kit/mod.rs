@@ -100,7 +100,7 @@ pub fn row_machine(pes: u32, pe: PeParams, cable: &Link, overhead: u64) -> Machi
     let mut builder = MachineBuilder::new("row", extent(pes), pe, 256);
     let routers: Vec<_> =
         (0..pes).map(|_| builder.node(node(NodeKind::Router, overhead))).collect();
-    let mut pair = |builder: &mut MachineBuilder, a, b| {
+    let pair = |builder: &mut MachineBuilder, a, b| {
         builder.link(a, b, cable.clone());
         builder.link(b, a, cable.clone());
     };
