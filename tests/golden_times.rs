@@ -5,7 +5,11 @@
 //! `2 (N - 1) (chunk / 64 + 100) + (N - 1) chunk / 256` nanoseconds. SimPy, SimGrid S4U, DAM and a
 //! bare C++ model give the same values.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first surprise, and reads files"
+)]
 
 mod command_line;
 

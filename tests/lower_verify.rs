@@ -61,7 +61,7 @@ fn agents_and_neighbours_must_exist() {
 
 #[test]
 fn control_flow_must_nest() {
-    assert!(in_code(|code| drop(code.spans.pop())).contains("span"));
+    assert!(in_code(|code| _ = code.spans.pop()).contains("span"));
     let without_end = in_code(|code| {
         code.insts.pop();
         code.spans.pop();
