@@ -4,7 +4,7 @@
 //! yet would have to share. From this instant on A goes flit by flit, from L onwards:
 //!
 //! - Links before L keep their bookings: what happens behind a train's back changes nothing there.
-//!   A's flits arrive at L when those bookings say, one event each ([`EventKind::Feed`]).
+//!   A's flits arrive at L when those bookings say, one event each (`EventKind::Feed`).
 //! - At L and at each link behind it that A's head has reached, every flit is put where it is now.
 //!   Which flits have arrived and which have been served follows from the times of the bookings,
 //!   and, for what happens at this very instant, from the order of events.
