@@ -230,7 +230,8 @@ mod tests {
         assert_eq!(pieces(1000, 0).unwrap(), [piece(5, 32), piece(9, 32)]);
         assert_eq!(pieces(1056, 1).unwrap(), [piece(5, 72), piece(9, 128)]);
         assert_eq!(pieces(1100, 2).unwrap(), [piece(5, 6)]);
-        assert_eq!(pieces(1100, 0).unwrap_err().address, 1256);
+        // Rows begin at 1100, 1164, 1228 and 1292; the last is the first that is outside.
+        assert_eq!(pieces(1100, 0).unwrap_err().address, 1292);
         assert_eq!(pieces(10, 0).unwrap_err().address, 10);
     }
 }

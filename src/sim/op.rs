@@ -80,7 +80,7 @@ impl Range {
     }
 
     fn overlaps(self, other: Range) -> bool {
-        self.lo < other.hi && other.lo < self.hi
+        self.lo.max(other.lo) < self.hi.min(other.hi)
     }
 }
 
