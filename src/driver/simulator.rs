@@ -327,7 +327,7 @@ impl Simulator<'_> {
         let program = self.programs.last()?;
         let agent = program.agents.get(writer.agent)?;
         let site = program.codes[agent.code].sites.get(writer.site)?;
-        Some(Writer { who: agent.pe.to_string(), span: site.span })
+        Some(Writer { who: format!("PE {}", agent.pe.0), span: site.span })
     }
 }
 

@@ -124,8 +124,11 @@ pub fn connect(traffic: &Traffic, wiring: &Wiring<'_>, sink: &mut Sink) -> Resul
     let mut directions: Vec<String> = traffic.directions().into_iter().map(String::from).collect();
     check_names(&directions, traffic, wiring, sink)?;
     let landings = landings(traffic, wiring, sink)?;
-    directions
-        .extend(landings.into_iter().filter(|name| !directions.contains(name)).collect::<Vec<_>>());
+    for name in landings.into_iter().chain(missing_senders(traffic, wiring)) {
+        if !directions.contains(&name) {
+            directions.push(name);
+        }
+    }
     if directions.len() > MAX_DIRECTIONS {
         let count = directions.len();
         let message =
@@ -210,6 +213,22 @@ fn landings(
         }
     }
     result.map(|()| landings)
+}
+
+/// The directions in which neighbours would have to send what is only received: nobody does, and
+/// the communication check says so of the queues.
+fn missing_senders(traffic: &Traffic, wiring: &Wiring<'_>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for direction in traffic.directions().into_iter().filter(|name| !traffic.is_sent_in(name)) {
+        for rank in 0..wiring.launch.world {
+            if let Ok(Some((_, name))) = wiring.neighbors.receiver(rank, direction)
+                && !names.iter().any(|it| it == name)
+            {
+                names.push(name.into());
+            }
+        }
+    }
+    names
 }
 
 /// The direction from which what `rank` sends in `direction` arrives.
