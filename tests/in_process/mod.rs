@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: kbc as a library, from a file's text to what it says of it.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 use kbc::diag::{ColorChoice, Diagnostic, to_text};
 use kbc::driver::{LaunchOptions, Session, SimError, SimOptions, SimRequest, Unit, parse_ipcq};

@@ -1,0 +1,357 @@
+//! A thousand damaged kernels and machines go the whole way: checked, compiled and simulated on
+//! four ranks. Each ends, quickly, with a result or with a diagnostic that has a code and points
+//! into a file; none panics.
+//!
+//! The mutants are the same on every run. A failure names the mutant's number and shows its text;
+//! `KBC_MUTANT=number cargo test --test mutants` runs that one alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use kbc::diag::{ColorChoice, Diagnostic, Label, to_json, to_text};
+use kbc::driver::{
+    LaunchOptions, Session, SimError, SimOptions, SimRequest, Stage, StreamChoice, Unit,
+};
+use kbc::source::SourceMap;
+
+const KERNELS: [&str; 9] = [
+    include_str!("../kernels/hello_send.kb"),
+    include_str!("../kernels/ring_allreduce.kb"),
+    include_str!("../kernels/ring_reduce_scatter.kb"),
+    include_str!("../kernels/mesh_allreduce.kb"),
+    include_str!("../kernels/tree_allreduce.kb"),
+    include_str!("../kernels/hierarchical_allreduce.kb"),
+    include_str!("../kernels/vector_add.kb"),
+    include_str!("../kernels/softmax.kb"),
+    include_str!("../kernels/gemm.kb"),
+];
+
+const MACHINES: [&str; 4] = [
+    include_str!("../topology/default.yaml"),
+    include_str!("../topology/kernbench.yaml"),
+    include_str!("../topology/ring8.yaml"),
+    include_str!("../topology/small.yaml"),
+];
+
+/// What token mutations put in, beside words of the file itself.
+const TOKENS: [&str; 48] = [
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    ",",
+    ".",
+    "=",
+    "==",
+    "*",
+    "**",
+    "/",
+    "//",
+    "%",
+    "-",
+    "<<",
+    "~",
+    "@",
+    "\"",
+    "'",
+    "\"\"\"",
+    "f\"{\"",
+    "#",
+    "\\",
+    "\t",
+    "0",
+    "-1",
+    "1",
+    "2",
+    "1000000",
+    "10 ** 30",
+    "1 << 62",
+    "1e400",
+    "0.5",
+    "None",
+    "True",
+    "not",
+    "lambda:",
+    "for",
+    "while True:",
+    "if",
+    "return",
+    "tl",
+    "world_size",
+    "\"f16\"",
+    "\"E\"",
+];
+
+/// Text that is put in as it is.
+const BYTES: [&str; 12] = [
+    "\0", "\u{feff}", "\r", "\n", "\u{85}", "é", "🦀", " ", "    ", "\u{a0}", "\u{202e}", "\u{7f}",
+];
+
+/// A small generator with a fixed seed (SplitMix64): the same numbers everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+
+    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
+        from[self.below(from.len())]
+    }
+}
+
+fn mutate(text: &str, dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=dice.below(3) {
+        bytes = match dice.below(4) {
+            0 => mutate_bytes(bytes, dice),
+            1 => mutate_lines(&bytes, dice),
+            _ => mutate_words(&bytes, dice),
+        };
+    }
+    bytes
+}
+
+fn mutate_bytes(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
+    let at = dice.below(bytes.len());
+    match dice.below(5) {
+        0 => bytes.truncate(at),
+        1 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+        2 => {
+            let end = (at + dice.below(40)).min(bytes.len());
+            bytes.drain(at..end);
+        }
+        _ => {
+            bytes.splice(at..at, dice.pick(&BYTES).bytes());
+        }
+    }
+    bytes
+}
+
+fn mutate_lines(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let (at, other) = (dice.below(lines.len()), dice.below(lines.len()));
+    match dice.below(5) {
+        0 => drop(lines.remove(at)),
+        1 => lines.insert(at, lines[other].clone()),
+        2 => lines.swap(at, other),
+        3 => lines[at].splice(0..0, *b"    ").for_each(drop),
+        _ => {
+            let indent = lines[at].iter().take_while(|byte| **byte == b' ').count();
+            lines[at].drain(..indent.min(4));
+        }
+    }
+    lines.join(&b'\n')
+}
+
+/// Replaces, adds, removes or exchanges a word, a number or a sign.
+fn mutate_words(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let mut words = words(&text);
+    let solid: Vec<usize> =
+        (0..words.len()).filter(|index| !words[*index].trim().is_empty()).collect();
+    if solid.is_empty() {
+        return dice.pick(&TOKENS).bytes().collect();
+    }
+    let (at, other) = (solid[dice.below(solid.len())], solid[dice.below(solid.len())]);
+    let token = dice.pick(&TOKENS);
+    match dice.below(6) {
+        0 => drop(words.remove(at)),
+        1 => words.insert(at, token),
+        2 => words.swap(at, other),
+        3 => words[at] = words[other],
+        _ => words[at] = token,
+    }
+    words.concat().into_bytes()
+}
+
+/// A text cut where letters and digits, blanks and other signs meet.
+fn words(text: &str) -> Vec<&str> {
+    let class = |c: char| if c.is_alphanumeric() || c == '_' { 0 } else { 1 + u8::from(c == ' ') };
+    let (mut words, mut begin, mut last) = (Vec::new(), 0, 3);
+    for (at, c) in text.char_indices() {
+        if at > begin && (class(c) != last || last == 1) {
+            words.push(&text[begin..at]);
+            begin = at;
+        }
+        last = class(c);
+    }
+    words.push(&text[begin..]);
+    words
+}
+
+/// A damaged kernel or machine.
+struct Mutant {
+    kernel: Vec<u8>,
+    machine: Option<Vec<u8>>,
+}
+
+impl Mutant {
+    /// The mutant of this number. Three of ten have a machine; in half of these only the machine
+    /// is damaged.
+    fn new(number: u64) -> Mutant {
+        let mut dice = Dice(number);
+        let kernel = dice.pick(&KERNELS);
+        let (has_machine, whole) = (dice.below(10) < 3, dice.below(2) == 0);
+        let machine = has_machine.then(|| {
+            let text = dice.pick(&MACHINES);
+            mutate(text, &mut dice)
+        });
+        let kernel = match has_machine && whole {
+            true => kernel.as_bytes().to_vec(),
+            false => mutate(kernel, &mut dice),
+        };
+        Mutant { kernel, machine }
+    }
+
+    fn options(&self) -> LaunchOptions {
+        // A file that is no text never gets as far as the options.
+        let read = |bytes: &Vec<u8>| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            (String::from("mutant.yaml"), text)
+        };
+        let topology = self.machine.as_ref().map(read);
+        LaunchOptions { world: Some(4), topology, ..LaunchOptions::default() }
+    }
+
+    /// How far it got: `check`, `compile` and `sim` that succeeded.
+    fn run(&self) -> u32 {
+        let options = self.options();
+        let checked = self.step(|session, unit| session.check(unit, &options).is_ok());
+        let compiled = self.step(|session, unit| {
+            let stages = [Stage::Program, Stage::Summary];
+            session.emit(unit, &options, (&stages, &StreamChoice::default())).is_ok()
+        });
+        let simulated = self.step(|session, unit| {
+            let sim = SimOptions { threads: Some(1), ..SimOptions::default() };
+            let request = SimRequest { unit, launch: &options, sim: &sim };
+            match session.simulate(request, &mut |_| {}) {
+                // Wrong data are a result, too, and are reported.
+                Ok(report) => report.data.verdict() != "mismatch",
+                Err(SimError::Program(_)) => false,
+                Err(SimError::Usage(error)) => panic!("nothing odd was asked for: {error:?}"),
+            }
+        });
+        u32::from(checked) + u32::from(compiled) + u32::from(simulated)
+    }
+
+    /// One command in a session of its own.
+    fn step(&self, act: impl FnOnce(&mut Session, &Unit) -> bool) -> bool {
+        let mut session = Session::new();
+        let unit = session.load("mutant.kb", &self.kernel);
+        let is_good = unit.is_ok_and(|unit| act(&mut session, &unit));
+        let diagnostics = session.take_diagnostics();
+        let has_errors = diagnostics.iter().any(Diagnostic::is_error);
+        assert!(is_good || has_errors, "it is refused, and nothing says why");
+        diagnostics.iter().for_each(|diagnostic| well_formed(diagnostic, session.sources()));
+        is_good && !has_errors
+    }
+}
+
+/// A code, a message, places inside the files, and a rendering.
+fn well_formed(diagnostic: &Diagnostic, sources: &SourceMap) {
+    let shown = to_text(diagnostic, sources, ColorChoice::Plain);
+    assert!(diagnostic.code.id.starts_with('K') && !diagnostic.message.is_empty(), "{shown}");
+    assert_ne!(diagnostic.code.id, "K0001", "kbc blames itself: {shown}");
+    assert!(shown.contains(diagnostic.code.id), "{shown}");
+    to_json(diagnostic, sources);
+    for Label { span, .. } in diagnostic.primary.iter().chain(&diagnostic.secondary) {
+        if span.is_none() {
+            continue;
+        }
+        let text = sources.get(span.file).expect("a span is in a file that was read").text();
+        let range = span.start as usize..span.end as usize;
+        assert!(text.get(range).is_some(), "{span:?} is outside of its file: {shown}");
+    }
+}
+
+/// Every mutant from `numbers`, on a thread of its own so that one that hangs can be named.
+fn spawn(numbers: impl Iterator<Item = u64> + Send + 'static) -> Receiver<(u64, Event)> {
+    let (sender, events) = channel();
+    let work = move || {
+        for number in numbers {
+            if sender.send((number, Event::Begun)).is_err() {
+                return;
+            }
+            let result = catch_unwind(AssertUnwindSafe(|| Mutant::new(number).run()));
+            let ended = result.map_err(|panic| match panic.downcast::<String>() {
+                Ok(message) => *message,
+                Err(other) => other.downcast::<&str>().map_or_else(
+                    |_| String::from("a panic without words"),
+                    |message| (*message).to_owned(),
+                ),
+            });
+            if sender.send((number, Event::Ended(ended))).is_err() {
+                return;
+            }
+        }
+    };
+    // As much stack as the command's main thread has.
+    let builder = std::thread::Builder::new().stack_size(8 << 20);
+    builder.spawn(work).expect("the system has a thread left");
+    events
+}
+
+/// What happens to a mutant.
+enum Event {
+    Begun,
+    /// How many of three commands succeeded, or what the panic said.
+    Ended(Result<u32, String>),
+}
+
+fn shown(number: u64) -> String {
+    let Mutant { kernel, machine } = Mutant::new(number);
+    let kernel = String::from_utf8_lossy(&kernel).into_owned();
+    let machine = machine.map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default();
+    format!("mutant {number}\n{kernel}\n{machine}")
+}
+
+/// How many of the mutants got through each number of commands; and what went wrong.
+fn watch(events: &Receiver<(u64, Event)>) -> ([u32; 4], Vec<String>) {
+    let (mut counts, mut failures, mut current) = ([0; 4], Vec::new(), 0);
+    loop {
+        match events.recv_timeout(Duration::from_secs(20)) {
+            Ok((number, Event::Begun)) => current = number,
+            Ok((_, Event::Ended(Ok(passed)))) => counts[passed as usize] += 1,
+            Ok((number, Event::Ended(Err(panic)))) => {
+                failures.push(format!("panic: {panic}\n{}", shown(number)));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                failures.push(format!("hangs: {}", shown(current)));
+                return (counts, failures);
+            }
+            Err(RecvTimeoutError::Disconnected) => return (counts, failures),
+        }
+    }
+}
+
+/// The most memory this process has held, where the system says so.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn a_thousand_mutants_end_with_a_result_or_a_reason() {
+    let only = std::env::var("KBC_MUTANT").ok().and_then(|number| number.parse::<u64>().ok());
+    let range = only.map_or(0..1000, |number| number..number + 1);
+    let (counts, failures) = watch(&spawn(range));
+    assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures.join("\n\n"));
+    if let Some(peak) = peak_memory_kib() {
+        assert!(peak < 4 << 20, "one of the mutants took {peak} KiB");
+    }
+    if only.is_none() {
+        // Some stop at once and some run to the end, or the mutants test little.
+        let [none, .., all] = counts;
+        assert!(none >= 100 && all >= 100, "{counts:?}");
+    }
+}
