@@ -217,6 +217,7 @@ impl Collective {
         let sizes = self.sizes(dtype, inputs, outputs)?;
         let size = dtype.bytes() as usize;
         let mut report = CollectiveReport::default();
+        let definitions = self.definitions(dtype, inputs, sizes);
         for (rank, output) in outputs.iter().enumerate() {
             for (place, got) in output.chunks_exact(size).enumerate() {
                 let Some((ranks, from)) = self.sources(place, rank, sizes) else { break };
@@ -224,10 +225,7 @@ impl Collective {
                 report.elements += 1;
                 let verdict = match ranks {
                     Ranks::One(rank) => moved(dtype, got, &inputs[rank][at]),
-                    Ranks::All => {
-                        let terms = inputs.iter().map(|input| &input[at.clone()]);
-                        reduced(self.reduction(), dtype, got, terms)
-                    }
+                    Ranks::All => definitions[from].judge(value(dtype, got)),
                 };
                 report.worst = report.worst.max(verdict.share);
                 if verdict.share > 1.0 {
@@ -236,6 +234,21 @@ impl Collective {
             }
         }
         Ok(report)
+    }
+
+    /// What each element of the reduction of all blocks is, for collectives that have one. Made
+    /// once, since every rank may be compared with it.
+    fn definitions(self, dtype: DType, inputs: &[&[u8]], sizes: Sizes) -> Vec<Definition> {
+        let (size, reduction) = (dtype.bytes() as usize, self.reduction());
+        let is_moved =
+            matches!(self, Collective::AllGather | Collective::Broadcast(_) | Collective::AllToAll);
+        let places = if is_moved { 0 } else { sizes.input };
+        let definition = |place: usize| {
+            let at = place * size..(place + 1) * size;
+            let terms = inputs.iter().map(|input| value(dtype, &input[at.clone()]));
+            Definition::of(reduction, dtype, terms)
+        };
+        (0..places).map(definition).collect()
     }
 
     fn sizes(
@@ -300,34 +313,57 @@ fn moved(dtype: DType, got: &[u8], from: &[u8]) -> Verdict {
     Verdict::exact(value(dtype, from), got == from)
 }
 
-fn reduced<'a>(
-    reduction: Reduction,
-    dtype: DType,
-    got: &[u8],
-    terms: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
-) -> Verdict {
-    let steps = terms.len().saturating_sub(1) as f64;
-    let terms = terms.map(|term| value(dtype, term));
-    let got = value(dtype, got);
-    if dtype.is_int() {
-        let expected = reduced_integers(reduction, dtype, terms);
-        return Verdict::exact(expected, got == expected);
+/// An element of a reduction, and how far a result may be from it.
+#[derive(Clone, Copy, Debug)]
+struct Definition {
+    /// In `f64`, or in integers that wrap.
+    expected: Value,
+    /// How far a float may be off; `None` where it must be equal.
+    bound: Option<f64>,
+    /// Whether some order of the operations may overflow.
+    may_overflow: bool,
+}
+
+impl Definition {
+    /// The reduction of `terms`, elements of `dtype`.
+    fn of(
+        reduction: Reduction,
+        dtype: DType,
+        terms: impl ExactSizeIterator<Item = Value> + Clone,
+    ) -> Definition {
+        let steps = terms.len().saturating_sub(1) as f64;
+        if dtype.is_int() {
+            let expected = reduced_integers(reduction, dtype, terms);
+            return Definition { expected, bound: None, may_overflow: false };
+        }
+        let floats = terms.map(Value::as_f64);
+        let exact = floats.clone().reduce(|x, y| reduction.op().eval_real(x, y)).unwrap_or(0.0);
+        let expected = Value::Float(exact, DType::F64);
+        let scale = match reduction {
+            Reduction::Max | Reduction::Min => {
+                return Definition { expected, bound: None, may_overflow: false };
+            }
+            Reduction::Prod => exact.abs(),
+            Reduction::Sum => floats.map(f64::abs).sum(),
+        };
+        let range = Range::of(dtype);
+        let slack = if reduction == Reduction::Prod { steps * range.smallest } else { 0.0 };
+        let bound = steps * 2.0 * dtype.unit_roundoff() * scale + slack;
+        Definition { expected, bound: Some(bound), may_overflow: scale >= range.largest }
     }
-    let floats = terms.map(Value::as_f64);
-    let exact = floats.clone().reduce(|x, y| reduction.op().eval_real(x, y)).unwrap_or(0.0);
-    let expected = Value::Float(exact, DType::F64);
-    let got = got.as_f64();
-    if matches!(reduction, Reduction::Max | Reduction::Min) {
-        return Verdict::exact(expected, got == exact || (got.is_nan() && exact.is_nan()));
+
+    /// How `got` compares with it.
+    fn judge(&self, got: Value) -> Verdict {
+        let Definition { expected, bound, may_overflow } = *self;
+        let Value::Float(exact, _) = expected else {
+            return Verdict::exact(expected, got == expected);
+        };
+        let got = got.as_f64();
+        let Some(bound) = bound else {
+            return Verdict::exact(expected, got == exact || (got.is_nan() && exact.is_nan()));
+        };
+        Verdict { expected, bound, share: share(got, exact, bound, may_overflow) }
     }
-    let scale = match reduction {
-        Reduction::Prod => exact.abs(),
-        Reduction::Sum | Reduction::Max | Reduction::Min => floats.map(f64::abs).sum(),
-    };
-    let range = Range::of(dtype);
-    let slack = if reduction == Reduction::Prod { steps * range.smallest } else { 0.0 };
-    let bound = steps * 2.0 * dtype.unit_roundoff() * scale + slack;
-    Verdict { expected, bound, share: share(got, exact, bound, scale >= range.largest) }
 }
 
 /// The error of `got` as a share of `bound`.
