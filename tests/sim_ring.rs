@@ -8,7 +8,6 @@
     missing_docs,
     reason = "a test stops at the first surprise, reads files, and says what it left out"
 )]
-
 mod sim_kit;
 
 use kbc::units::Ps;
