@@ -13,6 +13,15 @@
 //! The hierarchical collective needs whole cubes: world sizes above one cube (8) that are no
 //! multiple of 8, which is 15 here, are refused by its own assertion, and that is tested.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod in_process;
 
 use in_process::{launch, simulate};

@@ -1,6 +1,15 @@
 //! Deadlocks are told before anything runs, as the cycle of waits in source lines; where the check
 //! is skipped, the simulator runs into them and tells the same cycle.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod in_process;
 
 use in_process::{Found, check, launch, simulate};

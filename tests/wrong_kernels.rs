@@ -4,6 +4,15 @@
 //!
 //! Each case replaces one piece of the kernel's text, which must occur in it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
 mod command_line;
 mod in_process;
 
