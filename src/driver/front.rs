@@ -81,10 +81,11 @@ impl Session {
         self.sink.error(diagnostic)
     }
 
-    /// The library modules that `main` imports, and those that they import. A module that is not
-    /// there is left out: `sema` says so where it is named.
+    /// The library modules that `main` imports, those that they import, and those that every file
+    /// has. A module that is not there is left out: `sema` says so where it is named.
     fn load_imports(&mut self, main: &ast::Module) -> BTreeMap<String, ast::Module> {
         let mut wanted: Vec<String> = names_of_imports(main);
+        wanted.extend(library::IMPLIED.iter().map(|name| (*name).to_owned()));
         let mut found = BTreeMap::new();
         while let Some(name) = wanted.pop() {
             let Some(text) = library::text(&name) else { continue };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::analysis::{Analysis, Frame, Style};
-use super::bind_args::Bound;
+use super::bind_args::{Bound, Given};
 use super::builder::Builder;
 use super::errors::{calls as errors, constexpr};
 use super::liveness::Liveness;
@@ -62,19 +62,25 @@ struct Passed {
 }
 
 impl<'p> Analysis<'p> {
-    /// Calls a function of the program.
+    /// Calls a function of the program; `receiver` is the value of a method.
     pub(super) fn call_function(
         &mut self,
         callee: FunctionRef,
+        receiver: Option<Spanned>,
         args: &'p [Arg],
         span: Span,
     ) -> Val {
-        let Some(style) = self.style_in_call(callee, span) else {
-            self.visit_args(args);
-            return Val::Error;
-        };
+        let mut given: Vec<Given> = receiver.into_iter().map(|it| (None, it)).collect();
+        for arg in args {
+            given.extend(self.arguments_in(arg));
+        }
+        self.call_with(callee, given, span)
+    }
+
+    /// Calls a function of the program with arguments that are evaluated already.
+    pub(super) fn call_with(&mut self, callee: FunctionRef, args: Vec<Given>, span: Span) -> Val {
+        let Some(style) = self.style_in_call(callee, span) else { return Val::Error };
         if let Some(cycle) = self.cycle_to(callee) {
-            self.visit_args(args);
             return self.report(errors::recursion(&cycle, span));
         }
         let Some(bound) = self.bind_args(callee, args, span) else { return Val::Error };

@@ -1,7 +1,7 @@
 //! Values in the words of the language, for messages.
 
 use super::analysis::Analysis;
-use super::value::{Constant, Val};
+use super::value::{Callee, Constant, Val};
 use crate::dtype::DType;
 use crate::ir::{Dim, TileType, Type};
 use crate::source::Span;
@@ -42,7 +42,10 @@ impl Analysis<'_> {
             Val::Pointer(pointer) => format!("a pointer to {}", pointer.dtype),
             Val::Function(at) => format!("the function `{}`", self.program.function(*at).name.name),
             Val::Builtin(it) => format!("the built-in `{}`", it.display_name()),
-            Val::Method(_, it) => format!("the method `{}`", it.name()),
+            Val::Method(_, Callee::Builtin(it)) => format!("the method `{}`", it.name()),
+            Val::Method(_, Callee::Function(at)) => {
+                format!("the method `{}`", self.program.function(*at).name.name)
+            }
             Val::Namespace(it) => format!("the module {}", super::program::namespace_name(*it)),
             Val::Range(_) => String::from("a range"),
         }

@@ -5,7 +5,7 @@ use super::builtins::Builtin;
 use super::errors::{constexpr, habits, names as errors};
 use super::program::{GlobalKind, UnitId, namespace_name};
 use super::scope::Slot;
-use super::value::{Constant, Namespace, Spanned, Val};
+use super::value::{Callee, Constant, Namespace, Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, FStringPart, Ident};
 
@@ -267,11 +267,14 @@ impl<'p> Analysis<'p> {
             return self.call_builtin(builtin, None, args, span);
         }
         if let Val::Function(callee) = called {
-            return self.call_function(callee, args, span);
+            return self.call_function(callee, None, args, span);
         }
-        if let Val::Method(of, builtin) = called {
+        if let Val::Method(of, callee) = called {
             let of = Spanned { val: *of, span: self.span(func) };
-            return self.call_builtin(builtin, Some(of), args, span);
+            return match callee {
+                Callee::Builtin(builtin) => self.call_builtin(builtin, Some(of), args, span),
+                Callee::Function(callee) => self.call_function(callee, Some(of), args, span),
+            };
         }
         self.visit_args(args);
         if called.is_error() {

@@ -70,6 +70,10 @@ pub(super) enum Namespace {
     Tl,
     /// `tl.math`.
     TlMath,
+    /// `tl.extra`, or what it has for one vendor.
+    Extra,
+    /// `tl.extra.libdevice`.
+    Libdevice,
     /// `triton`.
     Triton,
     /// A module of the library.
@@ -93,12 +97,21 @@ pub(super) enum Val {
     Function(FunctionRef),
     /// A built-in function.
     Builtin(Builtin),
-    /// A method of a value, such as `x.to`: the built-in takes the value first.
-    Method(Box<Val>, Builtin),
+    /// A method of a value, such as `x.to`: the function takes the value first.
+    Method(Box<Val>, Callee),
     /// A module.
     Namespace(Namespace),
     /// `range(…)`, `tl.range(…)` or `tl.static_range(…)`.
     Range(Box<Range>),
+}
+
+/// What a method calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Callee {
+    /// A built-in function.
+    Builtin(Builtin),
+    /// A function of the library.
+    Function(FunctionRef),
 }
 
 /// An address that counts elements.

@@ -11,8 +11,12 @@ use kbc::source::SourceMap;
 use kbc::syntax::{self, ast};
 
 /// The library, as it is embedded in the program.
-const LIBRARY: [(&str, &str); 2] =
-    [("ccl", include_str!("../../lib/ccl.kb")), ("nn", include_str!("../../lib/nn.kb"))];
+const LIBRARY: [(&str, &str); 4] = [
+    ("ccl", include_str!("../../lib/ccl.kb")),
+    ("nn", include_str!("../../lib/nn.kb")),
+    ("tl", include_str!("../../lib/tl.kb")),
+    ("libdevice", include_str!("../../lib/libdevice.kb")),
+];
 
 /// A compiled text.
 pub(crate) struct Compiled {
