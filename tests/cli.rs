@@ -11,7 +11,7 @@
 
 mod command_line;
 
-use command_line::{Scratch, kbc, kbc_here};
+use command_line::{Scratch, kbc, kbc_here, root};
 
 const RIGHT: &str = "def kernel(x_ptr, n, tl):\n    x = tl.load(x_ptr, shape=(n,), dtype=\"f32\")\n    tl.store(x_ptr, x + x)\n\n\ndef kernel_args(world_size, n=64):\n    return (n,)\n";
 const WRONG: &str =
@@ -104,4 +104,33 @@ fn the_same_run_prints_the_same_bytes() {
     let again = kbc_here("sim kernels/tree_allreduce.kb --ws 15 --threads 1");
     assert_eq!(once.code, 0, "{}", once.stderr);
     assert_eq!(once.stdout, again.stdout);
+}
+
+#[test]
+fn printed_ir_compiles_to_the_same_streams() {
+    let scratch = Scratch::new();
+    let kernel = root().join("kernels/ring_allreduce.kb");
+    let kernel = kernel.to_str().unwrap();
+    let ir = kbc(scratch.path(), &["compile", kernel, "--ws", "8", "--emit", "ir"]);
+    scratch.write("ring.kir", &ir.stdout);
+    let set = ["--set", "n_elem=256", "--set", "world_size=8", "--set", "nbytes=512"];
+    let again = ["compile", "ring.kir", "--ws", "8"].iter().chain(&set).copied();
+    let again = kbc(scratch.path(), &again.collect::<Vec<_>>());
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    let first = kbc(scratch.path(), &["compile", kernel, "--ws", "8"]);
+    assert_eq!(again.stdout, first.stdout);
+}
+
+#[test]
+fn a_number_without_a_value_is_not_taken_for_a_tensor() {
+    let scratch = Scratch::new();
+    let kernel = root().join("kernels/ring_allreduce.kb");
+    let ir = kbc(scratch.path(), &["compile", kernel.to_str().unwrap(), "--emit", "ir"]);
+    scratch.write("ring.kir", &ir.stdout);
+    let ran = kbc(scratch.path(), &["compile", "ring.kir", "--ws", "8"]);
+    assert_eq!(ran.code, 1);
+    for name in ["n_elem", "world_size", "nbytes"] {
+        let said = format!("the parameter `{name}` has no value");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
 }

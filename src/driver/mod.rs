@@ -19,6 +19,7 @@ mod outcome;
 mod settings;
 mod simulate;
 mod simulator;
+mod unset;
 
 pub use emit::{Stage, StreamChoice};
 pub use front::Unit;

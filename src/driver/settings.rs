@@ -4,7 +4,7 @@ use super::compile::{self, Request};
 use super::direct::{self, MadeTensor};
 use super::emit::Known;
 use super::machine::Target;
-use super::{LaunchOptions, Session, Unit};
+use super::{LaunchOptions, Session, Unit, unset};
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, nearest_help};
 use crate::host::Scalar;
 use crate::ir::{self, FuncId, Literal};
@@ -226,6 +226,7 @@ impl Session {
             (name.clone(), param.map_or(Span::NONE, |param| param.span))
         };
         let open: Vec<(String, Span)> = said.args.pointers.iter().map(place).collect();
+        unset::refuse_numbers(function, &open, &mut self.sink)?;
         let scalars = said.args.scalars.iter();
         let mut args: Vec<(String, Literal)> =
             scalars.filter_map(|(name, value)| Some((name.clone(), literal(value)?))).collect();
