@@ -125,7 +125,8 @@ pub(super) fn analyze(
     };
     let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
-    sema::analyze(&Input { main, imports, library: &library, constants }, sink)
+    let arguments = BTreeMap::new();
+    sema::analyze(&Input { main, imports, library: &library, constants, arguments }, sink)
 }
 
 fn names_of_imports(module: &ast::Module) -> Vec<String> {

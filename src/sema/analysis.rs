@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::Input;
 use super::builder::Builder;
 use super::calls::Instances;
 use super::errors;
@@ -10,7 +11,7 @@ use super::liveness::Liveness;
 use super::pointers::Pointers;
 use super::program::{FunctionRef, Program, UnitId};
 use super::scope::{Binding, Scope, Slot};
-use super::value::{Constant, Val};
+use super::value::Val;
 use crate::diag::{Diagnostic, Sink};
 use crate::dtype::DType;
 use crate::ir;
@@ -39,8 +40,8 @@ pub(super) enum Style {
 pub(super) struct Analysis<'p> {
     /// The files.
     pub(super) program: &'p Program<'p>,
-    /// What the launch says of parameters.
-    pub(super) constants: &'p BTreeMap<String, Constant>,
+    /// What is known of parameters.
+    pub(super) input: &'p Input<'p>,
     /// What has been said of the kernel being analysed.
     pub(super) sink: Sink,
     /// The helpers made so far.
@@ -85,13 +86,13 @@ impl<'p> Analysis<'p> {
     /// Nothing analysed yet; `frame` is the first function.
     pub(super) fn new(
         program: &'p Program<'p>,
-        constants: &'p BTreeMap<String, Constant>,
+        input: &'p Input<'p>,
         instances: Instances,
         frame: Frame<'p>,
     ) -> Analysis<'p> {
         Analysis {
             program,
-            constants,
+            input,
             sink: Sink::new(),
             instances,
             frame,

@@ -313,7 +313,10 @@ impl<'p> Analysis<'p> {
             self.frame.scope.set(&param.name.name, Slot::Bound(binding));
         }
         for (place, value) in own.iter().enumerate() {
-            if *self.ty(*value) == Type::I64 && self.frame.style == Style::Jit {
+            let ty = self.ty(*value);
+            let may_be_address =
+                matches!(ty, Type::Scalar(_) | Type::Tile(_)) && ty.dtype().is_int();
+            if may_be_address && self.frame.style == Style::Jit {
                 self.frame.pointers.begin(*value, place);
             }
         }
@@ -393,10 +396,7 @@ impl<'p> Analysis<'p> {
         let own = &mut self.frame.pointers;
         for used in &helper.used {
             let sum = used.candidates.iter().filter_map(|place| leaves.get(*place));
-            let mut candidates: Vec<usize> =
-                sum.flat_map(|leaf| own.roots(*leaf)).copied().collect();
-            candidates.sort_unstable();
-            candidates.dedup();
+            let candidates = own.roots_of_all(&sum.copied().collect::<Vec<Value>>());
             if !candidates.is_empty() {
                 own.used.push(Used { candidates, ..used.clone() });
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::analysis::{Analysis, Style};
 use super::errors::control as errors;
+use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
 use super::value::{Constant, Pointer, Spanned, Val};
 use crate::dtype::DType;
@@ -248,10 +249,17 @@ impl Analysis<'_> {
         }
         Some(match (kind(a).max(kind(b)), self.frame.style) {
             (0, _) => DType::I1,
-            (1, _) => DType::I64,
+            (1, Style::Tl) => DType::I64,
+            (1, Style::Jit) => self.int_dtype_of_both(a, b),
             (_, Style::Tl) => DType::F64,
             (_, Style::Jit) => DType::F32,
         })
+    }
+
+    /// The type that holds two integers, each typed by its value.
+    fn int_dtype_of_both(&self, a: &Constant, b: &Constant) -> DType {
+        let dtype = |it: &Constant| it.as_int().and_then(promote::int_dtype).unwrap_or(DType::I64);
+        promote::promote(dtype(a), dtype(b), promote::Rule::Arithmetic).unwrap_or(DType::I64)
     }
 
     /// Whether the number `constant` may stand where a scalar of type `dtype` is.

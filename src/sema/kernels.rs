@@ -12,13 +12,18 @@ use super::calls::Instances;
 use super::errors::{calls as errors, control, pointers::unclear_pointer};
 use super::pointers::Found;
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
+use super::promote;
 use super::scope::{Binding, Slot};
 use super::value::{Constant, Namespace, Pointer, Val};
+use super::{ArgType, Input};
 use crate::diag::Sink;
 use crate::dtype::DType;
 use crate::ir::{self, Type};
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, FunctionStyle, Param};
+
+/// What a pointer points at where nothing says it.
+const ASSUMED_ELEMENT: DType = DType::F32;
 
 /// Parameters known to be pointers, by place, with what they point at and what says so.
 type PointerParams = BTreeMap<usize, (DType, Span)>;
@@ -26,7 +31,7 @@ type PointerParams = BTreeMap<usize, (DType, Span)>;
 /// Analyses a kernel; what it says goes to `sink`. `None` where it is in error.
 pub(super) fn analyze_kernel<'p>(
     program: &'p Program<'p>,
-    constants: &'p BTreeMap<String, Constant>,
+    input: &'p Input<'p>,
     at: FunctionRef,
     instances: &mut Instances,
     sink: &mut Sink,
@@ -39,7 +44,7 @@ pub(super) fn analyze_kernel<'p>(
         let mut frame = Frame::new(program, at, style, Builder::new(func));
         frame.is_kernel = true;
         let before = if style == Style::Jit { instances.clone() } else { Instances::default() };
-        let mut analysis = Analysis::new(program, constants, std::mem::take(instances), frame);
+        let mut analysis = Analysis::new(program, input, std::mem::take(instances), frame);
         analysis.kernel(&pointers);
         let known = pointers.len();
         analysis.find_pointers(&mut pointers);
@@ -94,7 +99,7 @@ impl Analysis<'_> {
             return Val::Namespace(Namespace::Tl);
         }
         let constexpr = param.annotation.is_some_and(|it| is_constexpr(self.ast(), it));
-        let given = self.constants.get(&name.name).cloned();
+        let given = self.input.constants.get(&name.name).cloned();
         let default = given.or_else(|| self.default_beyond_numbers(param));
         if let Some(known) = default {
             if known.is_number() {
@@ -103,32 +108,59 @@ impl Analysis<'_> {
             }
             return Val::Const(known);
         }
-        if let Some((dtype, because)) = pointer.or_else(|| self.annotated_pointer(param)) {
+        let passed = self.input.arguments.get(&name.name).copied();
+        if let Some(ArgType::Scalar(dtype)) = passed {
+            let ty = Type::Scalar(dtype);
+            return Val::Value(self.frame.build.param(&name.name, ty, constexpr, name.span));
+        }
+        let passed = self.passed_pointer(passed, name.span);
+        let said = passed.or_else(|| self.annotated_pointer(param)).or(pointer);
+        if let Some((dtype, because)) = said {
             return self.pointer_param(param, dtype, because);
         }
-        let dtype = self.param_dtype(param, None);
+        let dtype = if constexpr { DType::I64 } else { self.param_dtype(param, None) };
         let value = self.frame.build.param(&name.name, Type::Scalar(dtype), constexpr, name.span);
-        if dtype == DType::I64 && self.frame.style == Style::Jit {
+        if dtype.is_int() && !constexpr && self.frame.style == Style::Jit {
             self.frame.pointers.begin(value, place);
         }
         Val::Value(value)
     }
 
+    /// What a launch says that a parameter points at. In `tl` kernels a tensor is an integer.
+    fn passed_pointer(&self, passed: Option<ArgType>, span: Span) -> Option<(DType, Span)> {
+        match passed.filter(|_| self.frame.style == Style::Jit)? {
+            ArgType::Pointer(dtype) => Some((dtype, span)),
+            ArgType::Scalar(_) => None,
+        }
+    }
+
     /// Adds the parameters that turned out to be pointers; says so where it is not clear.
     fn find_pointers(&mut self, known: &mut PointerParams) {
-        let found: Vec<Found> = self.frame.pointers.found().collect();
         let params = &self.program.function(self.frame.at).params;
+        let is_named_so = |place: usize| {
+            params.get(place).is_some_and(|it| it.name.name.to_ascii_lowercase().contains("ptr"))
+        };
+        let found: Vec<Found> = self.frame.pointers.found(&is_named_so);
+        let mut assumed = PointerParams::new();
         for found in found {
             match found {
                 Ok((place, dtype, span)) => {
-                    known.entry(place).or_insert((dtype, span));
+                    let said = dtype.map(|dtype| (dtype, span));
+                    assumed.entry(place).or_insert((ASSUMED_ELEMENT, span));
+                    if let Some(said) = said {
+                        known.entry(place).or_insert(said);
+                    }
                 }
                 Err(used) => {
                     let name = |place: &usize| params.get(*place).map(|it| it.name.name.as_str());
                     let names: Vec<&str> = used.candidates.iter().filter_map(name).collect();
-                    self.report(unclear_pointer(&names, used.dtype, used.span));
+                    let dtype = used.dtype.unwrap_or(ASSUMED_ELEMENT);
+                    self.report(unclear_pointer(&names, dtype, used.span));
                 }
             }
+        }
+        for (place, said) in assumed {
+            known.entry(place).or_insert(said);
         }
     }
 
@@ -160,12 +192,12 @@ impl Analysis<'_> {
         DType::from_name(element).map(|dtype| (dtype, self.span(annotation)))
     }
 
-    /// The scalar type of a parameter: its annotation's, its default's, or `i64`.
+    /// The scalar type of a parameter: its annotation's, its default's, or the style's integer.
     fn param_dtype(&self, param: &Param, known: Option<&Constant>) -> DType {
         let float = if self.frame.style == Style::Jit { DType::F32 } else { DType::F64 };
         let annotation = param.annotation.and_then(|it| annotation_name(self.ast(), it));
         let annotated = match annotation {
-            Some("int") => Some(DType::I64),
+            Some("int") => Some(self.int_dtype()),
             Some("float") => Some(float),
             Some(other) => DType::from_name(other),
             None => None,
@@ -174,7 +206,10 @@ impl Analysis<'_> {
         annotated.unwrap_or(match (known, default) {
             (Some(Constant::Float(_)), _) | (None, Some(ExprKind::Float(_))) => float,
             (Some(Constant::Bool(_)), _) | (None, Some(ExprKind::Bool(_))) => DType::I1,
-            _ => DType::I64,
+            (Some(Constant::Int(value)), _) if self.frame.style == Style::Jit => {
+                promote::int_dtype(*value).unwrap_or(DType::I64)
+            }
+            _ => self.int_dtype(),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Loops: which names they carry, and the type each must keep.
 
-use super::analysis::{Analysis, MAX_UNROLLED};
+use super::analysis::{Analysis, MAX_UNROLLED, Style};
 use super::errors::{constexpr, control as errors};
 use super::logic::Truth;
 use super::names;
+use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
 use super::value::{Constant, Pointer, Range, Spanned, Val};
+use crate::dtype::DType;
 use crate::ir::{self, Type, Value};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, ExprKind, Stmt};
@@ -118,9 +120,10 @@ impl<'p> Analysis<'p> {
     }
 
     fn for_range(&mut self, target: ExprId, range: &Range, body: &'p [Stmt], span: Span) {
+        let dtype = self.loop_dtype(range);
         let bounds = [&range.lo, &range.hi, &range.step].map(|bound| {
             let bound = Spanned { val: bound.clone(), span };
-            self.integer_scalar(&bound)
+            self.integer_as(&bound, dtype)
         });
         let [Some(lo), Some(hi), Some(step)] = bounds else {
             return self.body_in_error(Some(target), body, span);
@@ -129,7 +132,7 @@ impl<'p> Analysis<'p> {
         let mut it = Loop { span, carried, in_error: Vec::new() };
         let block = self.frame.build.open();
         self.frame.scope.enter();
-        self.bind_loop_variable(target, span);
+        self.bind_loop_variable(target, dtype, span);
         self.bind_arguments(&it);
         self.frame.loops.push(span);
         self.block(body, false);
@@ -146,10 +149,25 @@ impl<'p> Analysis<'p> {
         self.after_loop(&it, id, &changes);
     }
 
-    fn bind_loop_variable(&mut self, target: ExprId, span: Span) {
+    /// The type of the variable of a loop over `range`: `i64` in `tl` kernels, that in which the
+    /// bounds meet in `jit` kernels.
+    fn loop_dtype(&self, range: &Range) -> DType {
+        if self.frame.style == Style::Tl {
+            return DType::I64;
+        }
+        let bounds = [&range.lo, &range.hi, &range.step];
+        let dtypes = bounds.map(|bound| match bound.constant().and_then(Constant::as_int) {
+            Some(known) => promote::int_dtype(known).unwrap_or(DType::I64),
+            None => self.scalar(bound).unwrap_or(DType::I32),
+        });
+        let meet = |x, y| promote::promote(x, y, promote::Rule::Arithmetic).unwrap_or(DType::I64);
+        dtypes.into_iter().fold(DType::I32, meet)
+    }
+
+    fn bind_loop_variable(&mut self, target: ExprId, dtype: DType, span: Span) {
         let at = self.span(target);
         let name = if let ExprKind::Name(name) = self.kind(target) { name } else { "i" };
-        let index = self.frame.build.argument(Type::I64, name, span);
+        let index = self.frame.build.argument(Type::Scalar(dtype), name, span);
         self.bind_as_it_is(target, &Spanned { val: Val::Value(index), span: at });
     }
 

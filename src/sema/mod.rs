@@ -49,6 +49,7 @@ pub use value::Constant;
 use std::collections::BTreeMap;
 
 use crate::diag::{Reported, Sink};
+use crate::dtype::DType;
 use crate::ir;
 use crate::syntax::ast::Module;
 
@@ -64,12 +65,30 @@ pub struct Input<'a> {
     /// What is known of the kernels' parameters already, by name: `tl.constexpr` parameters that
     /// are set, and strings, which no launch can pass as scalars.
     pub constants: BTreeMap<String, Constant>,
+    /// What a launch passes to the other parameters of `@triton.jit` kernels, by name. A parameter
+    /// of which nothing is said is what its uses make of it.
+    pub arguments: BTreeMap<String, ArgType>,
+}
+
+/// The type of an argument of a `@triton.jit` kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ArgType {
+    /// A tensor: the address of elements of a type.
+    Pointer(DType),
+    /// A number, passed as a type.
+    Scalar(DType),
 }
 
 impl<'a> Input<'a> {
     /// A file that imports nothing, with nothing known of its parameters.
     pub fn of(main: &'a Module) -> Input<'a> {
-        Input { main, imports: BTreeMap::new(), library: &[], constants: BTreeMap::new() }
+        Input {
+            main,
+            imports: BTreeMap::new(),
+            library: &[],
+            constants: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+        }
     }
 }
 
@@ -85,7 +104,7 @@ pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reporte
     let mut instances = calls::Instances::beside(&names);
     let mut functions = Vec::new();
     for at in kernels {
-        let made = kernels::analyze_kernel(&program, &input.constants, at, &mut instances, sink);
+        let made = kernels::analyze_kernel(&program, input, at, &mut instances, sink);
         functions.extend(made);
     }
     if let Some(reported) = sink.reported() {

@@ -110,7 +110,15 @@ impl Analysis<'_> {
             (true, _) if self.frame.style == Style::Jit => DType::F32,
             (true, _) => DType::F64,
             (false, true) => DType::I1,
-            (false, false) => DType::I64,
+            (false, false) => self.int_dtype(),
+        }
+    }
+
+    /// The type of an integer of which nothing is known.
+    pub(super) fn int_dtype(&self) -> DType {
+        match self.frame.style {
+            Style::Jit => DType::I32,
+            Style::Tl => DType::I64,
         }
     }
 
@@ -192,14 +200,18 @@ impl Analysis<'_> {
     /// A scalar or tile with elements of type `dtype`.
     pub(super) fn cast(&mut self, value: Value, dtype: DType, span: Span) -> Value {
         let build = &mut self.frame.build;
-        match build.func.ty(value) {
+        let result = match build.func.ty(value) {
             Type::Scalar(_) => build.cast_scalar(value, dtype, span),
             Type::Tile(tile) if tile.dtype != dtype => {
                 let ty = Type::Tile(TileType::new(tile.dims.clone(), dtype));
                 build.emit_value(ir::Cast { x: value, to: dtype }, ty, span)
             }
             Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => value,
+        };
+        if dtype.is_int() {
+            self.frame.pointers.derive(result, &[value]);
         }
+        result
     }
 
     /// The number `constant` as a scalar of type `dtype`, if that holds it.
@@ -252,6 +264,7 @@ impl Analysis<'_> {
             (Constant::Bool(_), _) => DType::I1,
             (Constant::Float(_), Style::Jit) => DType::F32,
             (Constant::Float(_), Style::Tl) => DType::F64,
+            (Constant::Int(value), Style::Jit) => promote::int_dtype(*value).unwrap_or(DType::I64),
             _ => DType::I64,
         }
     }

@@ -198,10 +198,18 @@ impl Analysis<'_> {
             let known = i64::try_from(known).ok()?;
             return Some(self.frame.build.int(known, val.span));
         }
+        self.integer_as(val, DType::I64)
+    }
+
+    /// `val`, an integer or an integer scalar, as a scalar of an integer type; `None` if it is
+    /// neither.
+    pub(super) fn integer_as(&mut self, val: &Spanned, dtype: DType) -> Option<Value> {
+        if let Some(known) = val.val.constant().filter(|it| it.as_int().is_some()).cloned() {
+            return self.number_as(&known, dtype, val.span);
+        }
         let value = val.val.value()?;
-        let dtype = self.scalar(&val.val).filter(|dtype| dtype.is_int())?;
-        let _ = dtype;
-        Some(self.frame.build.cast_scalar(value, DType::I64, val.span))
+        self.scalar(&val.val).filter(|own| own.is_int())?;
+        Some(self.cast(value, dtype, val.span))
     }
 
     /// `op operand`.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use kbc::diag::{ColorChoice, Diagnostic, Severity, Sink, to_text};
 use kbc::ir::{self, Module};
-use kbc::sema::{self, Constant, Input};
+use kbc::sema::{self, ArgType, Constant, Input};
 use kbc::source::SourceMap;
 use kbc::syntax::{self, ast};
 
@@ -35,6 +35,15 @@ pub(crate) fn compile(text: &str) -> Compiled {
 
 /// Compiles `text` with something known of its parameters.
 pub(crate) fn compile_with(text: &str, constants: BTreeMap<String, Constant>) -> Compiled {
+    compile_arguments(text, constants, BTreeMap::new())
+}
+
+/// Compiles `text` for a launch that passes `arguments`.
+pub(crate) fn compile_arguments(
+    text: &str,
+    constants: BTreeMap<String, Constant>,
+    arguments: BTreeMap<String, ArgType>,
+) -> Compiled {
     let mut sources = SourceMap::new();
     let mut sink = Sink::new();
     let mut parse = |name: &str, text: &str| {
@@ -48,7 +57,7 @@ pub(crate) fn compile_with(text: &str, constants: BTreeMap<String, Constant>) ->
         .collect();
     let imports = library.iter().map(|(name, module)| (name.clone(), module)).collect();
     let names = LIBRARY.map(|(name, _)| name);
-    let input = Input { main: &main, imports, library: &names, constants };
+    let input = Input { main: &main, imports, library: &names, constants, arguments };
     let module = sema::analyze(&input, &mut sink).ok();
     let compiled = Compiled { sources, module, diagnostics: sink.into_sorted() };
     let bug = compiled.diagnostics.iter().any(|it| it.severity == Severity::Bug);

@@ -177,7 +177,10 @@ impl<'a> Checker<'a> {
 
     fn program_axis(&self, axis: u32) -> Checked {
         require(axis < 3, || format!("there is no program axis {axis}"))?;
-        self.gives(&Type::I64)
+        match self.result()? {
+            Type::Scalar(DType::I32) => Ok(()),
+            _ => self.gives(&Type::I64),
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::source::Span;
 /// `tl.load(ptr, shape=, dtype=)`.
 pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     let ptr = call.arg("ptr");
+    if call.some("shape").is_none() && it.points(ptr) {
+        return Val::Error;
+    }
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
@@ -75,7 +78,7 @@ fn address(
         );
         return None;
     };
-    if it.frame.style == Style::Jit && !it.frame.pointers.address(address, dtype, said) {
+    if it.frame.style == Style::Jit && !it.frame.pointers.address(address, Some(dtype), said) {
         let found = it.describe(&ptr.val);
         it.report(pointers::integer_address(&found, ptr.span));
         return None;
@@ -86,6 +89,10 @@ fn address(
 /// `tl.store(ptr, value)`.
 pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
     let (ptr, value) = (call.arg("ptr"), call.arg("value"));
+    let block = it.tile(&value.val).is_some() && it.tile(&ptr.val).is_none();
+    if !block && it.points(ptr) {
+        return Val::Error;
+    }
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
@@ -110,6 +117,14 @@ pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
 }
 
 impl Analysis<'_> {
+    /// Whether `ptr` is a sum of parameters of a `@triton.jit` kernel of which one turns out to be
+    /// a pointer here: the kernel is analysed again with it.
+    fn points(&mut self, ptr: &Spanned) -> bool {
+        let integer = ptr.val.value().filter(|it| self.ty(*it).dtype().is_int());
+        let Some(value) = integer.filter(|_| self.frame.style == Style::Jit) else { return false };
+        self.frame.pointers.address(value, None, ptr.span)
+    }
+
     /// `pointer.dtype.element_ty`.
     pub(in crate::sema) fn element_type(&mut self, pointer: &Spanned, span: Span) -> Val {
         if let Val::Pointer(pointer) = &pointer.val {

@@ -143,7 +143,7 @@ pub(super) fn int(it: &mut Analysis<'_>, call: &Call) -> Val {
     }
     match x.val.constant().and_then(Constant::as_int) {
         Some(value) => Val::int(value),
-        None => convert(it, call, DType::I64),
+        None => convert(it, call, it.int_dtype()),
     }
 }
 

@@ -110,7 +110,9 @@ pub(super) fn broadcast_to(it: &mut Analysis<'_>, call: &Call) -> Val {
         }
     }
     let ty = Type::Tile(TileType::new(dims, tile.dtype));
-    Val::Value(it.frame.build.emit_value(ir::Broadcast { x }, ty, call.span))
+    let result = it.frame.build.emit_value(ir::Broadcast { x }, ty, call.span);
+    it.frame.pointers.derive(result, &[x]);
+    Val::Value(result)
 }
 
 impl Analysis<'_> {
@@ -177,7 +179,9 @@ impl Analysis<'_> {
         let mut dims = tile.dims;
         dims.insert((axis as usize).min(dims.len()), Dim::Const(1));
         let ty = Type::Tile(TileType::new(dims, tile.dtype));
-        self.frame.build.emit_value(ir::ExpandDims { x, axis }, ty, span)
+        let result = self.frame.build.emit_value(ir::ExpandDims { x, axis }, ty, span);
+        self.frame.pointers.derive(result, &[x]);
+        result
     }
 
     /// `x[:, None]`: only whole axes and new ones.
