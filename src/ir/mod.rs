@@ -9,6 +9,7 @@
 //! their operands, scalars included, to the shape of their result.
 
 pub mod eval;
+pub mod interpret;
 mod layout;
 mod op;
 pub mod parse;

@@ -1,0 +1,386 @@
+//! What each op does.
+
+use super::number::{self, Number};
+use super::program::{Flow, Frame, Held, Program, scalar_dtype};
+use super::tile::{Tile, count, element_of, index_of};
+use super::{Reason, World};
+use crate::dtype::DType;
+use crate::ir::{
+    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
+    DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, If, Load, NumPrograms, OpId,
+    ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send, Store, Ternary,
+    Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+};
+use crate::ops::BinaryOp;
+
+type Out = Result<Flow, Reason>;
+
+impl<'a> Program<'a> {
+    /// Runs `op` of the function at hand.
+    pub(super) fn step(&mut self, world: &mut World<'a>, op: OpId) -> Out {
+        world.spend(1)?;
+        let function = self.frame()?.function;
+        function.ops[op].op.visit(&mut Step { program: self, world, op })
+    }
+}
+
+/// One op that is run.
+struct Step<'s, 'a> {
+    program: &'s mut Program<'a>,
+    world: &'s mut World<'a>,
+    op: OpId,
+}
+
+impl<'a> Step<'_, 'a> {
+    fn frame(&mut self) -> Result<&mut Frame<'a>, Reason> {
+        self.program.frame()
+    }
+
+    fn result(&mut self) -> Result<Value, Reason> {
+        let op = self.op;
+        let results = &self.frame()?.function.ops[op].results;
+        results.first().copied().ok_or(Reason::Malformed("an op has no result"))
+    }
+
+    fn result_type(&mut self) -> Result<&'a Type, Reason> {
+        let result = self.result()?;
+        let function = self.frame()?.function;
+        Ok(function.ty(result))
+    }
+
+    fn dtype(&mut self, value: Value) -> Result<DType, Reason> {
+        Ok(scalar_dtype(self.frame()?.function.ty(value)))
+    }
+
+    fn gives(&mut self, held: Held) -> Out {
+        let result = self.result()?;
+        self.frame()?.define(&[result], vec![held]);
+        Ok(Flow::Next)
+    }
+
+    fn gives_int(&mut self, value: i128) -> Out {
+        self.gives(Held::Scalar(Frame::i64_bits(value)))
+    }
+
+    fn gives_tile(&mut self, tile: Tile) -> Out {
+        self.gives(Held::Tile(tile))
+    }
+
+    /// The shape that the result has; its elements are paid for.
+    fn shape(&mut self) -> Result<Vec<usize>, Reason> {
+        let result = self.result()?;
+        let shape = self.frame()?.shape(result)?;
+        self.world.spend(count(&shape)?)?;
+        Ok(shape)
+    }
+
+    /// `compute` of the operands' elements: one element for a scalar, else one for each index of
+    /// the result.
+    fn elementwise<const N: usize>(
+        &mut self,
+        operands: [Value; N],
+        compute: impl FnMut([u64; N]) -> Result<u64, Reason>,
+    ) -> Out {
+        let dtype = scalar_dtype(self.result_type()?);
+        let is_tile = matches!(self.result_type()?, Type::Tile(_));
+        let shape = if is_tile { self.shape()? } else { Vec::new() };
+        let frame = self.frame()?;
+        let mut tiles = Vec::with_capacity(N);
+        for value in operands {
+            tiles.push(frame.operand(value)?);
+        }
+        let tiles: [Tile; N] =
+            tiles.try_into().map_err(|_| Reason::Malformed("operands are missing"))?;
+        let tile = Tile::elementwise(dtype, shape, &tiles, compute)?;
+        match tile.elements.as_slice() {
+            [only] if !is_tile => self.gives(Held::Scalar(*only)),
+            _ => self.gives_tile(tile),
+        }
+    }
+
+    fn read(&mut self, base: Value, offsets: impl Fn(usize) -> i64) -> Out {
+        let dtype = scalar_dtype(self.result_type()?);
+        let (shape, base) = (self.shape()?, self.frame()?.address(base)?);
+        let size = dtype.bytes() as usize;
+        let memory = &*self.world.memory;
+        let tile = Tile::build(dtype, shape, |place| {
+            let address = base.wrapping_add(offsets(place));
+            let outside = Reason::OutOfBounds { address, bytes: size as u64 };
+            memory.get(address, size).map(element_of).ok_or(outside)
+        })?;
+        self.gives_tile(tile)
+    }
+
+    fn write(&mut self, base: Value, value: Value, offsets: impl Fn(usize) -> i64) -> Out {
+        let frame = self.frame()?;
+        let (base, tile) = (frame.address(base)?, frame.tile(value)?.clone());
+        let size = tile.dtype.bytes() as usize;
+        self.world.spend(tile.elements.len())?;
+        for (place, element) in tile.to_bytes().chunks(size).enumerate() {
+            let address = base.wrapping_add(offsets(place));
+            let outside = Reason::OutOfBounds { address, bytes: size as u64 };
+            self.world.memory.get_mut(address, size).ok_or(outside)?.copy_from_slice(element);
+        }
+        Ok(Flow::Next)
+    }
+
+    /// How far the element at each place lies from the first, in a contiguous block.
+    fn contiguous(dtype: DType) -> impl Fn(usize) -> i64 {
+        move |place| (place as i64).wrapping_mul(dtype.bytes() as i64)
+    }
+
+    /// The place, among the messages from a direction, of the next that this program claims.
+    fn next_message(&mut self, dir: &str) -> usize {
+        self.program.claimed.get(dir).copied().unwrap_or(0)
+    }
+
+    fn claim(&mut self, dir: &str) {
+        *self.program.claimed.entry(String::from(dir)).or_insert(0) += 1;
+    }
+
+    /// The `index`-th message from a direction in the shape of the result, if it has been sent.
+    fn message(&mut self, dir: &str, index: usize) -> Result<Option<Tile>, Reason> {
+        let (dtype, shape) = (scalar_dtype(self.result_type()?), self.shape()?);
+        let key = (self.program.index, String::from(dir));
+        let Some(tile) = self.world.messages.get(&key).and_then(|sent| sent.get(index)) else {
+            return Ok(None);
+        };
+        if tile.dtype != dtype || tile.elements.len() != count(&shape)? {
+            return Err(Reason::WrongMessage(String::from(dir)));
+        }
+        tile.reshape(shape).map(Some)
+    }
+}
+
+/// How far the element at each place lies from the first, in a descriptor.
+fn offset(desc: &DmaDesc, place: usize) -> i64 {
+    let extents: Vec<usize> = desc.dims.iter().map(|dim| dim.extent as usize).collect();
+    let index = index_of(place, &extents);
+    let steps = index.iter().zip(&desc.dims);
+    steps.fold(0, |offset: i64, (at, dim)| {
+        offset.wrapping_add((*at as i64).wrapping_mul(dim.stride))
+    })
+}
+
+impl Visit for Step<'_, '_> {
+    type Out = Out;
+
+    fn constant(&mut self, it: &Const) -> Out {
+        let dtype = scalar_dtype(self.result_type()?);
+        self.gives(Held::Scalar(number::of_literal(dtype, it.value)))
+    }
+
+    fn unary(&mut self, it: &Unary) -> Out {
+        let dtype = self.dtype(it.x)?;
+        self.elementwise([it.x], |[x]| Ok(number::unary(it.op, dtype, x)))
+    }
+
+    fn binary(&mut self, it: &Binary) -> Out {
+        if let Type::Pointer(element) = self.result_type()? {
+            let frame = self.frame()?;
+            let (base, by) = (frame.int(it.x)?, frame.int(it.y)?);
+            let by = by.wrapping_mul(i128::from(element.bytes()));
+            return self.gives_int(if it.op == BinaryOp::Sub { base - by } else { base + by });
+        }
+        let dtype = self.dtype(it.x)?;
+        self.elementwise([it.x, it.y], |[x, y]| number::binary(it.op, dtype, x, y))
+    }
+
+    fn ternary(&mut self, it: &Ternary) -> Out {
+        let dtype = self.dtype(it.x)?;
+        self.elementwise([it.x, it.y, it.z], |args| Ok(number::ternary(it.op, dtype, args)))
+    }
+
+    fn compare(&mut self, it: &Compare) -> Out {
+        let dtype = self.dtype(it.x)?;
+        self.elementwise([it.x, it.y], |[x, y]| Ok(number::compare(it.op, dtype, x, y)))
+    }
+
+    fn select(&mut self, it: &Select) -> Out {
+        let pick = |[holds, x, y]: [u64; 3]| Ok(if holds & 0xff != 0 { x } else { y });
+        self.elementwise([it.condition, it.x, it.y], pick)
+    }
+
+    fn cast(&mut self, it: &Cast) -> Out {
+        let from = self.dtype(it.x)?;
+        self.elementwise([it.x], |[x]| Ok(number::encode(it.to, number::decode(from, x))))
+    }
+
+    fn extent(&mut self, it: &Extent) -> Out {
+        let frame = self.frame()?;
+        let (x, y) = (frame.int(it.x)?, frame.int(it.y)?);
+        let stretches = it.rule == DimRule::Broadcast;
+        match (x, y) {
+            (x, y) if x == y => self.gives_int(x),
+            (1, y) if stretches => self.gives_int(y),
+            (x, 1) if stretches => self.gives_int(x),
+            _ => Err(Reason::Extents),
+        }
+    }
+
+    fn program_id(&mut self, it: &ProgramId) -> Out {
+        let id = self.world.launch.programs.get(self.program.index);
+        let id = id.and_then(|id| id.get(it.axis as usize)).copied();
+        self.gives_int(i128::from(id.ok_or(Reason::Malformed("there are three axes"))?))
+    }
+
+    fn num_programs(&mut self, it: &NumPrograms) -> Out {
+        let extent = self.world.launch.num_programs.get(it.axis as usize).copied();
+        self.gives_int(i128::from(extent.ok_or(Reason::Malformed("there are three axes"))?))
+    }
+
+    fn full(&mut self, it: &Full) -> Out {
+        self.elementwise([it.value], |[x]| Ok(x))
+    }
+
+    fn arange(&mut self, it: &Arange) -> Out {
+        let (dtype, shape) = (scalar_dtype(self.result_type()?), self.shape()?);
+        let first = i128::from(it.start);
+        let tile = Tile::build(dtype, shape, |place| {
+            Ok(number::encode(dtype, Number::Int(first + place as i128)))
+        })?;
+        self.gives_tile(tile)
+    }
+
+    fn reshape(&mut self, it: &Reshape) -> Out {
+        let shape = self.shape()?;
+        let tile = self.frame()?.tile(it.x)?.reshape(shape)?;
+        self.gives_tile(tile)
+    }
+
+    fn transpose(&mut self, it: &Transpose) -> Out {
+        self.shape()?;
+        let tile = self.frame()?.tile(it.x)?.transpose(&it.axes)?;
+        self.gives_tile(tile)
+    }
+
+    fn expand_dims(&mut self, it: &ExpandDims) -> Out {
+        let shape = self.shape()?;
+        let tile = self.frame()?.tile(it.x)?.reshape(shape)?;
+        self.gives_tile(tile)
+    }
+
+    fn broadcast(&mut self, it: &Broadcast) -> Out {
+        let shape = self.shape()?;
+        let tile = self.frame()?.tile(it.x)?.broadcast(shape)?;
+        self.gives_tile(tile)
+    }
+
+    fn copy(&mut self, it: &Copy) -> Out {
+        self.shape()?;
+        let tile = self.frame()?.tile(it.x)?.clone();
+        self.gives_tile(tile)
+    }
+
+    fn reduce(&mut self, it: &Reduce) -> Out {
+        let to = scalar_dtype(self.result_type()?);
+        let tile = self.frame()?.tile(it.x)?.clone();
+        self.world.spend(tile.elements.len())?;
+        self.gives_tile(tile.reduce(it, to)?)
+    }
+
+    fn dot(&mut self, it: &Dot) -> Out {
+        let to = scalar_dtype(self.result_type()?);
+        let frame = self.frame()?;
+        let (a, b) = (frame.tile(it.a)?.clone(), frame.tile(it.b)?.clone());
+        let acc = it.acc.map(|acc| frame.tile(acc).cloned()).transpose()?;
+        let columns = b.shape.last().copied().unwrap_or(1);
+        self.world.spend(a.elements.len().saturating_mul(columns))?;
+        self.gives_tile(a.dot(&b, acc.as_ref(), to)?)
+    }
+
+    fn load(&mut self, it: &Load) -> Out {
+        let dtype = scalar_dtype(self.result_type()?);
+        self.read(it.ptr, Self::contiguous(dtype))
+    }
+
+    fn store(&mut self, it: &Store) -> Out {
+        let dtype = self.dtype(it.value)?;
+        self.write(it.ptr, it.value, Self::contiguous(dtype))
+    }
+
+    fn dma_read(&mut self, it: &DmaRead) -> Out {
+        self.read(it.base, |place| offset(&it.desc, place))
+    }
+
+    fn dma_write(&mut self, it: &DmaWrite) -> Out {
+        self.write(it.base, it.value, |place| offset(&it.desc, place))
+    }
+
+    fn send(&mut self, it: &Send) -> Out {
+        let tile = self.frame()?.tile(it.src)?.clone();
+        self.world.spend(tile.elements.len())?;
+        let to = (self.world.launch.peers)(self.program.index, &it.dir);
+        let to = to.ok_or_else(|| Reason::NoPeer(it.dir.clone()))?;
+        self.world.messages.entry(to).or_default().push(tile);
+        Ok(Flow::Next)
+    }
+
+    fn recv(&mut self, it: &Recv) -> Out {
+        let index = self.next_message(&it.dir);
+        let Some(tile) = self.message(&it.dir, index)? else {
+            return Ok(Flow::Waits(it.dir.clone()));
+        };
+        self.claim(&it.dir);
+        self.gives_tile(tile)
+    }
+
+    fn recv_async(&mut self, it: &RecvAsync) -> Out {
+        let index = self.next_message(&it.dir);
+        self.claim(&it.dir);
+        self.gives(Held::Future(it.dir.clone(), index))
+    }
+
+    fn wait(&mut self, it: &Wait) -> Out {
+        let Held::Future(dir, index) = self.frame()?.held(it.future)?.clone() else {
+            return Err(Reason::Malformed("a future is expected"));
+        };
+        match self.message(&dir, index)? {
+            Some(tile) => self.gives_tile(tile),
+            None => Ok(Flow::Waits(dir)),
+        }
+    }
+
+    /// Slots are not what a kernel means, only what it runs in.
+    fn release(&mut self, _it: &Release) -> Out {
+        Ok(Flow::Next)
+    }
+
+    fn assert(&mut self, it: &Assert) -> Out {
+        match self.frame()?.int(it.condition)? {
+            0 => Err(Reason::Assertion(it.message.clone())),
+            _ => Ok(Flow::Next),
+        }
+    }
+
+    fn call(&mut self, it: &Call) -> Out {
+        self.program.call(self.world, it).map(|()| Flow::Next)
+    }
+
+    fn for_loop(&mut self, it: &For) -> Out {
+        let op = self.op;
+        self.frame()?.begin_for(op, it).map(|()| Flow::Next)
+    }
+
+    fn while_loop(&mut self, it: &While) -> Out {
+        let op = self.op;
+        self.frame()?.begin_while(op, it).map(|()| Flow::Next)
+    }
+
+    fn branch(&mut self, it: &If) -> Out {
+        let op = self.op;
+        self.frame()?.begin_if(op, it).map(|()| Flow::Next)
+    }
+
+    fn yields(&mut self, it: &Yield) -> Out {
+        self.frame()?.yields(it).map(|()| Flow::Next)
+    }
+
+    fn condition(&mut self, it: &Condition) -> Out {
+        self.frame()?.condition(it).map(|()| Flow::Next)
+    }
+
+    fn returns(&mut self, it: &Return) -> Out {
+        self.program.returns(&it.values).map(|()| Flow::Next)
+    }
+}
