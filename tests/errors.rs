@@ -22,7 +22,7 @@ use kbc::diag::{Code, all_codes};
 /// raised by a test of its stage.
 const WITHOUT_PROGRAM: &[&str] = &[
     "K0001", "K0157", "K0170", "K0414", "K0418", "K0503", "K0504", "K0521", "K0529", "K0539",
-    "K0703", "K0734",
+    "K0703", "K0704", "K0734",
 ];
 
 #[test]

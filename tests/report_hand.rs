@@ -190,7 +190,7 @@ fn report(records: &[Record], time: u64) -> Report {
     Report::new(&Run {
         program: &program,
         machine: &machine,
-        records,
+        log: &records,
         sources: &sources,
         time: Ps(time),
         links: &links,

@@ -11,6 +11,7 @@ mod explain;
 mod launch;
 mod progress;
 mod sim;
+mod spill;
 mod topo;
 
 use std::process::ExitCode;

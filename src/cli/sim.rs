@@ -17,6 +17,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         no_explain: args.no_explain,
         seed: args.seed,
         threads: args.threads,
+        spill: Some(super::spill::open),
     };
     let mut session = Session::new();
     let unit = launch::load(&mut session, &args.file)?;

@@ -33,6 +33,8 @@ pub struct SimOptions {
     pub seed: u64,
     /// Threads that replay; as many as there are cores where it is not given.
     pub threads: Option<usize>,
+    /// Where logs go that do not fit in memory; they stay there all the same without it.
+    pub spill: Option<crate::oplog::OpenStore>,
 }
 
 /// An option that means nothing: a mistake on the command line.

@@ -11,13 +11,13 @@ use super::{LaunchOptions, SimOptions};
 use crate::arena::Id;
 use crate::command::Program;
 use crate::commcheck::Verdict;
-use crate::diag::{Diagnostic, Reported, Sink, lowering as codes};
+use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, runtime};
 use crate::host::{
     Argument, Completion, Device, LaunchRequest, Refusal, Scalar, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, Launch};
-use crate::oplog::{LogSink, MemoryLog, NoLog};
+use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Replay};
 use crate::report::{LinkUse, Report};
 use crate::script::Script;
@@ -161,12 +161,12 @@ impl<'s> Simulator<'s> {
             let outcome = self.time(&program, &mut NoLog::default(), sink)?;
             LaunchResult { label: label.into(), verdict, report: None, outcome }
         } else {
-            let mut log = MemoryLog::default();
+            let mut log = SpillLog::new(self.parts.sim.spill);
             let outcome = self.time(&program, &mut log, sink)?;
             let run = crate::report::Run {
                 program: &program,
                 machine: &self.parts.machine,
-                records: &log.records,
+                log: &log,
                 sources: self.parts.sources,
                 time: outcome.time,
                 links: &links(&self.parts.machine, &outcome),
@@ -174,6 +174,9 @@ impl<'s> Simulator<'s> {
             let report = Some(Report::new(&run));
             if !self.parts.sim.no_data {
                 self.replay(&program, &log, sink)?;
+            }
+            if let Some(trouble) = log.trouble() {
+                return Err(sink.error(unreadable(&trouble)));
             }
             LaunchResult { label: label.into(), verdict, report, outcome }
         };
@@ -197,13 +200,13 @@ impl<'s> Simulator<'s> {
     fn replay(
         &mut self,
         program: &Program,
-        log: &MemoryLog,
+        log: &SpillLog,
         sink: &mut Sink,
     ) -> Result<(), Reported> {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
         let threads = self.parts.sim.threads.unwrap_or_else(cores);
         let mut replay = Replay::new(program, memory).with_threads(threads);
-        replay.advance(&log.records, sink);
+        log.for_each_batch(&mut |batch| replay.advance(batch, sink));
         replay.check_races(sink);
         self.memory = replay.into_memory();
         sink.reported().map_or(Ok(()), Err)
@@ -329,6 +332,13 @@ impl Simulator<'_> {
         let site = program.codes[agent.code].sites.get(writer.site)?;
         Some(Writer { who: format!("PE {}", agent.pe.0), span: site.span })
     }
+}
+
+/// The log of a run cannot be read back.
+fn unreadable(trouble: &str) -> Diagnostic {
+    let message = format!("the log of the run cannot be read back: {trouble}");
+    Diagnostic::global(runtime::LOG_UNREADABLE, message)
+        .help("`--no-explain` keeps no log, and says how long the run takes")
 }
 
 fn unmapped(tensor: &Tensor) -> Refusal {

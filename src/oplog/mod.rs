@@ -5,8 +5,10 @@
 //! follows that order; reports sort by (start, agent, number).
 
 mod print;
+mod spill;
 
 pub use print::to_text;
+pub use spill::{OpenStore, SpillLog, Store};
 
 use crate::command::{AgentId, SiteId};
 use crate::id;
@@ -67,7 +69,23 @@ pub enum Cause {
     Barrier,
 }
 
+impl Action {
+    /// Every action, in order.
+    pub const ALL: &'static [Action] = &[Action::Command, Action::Delivery];
+}
+
 impl Engine {
+    /// Every engine, in order.
+    pub const ALL: &'static [Engine] = &[
+        Engine::Cpu,
+        Engine::DmaRead,
+        Engine::DmaWrite,
+        Engine::DmaComm,
+        Engine::Gemm,
+        Engine::Math,
+        Engine::Network,
+    ];
+
     /// Its name in text forms.
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,6 +101,16 @@ impl Engine {
 }
 
 impl Cause {
+    /// Every cause, in order.
+    pub const ALL: &'static [Cause] = &[
+        Cause::Dispatch,
+        Cause::Operand,
+        Cause::Engine,
+        Cause::Link,
+        Cause::Credit,
+        Cause::Barrier,
+    ];
+
     /// Its name in text forms.
     pub const fn name(self) -> &'static str {
         match self {
@@ -130,6 +158,37 @@ pub struct Record {
 pub trait LogSink {
     /// Adds a record; what it depends on has been added before.
     fn push(&mut self, record: Record) -> RecordId;
+}
+
+/// A finished log, to read.
+pub trait Log: std::fmt::Debug {
+    /// How many records it has.
+    fn len(&self) -> usize;
+
+    /// Whether it has none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A record; `None` where there is no such one, or it cannot be read.
+    fn get(&self, id: RecordId) -> Option<Record>;
+
+    /// Calls `visit` with all records in causal order, many at a time.
+    fn for_each_batch(&self, visit: &mut dyn FnMut(&[Record]));
+}
+
+impl Log for &[Record] {
+    fn len(&self) -> usize {
+        <[Record]>::len(self)
+    }
+
+    fn get(&self, id: RecordId) -> Option<Record> {
+        <[Record]>::get(self, id.0 as usize).copied()
+    }
+
+    fn for_each_batch(&self, visit: &mut dyn FnMut(&[Record])) {
+        visit(self);
+    }
 }
 
 /// A log held in memory.

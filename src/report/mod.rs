@@ -13,7 +13,7 @@ mod text;
 mod usage;
 
 use crate::command::{AgentId, Program};
-use crate::oplog::{Cause, Engine, Record, RecordId};
+use crate::oplog::{Cause, Engine, Log, RecordId};
 use crate::source::{SourceMap, Span};
 use crate::topology::{LinkId, Machine};
 use crate::units::Ps;
@@ -28,8 +28,8 @@ pub struct Run<'a> {
     pub program: &'a Program,
     /// On what.
     pub machine: &'a Machine,
-    /// The whole log, in causal order.
-    pub records: &'a [Record],
+    /// The whole log.
+    pub log: &'a dyn Log,
     /// The text that the program's spans lie in.
     pub sources: &'a SourceMap,
     /// The makespan: the end of the last completed write or send, on the clock of the log.
@@ -148,7 +148,7 @@ impl Report {
             kernel: run.program.name.clone(),
             machine: run.machine.name().to_owned(),
             time: run.time,
-            records: run.records.len() as u64,
+            records: run.log.len() as u64,
             segments,
             rows,
             shares,

@@ -16,21 +16,20 @@ use crate::units::Ps;
 /// predecessor that does not come before its record is not followed.
 pub(super) fn walk(run: &Run<'_>, sites: &Sites) -> Vec<Segment> {
     let mut segments = Vec::new();
-    let Some(last) = last_record(run) else {
+    let Some((last, mut until)) = last_record(run) else {
         segments.extend((run.time > Ps::ZERO).then(|| unrecorded(Ps::ZERO, run.time)));
         return segments;
     };
-    let mut until = run.records[last.index()].end;
     if until < run.time {
         segments.push(unrecorded(until, run.time));
     }
     let mut next = Some(last);
     while let Some(id) = next {
-        let record = &run.records[id.index()];
+        let Some(record) = run.log.get(id) else { break };
         next = record.predecessor.filter(|before| *before < id);
         let from = if next.is_some() { record.handoff.min(until) } else { Ps::ZERO };
-        let span = sites.of(record).span;
-        segments.push(segment((id, record), span, from, until));
+        let span = sites.of(&record).span;
+        segments.push(segment((id, &record), span, from, until));
         until = from;
     }
     segments.reverse();
@@ -39,15 +38,19 @@ pub(super) fn walk(run: &Run<'_>, sites: &Sites) -> Vec<Segment> {
 
 /// The record that ends the run: the first of those that end last. What ends after the run (a
 /// receive whose tile nobody uses) does not bound it.
-fn last_record(run: &Run<'_>) -> Option<RecordId> {
+fn last_record(run: &Run<'_>) -> Option<(RecordId, Ps)> {
     let mut last: Option<(usize, Ps)> = None;
-    for (index, record) in run.records.iter().enumerate() {
-        let is_later = last.is_none_or(|(_, end)| record.end > end);
-        if is_later && record.end <= run.time {
-            last = Some((index, record.end));
+    let mut index = 0;
+    run.log.for_each_batch(&mut |batch| {
+        for record in batch {
+            let is_later = last.is_none_or(|(_, end)| record.end > end);
+            if is_later && record.end <= run.time {
+                last = Some((index, record.end));
+            }
+            index += 1;
         }
-    }
-    last.map(|(index, _)| RecordId::from_index(index))
+    });
+    last.map(|(index, end)| (RecordId::from_index(index), end))
 }
 
 fn segment((id, record): (RecordId, &Record), span: Span, from: Ps, until: Ps) -> Segment {
@@ -99,8 +102,8 @@ pub(super) fn merge(
     let mut shares: BTreeMap<Resource, BTreeMap<Line, Ps>> = BTreeMap::new();
     let mut split = Split::new(run, sites);
     for segment in segments {
-        let record = segment.record.map(|id| &run.records[id.index()]);
-        let line = record.map_or((Span::NONE.file, 0), |record| sites.of(record).line);
+        let record = segment.record.and_then(|id| run.log.get(id));
+        let line = record.as_ref().map_or((Span::NONE.file, 0), |record| sites.of(record).line);
         split.each(segment, &mut |resource, time| {
             if time > Ps::ZERO {
                 *shares.entry(resource).or_default().entry(line).or_default() += time;

@@ -8,7 +8,6 @@ use rustc_hash::FxHashMap;
 
 use super::sites::{Sites, Work};
 use super::{Run, Segment};
-use crate::arena::Id;
 use crate::command::{AgentId, QueueId};
 use crate::oplog::{Cause, Engine, Record};
 use crate::units::Ps;
@@ -150,8 +149,8 @@ impl<'a> Split<'a> {
 
     /// Calls `add` with each resource of `segment` and its time; they add up to its length.
     pub(super) fn each(&mut self, segment: &Segment, add: &mut dyn FnMut(Resource, Ps)) {
-        let record = segment.record.and_then(|it| self.run.records.get(it.index()));
-        let Some(record) = record else {
+        let record = segment.record.and_then(|it| self.run.log.get(it));
+        let Some(record) = &record else {
             return add(Resource::Unrecorded, segment.length);
         };
         // Only the first segment begins before its record was let go: with the launch.

@@ -151,10 +151,12 @@ impl Usage {
             traffic: Traffic::default(),
             waiting: Waiting::default(),
         };
-        for record in run.records {
-            let Some(agent) = agents.get(record.agent) else { continue };
-            usage.add(record, agent.pe, sites.of(record).work);
-        }
+        run.log.for_each_batch(&mut |batch| {
+            for record in batch {
+                let Some(agent) = agents.get(record.agent) else { continue };
+                usage.add(record, agent.pe, sites.of(record).work);
+            }
+        });
         usage
     }
 
@@ -218,7 +220,7 @@ impl Usage {
         let pes: BTreeSet<PeId> = run.program.agents.values().map(|agent| agent.pe).collect();
         let did = |engine: &Engine| {
             let commands = self.counts[*engine as usize];
-            commands > 0 || (*engine == Engine::Cpu && !run.records.is_empty())
+            commands > 0 || (*engine == Engine::Cpu && !run.log.is_empty())
         };
         ENGINES.into_iter().filter(did).map(|engine| self.engine(run, engine, &pes)).collect()
     }

@@ -7,6 +7,8 @@ codes! {
     STARVED = "K0702", "simulated-starvation", Error;
     /// PEs that no links join.
     NO_ROUTE = "K0703", "no-route", Error;
+    /// The log of a run cannot be read back.
+    LOG_UNREADABLE = "K0704", "log-unreadable", Error;
     /// A command reads memory that nothing has written.
     UNWRITTEN_READ = "K0730", "unwritten-read", Error;
     /// Two PEs touch the same bytes, one to write, in no fixed order.
