@@ -20,7 +20,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use kbc::command::{GemmSpec, MathOp, Program, TileReg};
 use kbc::diag::Sink;
-use kbc::dtype::DType;
+use kbc::dtype::{DType, Rounding};
 use kbc::oplog::Record;
 use kbc::ops::{BinaryOp, ReduceOp, UnaryOp};
 use kbc::replay::data::{Values, generate};
@@ -116,7 +116,7 @@ fn unary(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(args = [(DType::F16, DType::F32), (DType::F32, DType::F16), (DType::F32, DType::F8E4M3)])]
 fn cast(bencher: Bencher<'_, '_>, types: (DType, DType)) {
-    elementwise(bencher, MathOp::Cast, types, 1);
+    elementwise(bencher, MathOp::Cast(Rounding::NearestEven), types, 1);
 }
 
 #[divan::bench(args = [(0, DType::F32), (1, DType::F32), (1, DType::F16)])]

@@ -15,7 +15,7 @@
 mod kit;
 
 use kbc::command::{Arg, ArgSpec, GemmSpec, MathOp, MathSpec, TileReg};
-use kbc::dtype::DType;
+use kbc::dtype::{DType, Rounding};
 use kbc::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
 use kbc::replay::{Memory, ulps, value};
 use kbc::shape::Shape;
@@ -97,6 +97,7 @@ fn nan(dtype: DType) -> Vec<u8> {
     let bits: u64 = match dtype.name() {
         "f8e4m3" => 0x7f,
         "f8e5m2" => 0x7e,
+        "f8e4b8" | "f8e5b16" => 0x80,
         "f16" => 0x7e00,
         "bf16" => 0x7fc0,
         "f32" => 0x7fc0_0000,
@@ -170,9 +171,9 @@ fn comparisons() {
 #[test]
 fn casts() {
     let checked = elementwise(include_str!("conformance/cast.json"), |name, _| {
-        (MathOp::Cast, DType::from_name(name).unwrap())
+        (MathOp::Cast(Rounding::NearestEven), DType::from_name(name).unwrap())
     });
-    assert_eq!(checked, 15 * 15);
+    assert_eq!(checked, 17 * 17);
 }
 
 #[test]

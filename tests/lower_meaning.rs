@@ -197,7 +197,7 @@ impl Visit for Machine<'_> {
             MathOp::Ternary(op) => self.elementwise(it, op.name()),
             MathOp::Compare(op) => self.elementwise(it, op.name()),
             MathOp::Select => self.elementwise(it, "select"),
-            MathOp::Cast => self.elementwise(it, "cast"),
+            MathOp::Cast(_) => self.elementwise(it, "cast"),
             MathOp::Full => self.elementwise(it, "full"),
             MathOp::Arange(start) => {
                 (0..spec.shape.elements()).map(|at| hash(&[7, start as u64, at])).collect()

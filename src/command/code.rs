@@ -2,7 +2,7 @@
 
 use super::{Message, QueueId, TileRef};
 use crate::arena::Arena;
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::id;
 use crate::ir::{Buffer, DmaDesc, Literal};
 use crate::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
@@ -100,7 +100,7 @@ pub enum ScalarExpr {
     /// The second where the first is not 0, else the third.
     Select([Operand; 3]),
     /// The operand converted to a type.
-    Cast(DType, Operand),
+    Cast(DType, Operand, Rounding),
 }
 
 /// An instruction.
@@ -318,7 +318,7 @@ pub enum MathOp {
     /// The second operand where the first is not 0, else the third.
     Select,
     /// Conversion to the result's type.
-    Cast,
+    Cast(Rounding),
     /// The one scalar operand, everywhere.
     Full,
     /// `start, start + 1, …`.

@@ -97,7 +97,7 @@ impl ScalarExpr {
     /// Its operands, in order.
     pub fn operands_mut(&mut self) -> Vec<&mut Operand> {
         match self {
-            ScalarExpr::Copy(x) | ScalarExpr::Unary(_, _, x) | ScalarExpr::Cast(_, x) => vec![x],
+            ScalarExpr::Copy(x) | ScalarExpr::Unary(_, _, x) | ScalarExpr::Cast(_, x, _) => vec![x],
             ScalarExpr::Binary(_, _, x, y) | ScalarExpr::Compare(_, _, x, y) => vec![x, y],
             ScalarExpr::Ternary(_, _, xs) | ScalarExpr::Select(xs) => xs.iter_mut().collect(),
         }

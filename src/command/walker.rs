@@ -266,7 +266,7 @@ impl Walker {
                     of(y)
                 }
             }
-            ScalarExpr::Cast(dtype, x) => eval::wrap(dtype, of(x)),
+            ScalarExpr::Cast(dtype, x, rounding) => eval::convert(dtype, of(x), rounding),
         })
     }
 

@@ -4,7 +4,7 @@
 //! [`OpData::results`](super::OpData). Extents of a result are in the result's type.
 
 use super::{BlockId, Dim, FuncId, Literal, Value};
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ops;
 
 /// A constant scalar; its type is its result's.
@@ -69,14 +69,16 @@ pub struct Select {
     pub y: Value,
 }
 
-/// Conversion to another element type: floats round to nearest even, float to integer truncates,
-/// integers wrap, to `i1` is `!= 0`.
+/// Conversion to another element type: floats round as told, float to integer truncates, integers
+/// wrap, to `i1` is `!= 0`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cast {
     /// What is converted.
     pub x: Value,
     /// To what.
     pub to: DType,
+    /// How a float type rounds what it does not hold.
+    pub rounding: Rounding,
 }
 
 /// How two extents must agree.

@@ -147,11 +147,11 @@ impl ir::Visit for Emitter<'_> {
 
     fn cast(&mut self, it: &ir::Cast) -> Out {
         if self.gives_tile()? {
-            return self.elementwise(MathOp::Cast, CostClass::Simple, &[it.x]);
+            return self.elementwise(MathOp::Cast(it.rounding), CostClass::Simple, &[it.x]);
         }
         let result = self.result()?;
         let (x, to) = (self.operand(it.x)?, self.data(result).ty.dtype());
-        self.compute(ScalarExpr::Cast(to, x))
+        self.compute(ScalarExpr::Cast(to, x, it.rounding))
     }
 
     fn extent(&mut self, _: &ir::Extent) -> Out {

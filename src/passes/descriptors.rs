@@ -5,7 +5,7 @@
 
 use super::{Context, Pass};
 use crate::diag::Reported;
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Binary, BlockId, Cast, Const, DmaDesc, DmaDim, DmaRead, DmaWrite, Function, Literal, Op, OpId,
     TileType, Type, Value,
@@ -72,7 +72,10 @@ fn bytes_of(
     };
     let mut offset = count;
     if *function.ty(count) != Type::I64 {
-        offset = push(function, Cast { x: count, to: DType::I64 }.into());
+        offset = push(
+            function,
+            Cast { x: count, to: DType::I64, rounding: Rounding::NearestEven }.into(),
+        );
     }
     if element.bytes() == 1 {
         return offset;

@@ -4,7 +4,7 @@ use super::analysis::{Analysis, Style};
 use super::errors::operands as errors;
 use super::promote::{self, Clash, Number, Rule};
 use super::value::{Constant, Spanned, Val};
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::source::Span;
 
@@ -199,16 +199,26 @@ impl Analysis<'_> {
 
     /// A scalar or tile with elements of type `dtype`.
     pub(super) fn cast(&mut self, value: Value, dtype: DType, span: Span) -> Value {
+        self.round(value, (dtype, Rounding::NearestEven), span)
+    }
+
+    /// A scalar or tile with elements of type `to`, rounded as told.
+    pub(super) fn round(
+        &mut self,
+        value: Value,
+        (to, rounding): (DType, Rounding),
+        span: Span,
+    ) -> Value {
         let build = &mut self.frame.build;
         let result = match build.func.ty(value) {
-            Type::Scalar(_) => build.cast_scalar(value, dtype, span),
-            Type::Tile(tile) if tile.dtype != dtype => {
-                let ty = Type::Tile(TileType::new(tile.dims.clone(), dtype));
-                build.emit_value(ir::Cast { x: value, to: dtype }, ty, span)
+            Type::Scalar(_) => build.round_scalar(value, (to, rounding), span),
+            Type::Tile(tile) if tile.dtype != to => {
+                let ty = Type::Tile(TileType::new(tile.dims.clone(), to));
+                build.emit_value(ir::Cast { x: value, to, rounding }, ty, span)
             }
             Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => value,
         };
-        if dtype.is_int() {
+        if to.is_int() {
             self.frame.pointers.derive(result, &[value]);
         }
         result

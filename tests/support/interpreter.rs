@@ -355,7 +355,7 @@ impl<'m> Machine<'m> {
             Op::Compare(it) => eval::compare(it.op, f.ty(it.x).dtype(), of(it.x), of(it.y)),
             Op::Select(it) if frame.int(it.condition) != 0 => of(it.x),
             Op::Select(it) => of(it.y),
-            Op::Cast(it) => eval::wrap(it.to, of(it.x)),
+            Op::Cast(it) => eval::convert(it.to, of(it.x), it.rounding),
             Op::Extent(it) if frame.int(it.x) == 1 => of(it.y),
             Op::Extent(it) => of(it.x),
             Op::ProgramId(it) => Literal::Int(self.id[it.axis as usize]),

@@ -7,6 +7,7 @@ use crate::command::Comm;
 use crate::command::{
     Arg, ArgSpec, Code, GemmSpec, LiveSet, MathOp, MathSpec, Operand, Template, TileReg,
 };
+use crate::dtype::Rounding;
 use crate::shape::Shape;
 
 /// What a site's text needs.
@@ -147,7 +148,10 @@ pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
         MathOp::Ternary(op) => format!("{}({list})  {result}", op.name()),
         MathOp::Compare(op) => format!("{}({list})  {from}{shape}", op.name()),
         MathOp::Select => format!("select({list})  {result}"),
-        MathOp::Cast => format!("cast({list}: {from})  {result}"),
+        MathOp::Cast(Rounding::NearestEven) => format!("cast({list}: {from})  {result}"),
+        MathOp::Cast(Rounding::TowardZero) => {
+            format!("cast({list}: {from}, toward_zero)  {result}")
+        }
         MathOp::Full => format!("full({list})  {result}"),
         MathOp::Arange(start) => format!("arange({start})  {result}"),
         MathOp::Copy => format!("copy({list})  {result}"),

@@ -124,7 +124,7 @@ impl Sizes<'_> {
 fn arity(op: MathOp) -> usize {
     match op {
         MathOp::Arange(_) => 0,
-        MathOp::Unary(_) | MathOp::Cast | MathOp::Full | MathOp::Copy | MathOp::Reduce(..) => 1,
+        MathOp::Unary(_) | MathOp::Cast(_) | MathOp::Full | MathOp::Copy | MathOp::Reduce(..) => 1,
         MathOp::Binary(_) | MathOp::Compare(_) => 2,
         MathOp::Ternary(_) | MathOp::Select => 3,
     }

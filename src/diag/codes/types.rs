@@ -87,6 +87,8 @@ codes! {
     SOFTMAX_NEEDS_AXIS = "K0342", "softmax-needs-axis", Error;
     /// A range of integers without any.
     EMPTY_ARANGE = "K0343", "empty-arange", Error;
+    /// A rounding that a conversion does not have.
+    DOWNCAST_ROUNDING = "K0360", "downcast-rounding", Error;
     /// Shapes that this launch makes disagree.
     LAUNCH_SHAPES = "K0380", "launch-shapes", Error;
     /// An extent of a tile that the launch does not decide.

@@ -5,7 +5,7 @@
 //! definition of rounding: to the nearest multiple of the format's spacing there, ties to even.
 
 use super::Reason;
-use crate::dtype::{DType, Kind};
+use crate::dtype::{DType, Kind, Rounding};
 use crate::ir::Literal;
 use crate::ops::{BinaryOp, CompareOp, TernaryOp, UnaryOp};
 
@@ -26,26 +26,24 @@ struct Format {
     min_exponent: i32,
     /// The bits of the largest finite number.
     max: u64,
-    /// The bits that a finite number beyond the largest becomes.
-    overflow: u64,
-    /// The bits that an infinity becomes.
+    /// The bits of infinity; those of the NaN in a format without one.
     infinity: u64,
     nan: u64,
     sign: u64,
 }
 
 fn format(dtype: DType) -> Option<Format> {
-    let of = |precision, min_exponent, [max, overflow, infinity, nan, sign]: [u64; 5]| {
-        Some(Format { precision, min_exponent, max, overflow, infinity, nan, sign })
+    let of = |precision, min_exponent, [max, infinity, nan, sign]: [u64; 4]| {
+        Some(Format { precision, min_exponent, max, infinity, nan, sign })
     };
     match dtype {
-        DType::F8E4M3 => of(4, -6, [0x7e, 0x7e, 0x7e, 0x7f, 0x80]),
-        DType::F8E5M2 => of(3, -14, [0x7b, 0x7b, 0x7c, 0x7e, 0x80]),
-        DType::F16 => of(11, -14, [0x7bff, 0x7c00, 0x7c00, 0x7e00, 0x8000]),
-        DType::BF16 => of(8, -126, [0x7f7f, 0x7f80, 0x7f80, 0x7fc0, 0x8000]),
-        DType::F32 => {
-            of(24, -126, [0x7f7f_ffff, 0x7f80_0000, 0x7f80_0000, 0x7fc0_0000, 0x8000_0000])
-        }
+        DType::F8E4M3 => of(4, -6, [0x7e, 0x7f, 0x7f, 0x80]),
+        DType::F8E5M2 => of(3, -14, [0x7b, 0x7c, 0x7e, 0x80]),
+        DType::F8E4B8 => of(4, -7, [0x7f, 0x80, 0x80, 0x80]),
+        DType::F8E5B16 => of(3, -15, [0x7f, 0x80, 0x80, 0x80]),
+        DType::F16 => of(11, -14, [0x7bff, 0x7c00, 0x7e00, 0x8000]),
+        DType::BF16 => of(8, -126, [0x7f7f, 0x7f80, 0x7fc0, 0x8000]),
+        DType::F32 => of(24, -126, [0x7f7f_ffff, 0x7f80_0000, 0x7fc0_0000, 0x8000_0000]),
         DType::F64
         | DType::I1
         | DType::I8
@@ -71,35 +69,53 @@ fn exponent_of(value: f64) -> i32 {
 
 impl Format {
     /// The bits of `value`, rounded once.
-    fn encode(&self, value: f64) -> u64 {
+    fn encode(&self, value: f64, rounding: Rounding) -> u64 {
+        let magnitude = self.magnitude(value, rounding);
+        let has_no_sign = self.nan == self.sign && magnitude == 0;
+        if magnitude == self.nan || value.is_sign_positive() || has_no_sign {
+            magnitude
+        } else {
+            self.sign | magnitude
+        }
+    }
+
+    /// The bits of the distance of `value` from zero, or the NaN.
+    fn magnitude(&self, value: f64, rounding: Rounding) -> u64 {
         if value.is_nan() {
             return self.nan;
         }
-        let sign = if value.is_sign_negative() { self.sign } else { 0 };
         if value.is_infinite() {
-            return sign | self.infinity;
+            return self.infinity;
         }
         let exponent = exponent_of(value).max(self.min_exponent);
         let spacing = power_of_two(exponent - (self.precision - 1));
         // Scaling by a power of two is exact, and so is the whole number of spacings.
-        let significand = (value.abs() / spacing).round_ties_even() as u64;
+        let scaled = value.abs() / spacing;
+        let significand = match rounding {
+            Rounding::NearestEven => scaled.round_ties_even(),
+            Rounding::TowardZero => scaled.floor(),
+        } as u64;
         // A significand of one bit too many carries into the exponent, as it should.
         let exponents = (exponent - self.min_exponent) as u64;
         let magnitude = (exponents << (self.precision - 1)) + significand;
-        sign | if magnitude > self.max { self.overflow } else { magnitude }
+        match rounding {
+            _ if magnitude <= self.max => magnitude,
+            Rounding::NearestEven => self.infinity,
+            Rounding::TowardZero => self.max,
+        }
     }
 
     /// The value of `bits`.
     fn decode(&self, bits: u64) -> f64 {
         let magnitude = bits & (self.sign - 1);
-        let value = if magnitude <= self.max {
+        let value = if magnitude <= self.max && bits != self.nan {
             let fraction_bits = self.precision - 1;
             let (exponent, fraction) =
                 ((magnitude >> fraction_bits) as i32, magnitude & ((1 << fraction_bits) - 1));
             let leading = if exponent == 0 { 0 } else { 1 << fraction_bits };
             let scale = self.min_exponent + exponent.max(1) - 1 - fraction_bits;
             (fraction + leading) as f64 * power_of_two(scale)
-        } else if magnitude == self.infinity {
+        } else if magnitude == self.infinity && self.infinity != self.nan {
             f64::INFINITY
         } else {
             f64::NAN
@@ -142,9 +158,21 @@ pub(super) fn encode(dtype: DType, number: Number) -> u64 {
     }
 }
 
+/// `number` converted to `dtype`, rounded as told where that is a float type.
+pub(super) fn convert(dtype: DType, number: Number, rounding: Rounding) -> u64 {
+    match number {
+        Number::Float(value) if dtype.is_float() => round_float(dtype, value, rounding),
+        Number::Int(_) | Number::Float(_) => encode(dtype, number),
+    }
+}
+
 fn encode_float(dtype: DType, value: f64) -> u64 {
+    round_float(dtype, value, Rounding::NearestEven)
+}
+
+fn round_float(dtype: DType, value: f64, rounding: Rounding) -> u64 {
     match format(dtype) {
-        Some(format) => format.encode(value),
+        Some(format) => format.encode(value, rounding),
         None if value.is_nan() => 0x7ff8_0000_0000_0000,
         None => value.to_bits(),
     }
@@ -285,7 +313,7 @@ mod tests {
     #[test]
     fn two_ways_to_round_agree() {
         type Ways = (DType, u64, fn(u64) -> f32, fn(f32) -> u64);
-        let formats: [Ways; 4] = [
+        let formats: [Ways; 6] = [
             (
                 DType::F16,
                 0x1_0000,
@@ -310,6 +338,18 @@ mod tests {
                 |bits| convert::f8e5m2_to_f32(bits as u8),
                 |value| u64::from(convert::f8e5m2_from_f32(value)),
             ),
+            (
+                DType::F8E4B8,
+                0x100,
+                |bits| convert::f8e4b8_to_f32(bits as u8),
+                |value| u64::from(convert::f8e4b8_from_f32(value)),
+            ),
+            (
+                DType::F8E5B16,
+                0x100,
+                |bits| convert::f8e5b16_to_f32(bits as u8),
+                |value| u64::from(convert::f8e5b16_from_f32(value)),
+            ),
         ];
         for (dtype, count, to, from) in formats {
             for bits in 0..count {
@@ -318,6 +358,9 @@ mod tests {
                 for near in [value * (1.0 + 2f64.powi(-12)), value * 1.5, value + 2f64.powi(-26)] {
                     let expected = from(convert::f64_to_odd_f32(near));
                     assert_eq!(encode_float(dtype, near), expected, "{dtype} of {near}");
+                    let cut = from(convert::toward_zero(dtype, near) as f32);
+                    let got = round_float(dtype, near, Rounding::TowardZero);
+                    assert_eq!(got, cut, "{dtype} of {near}, toward zero");
                 }
             }
         }

@@ -203,7 +203,9 @@ impl Visit for Step<'_, '_> {
 
     fn cast(&mut self, it: &Cast) -> Out {
         let from = self.dtype(it.x)?;
-        self.elementwise([it.x], |[x]| Ok(number::encode(it.to, number::decode(from, x))))
+        self.elementwise([it.x], |[x]| {
+            Ok(number::convert(it.to, number::decode(from, x), it.rounding))
+        })
     }
 
     fn extent(&mut self, it: &Extent) -> Out {

@@ -4,6 +4,7 @@ use super::cursor::{Failed, Parse, shortened};
 use super::{Parser, PendingCall};
 use crate::arena::Id;
 use crate::diag::{Diagnostic, nearest_help, syntax};
+use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
     DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, Literal, Load,
@@ -143,7 +144,7 @@ impl Parser<'_, '_> {
         match name {
             "const" => self.constant(),
             "select" => self.operands().map(|[condition, x, y]| Select { condition, x, y }.into()),
-            "cast" => self.operands().map(|[x]| Cast { x, to: crate::dtype::DType::I1 }.into()),
+            "cast" => self.cast(),
             "extent" => self.extent(),
             "program_id" => self.index().map(|axis| ProgramId { axis }.into()),
             "num_programs" => self.index().map(|axis| NumPrograms { axis }.into()),
@@ -270,6 +271,14 @@ impl Parser<'_, '_> {
         let axis = if self.cursor.eat_word("axis") { Some(self.index()?) } else { None };
         let keep_dims = self.cursor.eat_word("keep_dims");
         Ok(Reduce { op, x, axis, keep_dims }.into())
+    }
+
+    /// Reads `%x toward_zero`; the element type follows with the type of the result.
+    fn cast(&mut self) -> Parse<Op> {
+        let [x] = self.operands()?;
+        let toward_zero = self.cursor.eat_word("toward_zero");
+        let rounding = if toward_zero { Rounding::TowardZero } else { Rounding::NearestEven };
+        Ok(Cast { x, to: DType::I1, rounding }.into())
     }
 
     fn dot(&mut self) -> Parse<Op> {

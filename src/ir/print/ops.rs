@@ -1,6 +1,7 @@
 //! How each op prints.
 
 use super::{Printer, literal_text, quoted, symbol};
+use crate::dtype::Rounding;
 use crate::ir::{
     Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy,
     DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, If, Load,
@@ -129,6 +130,10 @@ impl Visit for Printer<'_> {
     }
     fn cast(&mut self, it: &Cast) {
         self.simple("cast", &[it.x]);
+        self.put(match it.rounding {
+            Rounding::NearestEven => "",
+            Rounding::TowardZero => " toward_zero",
+        });
     }
     fn extent(&mut self, it: &Extent) {
         let rule = match it.rule {

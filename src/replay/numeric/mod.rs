@@ -96,7 +96,7 @@ fn result_elements(spec: &MathSpec) -> u64 {
         | MathOp::Ternary(_)
         | MathOp::Compare(_)
         | MathOp::Select
-        | MathOp::Cast
+        | MathOp::Cast(_)
         | MathOp::Full
         | MathOp::Arange(_)
         | MathOp::Copy => spec.shape.elements(),
@@ -130,7 +130,7 @@ fn elementwise(
         (MathOp::Select, [condition, x, y]) if x.dtype == spec.out => {
             elementwise::select(condition, [x, y], out)
         }
-        (MathOp::Cast, [x]) => elementwise::cast(x, spec.out, out),
+        (MathOp::Cast(rounding), [x]) => elementwise::cast(x, rounding, spec.out, out),
         (MathOp::Full | MathOp::Copy, [x]) if x.dtype == spec.out => elementwise::copy(x, out),
         (MathOp::Arange(first), []) => elementwise::arange(first, spec.out, out),
         (
@@ -139,7 +139,7 @@ fn elementwise(
             | MathOp::Ternary(_)
             | MathOp::Compare(_)
             | MathOp::Select
-            | MathOp::Cast
+            | MathOp::Cast(_)
             | MathOp::Full
             | MathOp::Arange(_)
             | MathOp::Copy

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::GemmSpec;
+use crate::dtype::Rounding;
 use crate::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, UnaryOp};
 use crate::replay::data::{Values, generate};
 use crate::shape::Shape;
@@ -148,7 +149,11 @@ fn select_moves_bits_and_ops_make_canonical_nans() {
     let inputs = [Input::Tile(&holds), Input::Tile(of(&x)), Input::Tile(of(&y))];
     let bits: Vec<u32> = compute(&select, &inputs);
     assert_eq!(bits, [odd.to_bits(), odd.to_bits(), 3.0_f32.to_bits()]);
-    for op in [MathOp::Unary(UnaryOp::Neg), MathOp::Unary(UnaryOp::Abs), MathOp::Cast] {
+    for op in [
+        MathOp::Unary(UnaryOp::Neg),
+        MathOp::Unary(UnaryOp::Abs),
+        MathOp::Cast(Rounding::NearestEven),
+    ] {
         let bits: Vec<u32> =
             compute(&spec(op, &[3], &args[1..2], DType::F32), &[Input::Tile(of(&x))]);
         assert_eq!((bits[0], bits[2]), (0x7fc0_0000, 0x7fc0_0000), "{op:?}");

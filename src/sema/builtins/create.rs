@@ -1,7 +1,7 @@
 //! New tiles, and tiles of another element type.
 
 use super::Call;
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::ops::BinaryOp;
 use crate::sema::analysis::Analysis;
@@ -111,12 +111,6 @@ pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
     if call.flag("bitcast") {
         return it.report(names::not_yet("`bitcast=True`", call.span));
     }
-    if let Some(rounding) = call.some("fp_downcast_rounding") {
-        let nearest = matches!(&rounding.val, Val::Const(Constant::Str(it)) if it == "rtne");
-        if !nearest {
-            return it.report(names::not_yet("a rounding other than \"rtne\"", rounding.span));
-        }
-    }
     let Some(dtype) = it.dtype_argument(call.arg("dtype")) else { return Val::Error };
     let x = call.arg("x");
     let number = x.val.constant().is_some_and(Constant::is_number);
@@ -124,8 +118,30 @@ pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
         return it.expected_tile(call, x);
     }
     let source = if number { it.materialize(&x.val, x.span) } else { x.val.clone() };
-    match source.value() {
-        Some(value) => Val::Value(it.cast(value, dtype, call.span)),
+    let rounding = rounding(it, call, &source, dtype);
+    match source.value().zip(rounding) {
+        Some((value, rounding)) => Val::Value(it.round(value, (dtype, rounding), call.span)),
         None => Val::Error,
     }
+}
+
+/// What `fp_downcast_rounding=` asks for; only of a float made narrower.
+fn rounding(it: &mut Analysis<'_>, call: &Call, source: &Val, to: DType) -> Option<Rounding> {
+    let Some(asked) = call.some("fp_downcast_rounding") else { return Some(Rounding::NearestEven) };
+    let known = match &asked.val {
+        Val::Const(Constant::Str(name)) if name == "rtne" => Some(Rounding::NearestEven),
+        Val::Const(Constant::Str(name)) if name == "rtz" => Some(Rounding::TowardZero),
+        _ => None,
+    };
+    let Some(rounding) = known else {
+        let found = it.describe(&asked.val);
+        it.report(operands::unknown_rounding(&found, asked.span));
+        return None;
+    };
+    let from = it.operand_dtype(source)?;
+    if !(from.is_float() && to.is_float() && to.bits() < from.bits()) {
+        it.report(operands::rounding_of_no_downcast((from, to), asked.span));
+        return None;
+    }
+    Some(rounding)
 }

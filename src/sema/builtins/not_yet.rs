@@ -55,6 +55,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("umulhi", "the high half of a product"),
     ("map_elementwise", "a function of its own on each element"),
     ("inline_asm_elementwise", "assembly of a GPU"),
+    ("float8e4b15", "the 8-bit float of bias 15, which only old GPUs convert"),
     ("static_print", "printing while compiling"),
     ("device_print", "printing while running"),
     ("to_tensor", "a scalar as a tile; write `tl.full`"),
