@@ -7,7 +7,7 @@ use crate::driver::Session;
 
 /// Checks every file, whatever is wrong with the others.
 pub(super) fn run(console: Console, args: &CheckArgs) -> Result<(), Failure> {
-    let options = launch::options(&args.launch)?;
+    let options = launch::options(&args.launch, 0)?;
     let mut worst = Ok(());
     for path in &args.files {
         let mut session = Session::new();

@@ -95,11 +95,16 @@ impl Console {
         }
     }
 
+    /// Writes a file.
+    pub(super) fn write(self, bytes: &[u8], path: &Path) -> Result<(), WorldError> {
+        let written = std::fs::write(path, bytes);
+        written.map_err(|error| WorldError(format!("cannot write {}: {error}", path.display())))
+    }
+
     /// Prints results to standard output, or to a file.
     pub(super) fn output(self, text: &str, to: Option<&Path>) -> Result<(), WorldError> {
         match to {
-            Some(path) => std::fs::write(path, text)
-                .map_err(|error| WorldError(format!("cannot write {}: {error}", path.display()))),
+            Some(path) => self.write(text.as_bytes(), path),
             None => {
                 let mut out = std::io::stdout().lock();
                 let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -5,10 +5,25 @@ use std::collections::BTreeMap;
 use super::{Session, library};
 use crate::diag::{Diagnostic, Reported, syntax as codes};
 use crate::ir;
-use crate::sema::{self, Constant, Input};
+use crate::sema::{self, ArgType, Constant, Input};
 use crate::source::{FileId, Span};
 use crate::syntax;
 use crate::syntax::ast;
+
+/// What analysis must know of parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// Values of parameters that no launch passes: what is known at compile time.
+    pub constants: BTreeMap<String, Constant>,
+    /// Types of those that a launch passes.
+    pub arguments: BTreeMap<String, ArgType>,
+}
+
+impl From<BTreeMap<String, Constant>> for Known {
+    fn from(constants: BTreeMap<String, Constant>) -> Known {
+        Known { constants, arguments: BTreeMap::new() }
+    }
+}
 
 /// A file that can be compiled.
 #[derive(Clone, Debug)]
@@ -100,23 +115,19 @@ impl Session {
         found
     }
 
-    /// The typed IR of a file, with nothing known of launches but `constants`.
+    /// The typed IR of a file, with nothing known of launches but `known`.
     ///
     /// # Errors
     /// Everything wrong has been reported.
-    pub fn analyze(
-        &mut self,
-        unit: &Unit,
-        constants: BTreeMap<String, Constant>,
-    ) -> Result<ir::Module, Reported> {
-        analyze(unit, constants, &mut self.sink)
+    pub fn analyze(&mut self, unit: &Unit, known: Known) -> Result<ir::Module, Reported> {
+        analyze(unit, known, &mut self.sink)
     }
 }
 
 /// [`Session::analyze`] that reports to a sink of the caller's.
 pub(super) fn analyze(
     unit: &Unit,
-    constants: BTreeMap<String, Constant>,
+    known: Known,
     sink: &mut crate::diag::Sink,
 ) -> Result<ir::Module, Reported> {
     let (main, modules) = match &unit.body {
@@ -125,7 +136,7 @@ pub(super) fn analyze(
     };
     let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
-    let arguments = BTreeMap::new();
+    let Known { constants, arguments } = known;
     sema::analyze(&Input { main, imports, library: &library, constants, arguments }, sink)
 }
 

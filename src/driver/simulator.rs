@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::compile::{self, Request};
-use super::front::{self, Unit};
+use super::front::{self, Known, Unit};
 use super::machine::Target;
 use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
@@ -53,7 +53,7 @@ pub(super) struct Parts<'s> {
 pub(super) struct Simulator<'s> {
     parts: Parts<'s>,
     /// Typed IR by what was known when it was made.
-    modules: Vec<(BTreeMap<String, Constant>, Module)>,
+    modules: Vec<(Known, Module)>,
     tensors: BTreeMap<TensorId, Tensor>,
     memory: Memory,
     results: Vec<LaunchResult>,
@@ -82,6 +82,11 @@ impl<'s> Simulator<'s> {
         &mut self.memory
     }
 
+    /// The program of the last launch.
+    pub(super) fn last_program(&self) -> Option<&Program> {
+        self.programs.last()
+    }
+
     /// Makes the memory hold these regions; what is in them already stays.
     pub(super) fn map(&mut self, map: AddressMap) {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
@@ -97,7 +102,7 @@ impl<'s> Simulator<'s> {
     pub(super) fn run(
         &mut self,
         (label, launch): (&str, &Launch),
-        known: &BTreeMap<String, Constant>,
+        known: &Known,
         sink: &mut Sink,
     ) -> Result<(), Reported> {
         let module = self.module(known, sink)?;
@@ -136,11 +141,7 @@ impl<'s> Simulator<'s> {
     }
 
     /// The place of the typed IR for what is known.
-    fn module(
-        &mut self,
-        known: &BTreeMap<String, Constant>,
-        sink: &mut Sink,
-    ) -> Result<usize, Reported> {
+    fn module(&mut self, known: &Known, sink: &mut Sink) -> Result<usize, Reported> {
         if let Some(index) = self.modules.iter().position(|(other, _)| other == known) {
             return Ok(index);
         }
@@ -213,9 +214,9 @@ impl<'s> Simulator<'s> {
     }
 
     /// A launch as the compiler takes it, and what must be known to analyse its kernel.
-    fn launch(&self, request: &LaunchRequest) -> (Launch, BTreeMap<String, Constant>) {
+    fn launch(&self, request: &LaunchRequest) -> (Launch, Known) {
         let mut args: Vec<(String, Literal)> = Vec::new();
-        let mut known = BTreeMap::new();
+        let mut known: BTreeMap<String, Constant> = BTreeMap::new();
         for (name, argument) in &request.args {
             match argument {
                 Argument::Tensor(tensor) => {
@@ -235,7 +236,7 @@ impl<'s> Simulator<'s> {
             deal: Deal::default(),
             ipcq: self.parts.launch.ipcq,
         };
-        (launch, known)
+        (launch, known.into())
     }
 
     /// Makes the memory hold every tensor the host has named so far.

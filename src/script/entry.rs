@@ -112,6 +112,14 @@ impl<'a> Script<'a> {
         Ok(found)
     }
 
+    /// The parameters of `kernel` that a launch fills, and their defaults where these are scalars.
+    pub fn parameters<'k>(&self, kernel: &'k Function) -> Vec<(&'k Param, Option<Scalar>)> {
+        let mut evaluator = self.evaluator();
+        let mut default =
+            |param: &Param| to_scalar(&evaluator.evaluate_global(param.default?).ok()?);
+        kernel_params(self.module, kernel).iter().map(|it| (it, default(it))).collect()
+    }
+
     /// What `neighbors` says of every rank, if the file has it; `args` are the scalars of the
     /// launch, which it may ask for by name.
     ///
