@@ -2,7 +2,7 @@
 //! is what `numpy.savez` writes.
 
 /// The name and bytes of every member, as the archive's directory lists them.
-pub fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(super) fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
     let end = archive.windows(4).rposition(|it| it == b"PK\x05\x06").expect("this is a zip file");
     let count = number(archive, end + 10, 2);
     let mut at = number(archive, end + 16, 4);
