@@ -354,7 +354,14 @@ fn unknown(kernel: &Kernel, option: &str, name: &str) -> Diagnostic {
     let message = format!("`{option} {name}=…`: kernel `{}` has no such parameter", kernel.name);
     let it = Diagnostic::new(codes::UNKNOWN_ARGUMENT, message, kernel.header, "launched with it");
     let it = it.note(format!("its parameters are {}", names.join(", ")));
-    nearest_help("parameter", name, names.iter().copied()).into_iter().fold(it, Diagnostic::help)
+    // `x` means `x_ptr` rather than another name of one letter.
+    let longer = |other: &&&str| other.starts_with(name) || name.starts_with(**other);
+    let help = match names.iter().find(longer) {
+        Some(other) => Some(format!("a parameter with a similar name exists: `{other}`")),
+        None if name.len() > 1 => nearest_help("parameter", name, names.iter().copied()),
+        None => None,
+    };
+    help.into_iter().fold(it, Diagnostic::help)
 }
 
 fn given_twice(parameter: &Parameter, earlier: &str, later: &str) -> Diagnostic {
