@@ -319,7 +319,8 @@ fn words(case: &Case, scratch: &Scratch) -> Vec<String> {
 /// The command line runs a case on files, compares, and saves what it got.
 #[test]
 fn the_command_line_runs_cases_on_files() {
-    let named = ["ew_add_f32_tail", "lp_bf16_add_rne", "mv_transpose_tiles", "lp_fp8_e5m2_roundtrip"];
+    let named =
+        ["ew_add_f32_tail", "lp_bf16_add_rne", "mv_transpose_tiles", "lp_fp8_e5m2_roundtrip"];
     for case in cases().into_iter().filter(|case| named.contains(&case.name.as_str())) {
         if row(NOT_YET, &case.name).is_some() {
             continue;
@@ -337,6 +338,19 @@ fn the_command_line_runs_cases_on_files() {
             if case.tolerance == (0.0, 0.0) {
                 assert_eq!(Some(saved.bytes), value.bytes, "{name} of {}", case.name);
             }
+        }
+    }
+}
+
+/// Prints where every case stands, for those who work on it:
+/// `cargo test --test triton_vectors standing -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints, and tests nothing"]
+fn standing() {
+    for case in cases() {
+        match case.run(&case.options()) {
+            Ok(()) => eprintln!("== {} passes", case.name),
+            Err(it) => eprintln!("== {} {:?}\n{}", case.name, it.codes, it.text),
         }
     }
 }

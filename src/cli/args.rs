@@ -62,6 +62,9 @@ pub(super) struct CheckArgs {
     /// Kernel files (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
+    /// Check again whenever a file changes, until interrupted.
+    #[arg(long)]
+    pub(super) watch: bool,
     /// The launch to check communication for.
     #[command(flatten)]
     pub(super) launch: LaunchArgs,

@@ -17,11 +17,13 @@ pub struct Known {
     pub constants: BTreeMap<String, Constant>,
     /// Types of those that a launch passes.
     pub arguments: BTreeMap<String, ArgType>,
+    /// The only kernel that they are for; all of the file's where it is not given.
+    pub entry: Option<String>,
 }
 
 impl From<BTreeMap<String, Constant>> for Known {
     fn from(constants: BTreeMap<String, Constant>) -> Known {
-        Known { constants, arguments: BTreeMap::new() }
+        Known { constants, ..Known::default() }
     }
 }
 
@@ -136,8 +138,9 @@ pub(super) fn analyze(
     };
     let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
-    let Known { constants, arguments } = known;
-    sema::analyze(&Input { main, imports, library: &library, constants, arguments }, sink)
+    let Known { constants, arguments, entry } = known;
+    let input = Input { main, imports, library: &library, constants, arguments, entry };
+    sema::analyze(&input, sink)
 }
 
 fn names_of_imports(module: &ast::Module) -> Vec<String> {

@@ -68,6 +68,8 @@ pub struct Input<'a> {
     /// What a launch passes to the other parameters of `@triton.jit` kernels, by name. A parameter
     /// of which nothing is said is what its uses make of it.
     pub arguments: BTreeMap<String, ArgType>,
+    /// The only kernel to analyse; all of the file's where it is not given.
+    pub entry: Option<String>,
 }
 
 /// The type of an argument of a `@triton.jit` kernel.
@@ -88,6 +90,7 @@ impl<'a> Input<'a> {
             library: &[],
             constants: BTreeMap::new(),
             arguments: BTreeMap::new(),
+            entry: None,
         }
     }
 }
@@ -98,7 +101,10 @@ impl<'a> Input<'a> {
 /// Whatever is wrong with them, said to `sink`; also if `sink` held errors before.
 pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reported> {
     let program = program::Program::new(input, sink);
-    let kernels = program.kernels();
+    let kernels = match &input.entry {
+        Some(name) => program.named(name),
+        None => program.kernels(),
+    };
     let names: Vec<&str> =
         kernels.iter().map(|at| program.function(*at).name.name.as_str()).collect();
     let mut instances = calls::Instances::beside(&names);

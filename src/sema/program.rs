@@ -313,6 +313,17 @@ impl<'p> Program<'p> {
         }
     }
 
+    /// The kernel of the main file called `name`, whether or not others call it; the last of two.
+    pub(super) fn named(&self, name: &str) -> Vec<FunctionRef> {
+        let main = UnitId::from_index(0);
+        let functions = (0..self.units[main].functions.len() as u32).rev();
+        let mut found = functions.map(|index| FunctionRef { unit: main, index });
+        let is_named = |at: &FunctionRef| {
+            self.style(*at) != FunctionStyle::Host && self.function(*at).name.name == name
+        };
+        found.find(is_named).into_iter().collect()
+    }
+
     /// The functions that a launch may name: those of the main file that run on the PEs and that
     /// no other of them calls, in order; of functions that only call each other, the first.
     pub(super) fn kernels(&self) -> Vec<FunctionRef> {

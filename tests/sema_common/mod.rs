@@ -57,7 +57,8 @@ pub(crate) fn compile_arguments(
         .collect();
     let imports = library.iter().map(|(name, module)| (name.clone(), module)).collect();
     let names = LIBRARY.map(|(name, _)| name);
-    let input = Input { main: &main, imports, library: &names, constants, arguments };
+    let entry = None;
+    let input = Input { main: &main, imports, library: &names, constants, arguments, entry };
     let module = sema::analyze(&input, &mut sink).ok();
     let compiled = Compiled { sources, module, diagnostics: sink.into_sorted() };
     let bug = compiled.diagnostics.iter().any(|it| it.severity == Severity::Bug);

@@ -141,7 +141,7 @@ impl Kernel {
         Bound {
             kernel: self.name.clone(),
             is_jit: self.is_jit,
-            known: Known::default(),
+            known: Known { entry: Some(self.name.clone()), ..Known::default() },
             scalars: Vec::new(),
             tensors: Vec::new(),
         }
