@@ -24,6 +24,8 @@ id! {
     MathId, "m";
     /// What a matrix command computes.
     GemmId, "g";
+    /// The lanes of a gather or scatter.
+    LaneId, "l";
 }
 
 /// The code of one kernel, specialised for one launch.
@@ -47,6 +49,8 @@ pub struct Code {
     pub maths: Arena<MathId, MathSpec>,
     /// Matrix computations.
     pub gemms: Arena<GemmId, GemmSpec>,
+    /// The lanes of gathers and scatters.
+    pub lanes: Arena<LaneId, LaneSpec>,
     /// The stretches of scratch that tiles are made in.
     pub buffers: Vec<Buffer>,
     /// Tile registers that are live at a place, as [`LiveSet`] ranges.
@@ -211,6 +215,19 @@ pub enum MathArg {
     Scalar(Literal),
 }
 
+/// The lanes of a command, before it is walked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LaneArgs {
+    /// How they lie and how their operands are read.
+    pub spec: LaneId,
+    /// The virtual address that they are counted from.
+    pub base: Operand,
+    /// What each lane adds to it, in elements.
+    pub index: Option<TileReg>,
+    /// Which lanes take part.
+    pub mask: Option<Arg>,
+}
+
 /// A command whose places and addresses are still registers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Template {
@@ -229,6 +246,22 @@ pub enum Template {
         base: Operand,
         /// The block.
         desc: DescId,
+        /// The tile.
+        src: TileReg,
+    },
+    /// See [`super::DmaGather`].
+    DmaGather {
+        /// What is read.
+        lanes: LaneArgs,
+        /// What masked-off lanes hold.
+        other: Option<Arg>,
+        /// The tile, defined just before.
+        dst: TileReg,
+    },
+    /// See [`super::DmaScatter`].
+    DmaScatter {
+        /// What is written.
+        lanes: LaneArgs,
         /// The tile.
         src: TileReg,
     },
@@ -370,6 +403,53 @@ pub struct GemmSpec {
     pub a_strides: [i64; 2],
     /// Element strides of `b` along k and n.
     pub b_strides: [i64; 2],
+}
+
+/// How the lanes of a gather or scatter lie in HBM, and how their operands are read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LaneSpec {
+    /// The shape of the lanes: the result's, or the value's.
+    pub shape: Shape,
+    /// The element type in memory and in the tile.
+    pub dtype: DType,
+    /// Bytes from lane to lane along each axis, beside what the index says.
+    pub strides: Vec<i64>,
+    /// How the index is read: integers that count elements.
+    pub index: Option<ArgSpec>,
+    /// How the mask is read.
+    pub mask: Option<ArgSpec>,
+    /// How the tile that is written is read; for a gather, what masked-off lanes hold.
+    pub value: Option<ArgSpec>,
+}
+
+impl LaneSpec {
+    /// Bytes of all lanes.
+    pub fn bytes(&self) -> u64 {
+        self.shape.elements().saturating_mul(self.dtype.bytes())
+    }
+
+    /// Bytes that lie one after another whatever the index says: the lanes along the inner axes
+    /// that the index does not tell apart and that have no gaps.
+    pub fn run_bytes(&self) -> u64 {
+        let mut run = self.dtype.bytes();
+        for axis in (0..self.shape.rank()).rev() {
+            let extent = self.shape.0[axis];
+            let index = self.index.as_ref().and_then(|index| index.strides.get(axis));
+            let told_apart = index.is_some_and(|stride| *stride != 0);
+            let next = u64::try_from(self.strides[axis]) == Ok(run);
+            if extent != 1 && (told_apart || !next) {
+                break;
+            }
+            run = run.saturating_mul(extent);
+        }
+        run
+    }
+
+    /// Bursts of `burst` bytes that the lanes take, masked or not: each run begins one.
+    pub fn bursts(&self, burst: u64) -> u64 {
+        let run = self.run_bytes().max(1);
+        (self.bytes() / run).saturating_mul(run.div_ceil(burst.max(1)))
+    }
 }
 
 impl Code {

@@ -19,8 +19,9 @@ pub mod verify;
 mod walker;
 
 pub use code::{
-    Arg, ArgSpec, Code, DescId, GemmId, GemmSpec, Inst, LiveSet, MathArg, MathId, MathOp, MathSpec,
-    Operand, Pc, Reg, ScalarExpr, Site, SiteId, Template, TileReg,
+    Arg, ArgSpec, Code, DescId, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec, LiveSet,
+    MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId, Template,
+    TileReg,
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};
@@ -69,6 +70,40 @@ pub struct DmaWrite {
     pub base: u64,
     /// The shape of the block.
     pub desc: DescId,
+    /// The tile.
+    pub src: TileRef,
+}
+
+/// Elements of HBM whose addresses are partly data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lanes {
+    /// How they lie and how their operands are read.
+    pub spec: LaneId,
+    /// The virtual address that they are counted from.
+    pub base: u64,
+    /// What each lane adds to it, in elements.
+    pub index: Option<TileRef>,
+    /// Which lanes take part.
+    pub mask: Option<MathArg>,
+}
+
+/// Moves elements of HBM into a tile, one for each lane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaGather {
+    /// What is read.
+    pub lanes: Lanes,
+    /// What masked-off lanes hold; 0 without.
+    pub other: Option<MathArg>,
+    /// The tile.
+    pub dst: TileRef,
+}
+
+/// Moves the elements of a tile to HBM, one for each lane. Of lanes with one address the last in
+/// row-major order stays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaScatter {
+    /// What is written.
+    pub lanes: Lanes,
     /// The tile.
     pub src: TileRef,
 }
@@ -204,6 +239,8 @@ macro_rules! commands {
 commands! {
     dma_read: DmaRead, "dma_read";
     dma_write: DmaWrite, "dma_write";
+    dma_gather: DmaGather, "dma_gather";
+    dma_scatter: DmaScatter, "dma_scatter";
     math: MathCmd, "math";
     gemm: GemmCmd, "gemm";
     ipcq_send: IpcqSend, "ipcq_send";

@@ -1,7 +1,7 @@
 //! Which registers an instruction reads and writes: said once, for register allocation,
 //! verification, printing and the analysis of what depends on the program id.
 
-use super::{Arg, Code, Inst, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg};
+use super::{Arg, Code, Inst, LaneArgs, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg};
 
 /// A use of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,6 +145,15 @@ impl Template {
                 base.map_registers(map);
                 *tile = map.read_tile(*tile);
             }
+            Template::DmaGather { lanes, other, dst } => {
+                lanes.map_registers(map);
+                other.iter_mut().for_each(|other| other.map_registers(map));
+                *dst = map.read_tile(*dst);
+            }
+            Template::DmaScatter { lanes, src } => {
+                lanes.map_registers(map);
+                *src = map.read_tile(*src);
+            }
             Template::Math { args, out, .. } => {
                 args.iter_mut().flatten().for_each(|arg| arg.map_registers(map));
                 *out = map.read_tile(*out);
@@ -163,6 +172,14 @@ impl Template {
             | Template::Release { tile, .. } => *tile = map.read_tile(*tile),
             Template::Assert { .. } => {}
         }
+    }
+}
+
+impl LaneArgs {
+    fn map_registers(&mut self, map: &mut dyn RegisterMap) {
+        self.base.map_registers(map);
+        self.index.iter_mut().for_each(|index| *index = map.read_tile(*index));
+        self.mask.iter_mut().for_each(|mask| mask.map_registers(map));
     }
 }
 

@@ -229,6 +229,8 @@ impl Analysis<'_> {
         let differs = match template {
             Template::DmaRead { .. }
             | Template::DmaWrite { .. }
+            | Template::DmaGather { .. }
+            | Template::DmaScatter { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Assert { .. } => false,

@@ -1,9 +1,10 @@
 //! Unrolls an agent's commands, one at a time, from the code it shares.
 
 use super::{
-    Agent, AgentId, Arg, Code, Command, DmaRead, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync,
-    IpcqRelease, IpcqSend, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program,
-    QueueId, Reg, ScalarExpr, SiteId, Template, TileRef, TileReg, Wait,
+    Agent, AgentId, Arg, Code, Command, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, Inst,
+    IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs, Lanes, LiveSet, MathArg, MathCmd,
+    Message, Operand, Pc, Place, Program, QueueId, Reg, ScalarExpr, SiteId, Template, TileRef,
+    TileReg, Wait,
 };
 use crate::arena::Id;
 use crate::ir::Literal;
@@ -279,6 +280,13 @@ impl Walker {
             Template::DmaWrite { base, desc, src } => {
                 DmaWrite { base: self.int(base) as u64, desc, src: self.tile(src) }.into()
             }
+            Template::DmaGather { lanes, other, dst } => {
+                let other = other.map(|other| self.math_arg(other));
+                DmaGather { lanes: self.lanes(lanes), other, dst: self.tile(dst) }.into()
+            }
+            Template::DmaScatter { lanes, src } => {
+                DmaScatter { lanes: self.lanes(lanes), src: self.tile(src) }.into()
+            }
             Template::Math { spec, args, out } => {
                 let args = args.map(|arg| arg.map(|arg| self.math_arg(arg)));
                 MathCmd { spec, args, out: self.tile(out) }.into()
@@ -321,6 +329,13 @@ impl Walker {
         }
     }
 
+    fn lanes(&self, args: LaneArgs) -> Lanes {
+        let LaneArgs { spec, base, index, mask } = args;
+        let index = index.map(|index| self.tile(index));
+        let mask = mask.map(|mask| self.math_arg(mask));
+        Lanes { spec, base: self.int(base) as u64, index, mask }
+    }
+
     /// The slot of the next message of `queue`.
     fn claim(&mut self, queue: QueueId, message: Message) -> TileRef {
         let token = count(&mut self.received, queue);
@@ -341,6 +356,8 @@ fn assertion(code: &Code, site: SiteId) -> WalkError {
         Template::Assert { message } => message.clone(),
         Template::DmaRead { .. }
         | Template::DmaWrite { .. }
+        | Template::DmaGather { .. }
+        | Template::DmaScatter { .. }
         | Template::Math { .. }
         | Template::Gemm { .. }
         | Template::Send { .. }

@@ -20,9 +20,9 @@ mod walk;
 
 pub use op::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, If, Load,
-    NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
+    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, GatherLoad, If,
+    Load, NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
 };
 pub use types::{Dim, Literal, TileType, Type};
 pub use walk::{Cloner, MAX_DEPTH, Nest, Substitution, UseCounts};

@@ -213,6 +213,39 @@ pub struct Store {
     pub value: Value,
 }
 
+/// One element for each lane of the result: lane `(i, j, …)` is at
+/// `ptr + strides[0] * i + strides[1] * j + … + offsets[i, j, …]`, counted in elements of the
+/// result's type. Offsets, mask and `other` are repeated to the shape of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatherLoad {
+    /// Where lanes are counted from: a byte address (`i64`) or a pointer.
+    pub ptr: Value,
+    /// Elements from lane to lane along each axis; empty for none.
+    pub strides: Vec<i64>,
+    /// A tile of integers; `None` where the strides say it all.
+    pub offsets: Option<Value>,
+    /// `i1`: which lanes are read; all of them without.
+    pub mask: Option<Value>,
+    /// What the other lanes hold; 0 without.
+    pub other: Option<Value>,
+}
+
+/// Writes one element for each lane of `value`, at addresses as in [`GatherLoad`]. Of lanes with
+/// one address the last in row-major order stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScatterStore {
+    /// Where lanes are counted from: a byte address (`i64`) or a pointer.
+    pub ptr: Value,
+    /// Elements from lane to lane along each axis; empty for none.
+    pub strides: Vec<i64>,
+    /// A tile of integers; `None` where the strides say it all.
+    pub offsets: Option<Value>,
+    /// The elements.
+    pub value: Value,
+    /// `i1`: which lanes are written; all of them without.
+    pub mask: Option<Value>,
+}
+
 /// An N-d block of memory: the element at index `(i, j, …)` is at
 /// `base + i * dims[0].stride + j * dims[1].stride + …`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -542,6 +575,8 @@ ops! {
     dot: Dot, Pure, [a, b, acc], [];
     load: Load, Reads, [ptr], [];
     store: Store, Writes, [ptr, value], [];
+    gather_load: GatherLoad, Reads, [ptr, offsets, mask, other], [];
+    scatter_store: ScatterStore, Writes, [ptr, offsets, value, mask], [];
     dma_read: DmaRead, Reads, [base], [];
     dma_write: DmaWrite, Writes, [base, value], [];
     send: Send, Writes, [src], [];

@@ -3,7 +3,8 @@
 
 use super::emit::Emitter;
 use crate::command::{
-    Arg, ArgSpec, GemmSpec, MathOp, MathSpec, Message, Operand, Reg, ScalarExpr, Template,
+    Arg, ArgSpec, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, Operand, Reg,
+    ScalarExpr, Template,
 };
 use crate::diag::Reported;
 use crate::ir;
@@ -82,6 +83,50 @@ impl Emitter<'_> {
         let dst = self.define()?;
         self.issue(Template::DmaRead { base, desc, dst });
         Ok(())
+    }
+
+    /// The lanes of a gather or scatter whose tile is `tile`, and its operand beside index and
+    /// mask.
+    fn lanes(
+        &mut self,
+        tile: Value,
+        (ptr, strides): (Value, &[i64]),
+        [offsets, mask, value]: [Option<Value>; 3],
+    ) -> Result<(LaneArgs, Option<Arg>), Reported> {
+        let base = self.operand(ptr)?;
+        let (shape, dtype) = (self.shape(tile)?, self.data(tile).ty.dtype());
+        let in_bytes = |stride: &i64| stride.wrapping_mul(dtype.bytes() as i64);
+        let mut bytes: Vec<i64> = strides.iter().map(in_bytes).collect();
+        bytes.resize(shape.rank(), 0);
+        let (index, index_spec) = self.lane_operand(offsets, &shape)?;
+        let (mask, mask_spec) = self.lane_operand(mask, &shape)?;
+        let (value, value_spec) = self.lane_operand(value, &shape)?;
+        let index = match index {
+            Some(Arg::Tile(tile)) => Some(tile),
+            Some(Arg::Scalar(_)) => return Err(self.bug("offsets are a tile")),
+            None => None,
+        };
+        let spec = LaneSpec {
+            shape,
+            dtype,
+            strides: bytes,
+            index: index_spec,
+            mask: mask_spec,
+            value: value_spec,
+        };
+        let spec = self.lane_spec(spec);
+        Ok((LaneArgs { spec, base, index, mask }, value))
+    }
+
+    /// An operand of lanes over `shape`, and how it is read there.
+    fn lane_operand(
+        &mut self,
+        value: Option<Value>,
+        shape: &Shape,
+    ) -> Result<(Option<Arg>, Option<ArgSpec>), Reported> {
+        let Some(value) = value else { return Ok((None, None)) };
+        let (arg, strides) = self.vector_arg(value, shape)?;
+        Ok((Some(arg), Some(ArgSpec { dtype: self.data(value).ty.dtype(), strides })))
     }
 
     fn write(&mut self, base: Value, desc: DmaDesc, tile: Value) -> Out {
@@ -236,6 +281,23 @@ impl ir::Visit for Emitter<'_> {
 
     fn store(&mut self, _: &ir::Store) -> Out {
         Err(self.bug("a store is still to become a transfer"))
+    }
+
+    fn gather_load(&mut self, it: &ir::GatherLoad) -> Out {
+        let result = self.result()?;
+        let operands = [it.offsets, it.mask, it.other];
+        let (lanes, other) = self.lanes(result, (it.ptr, &it.strides), operands)?;
+        let dst = self.define()?;
+        self.issue(Template::DmaGather { lanes, other, dst });
+        Ok(())
+    }
+
+    fn scatter_store(&mut self, it: &ir::ScatterStore) -> Out {
+        let operands = [it.offsets, it.mask, Some(it.value)];
+        let (lanes, value) = self.lanes(it.value, (it.ptr, &it.strides), operands)?;
+        let Some(Arg::Tile(src)) = value else { return Err(self.bug("a tile is stored")) };
+        self.issue(Template::DmaScatter { lanes, src });
+        Ok(())
     }
 
     fn dma_read(&mut self, it: &ir::DmaRead) -> Out {

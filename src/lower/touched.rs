@@ -5,9 +5,9 @@
 
 use super::{bind, check_size, emit, slice};
 use crate::arena::Id;
-use crate::command::{AgentId, Comm, Command, DescId, Program, Walker};
+use crate::command::{AgentId, Comm, Command, DescId, Lanes, Program, Walker};
 use crate::diag::{Reported, Sink};
-use crate::ir::{DmaDesc, Function};
+use crate::ir::{DmaDesc, DmaDim, Function};
 use crate::launch::Launch;
 use crate::topology::Extent;
 
@@ -107,8 +107,26 @@ impl Sum<'_> {
                 self.count(program, agent, (it.base, it.desc), true);
             } else if let Command::DmaWrite(it) = step.command {
                 self.count(program, agent, (it.base, it.desc), false);
+            } else if let Command::DmaGather(it) = step.command {
+                self.count_lanes(program, agent, &it.lanes, true);
+            } else if let Command::DmaScatter(it) = step.command {
+                self.count_lanes(program, agent, &it.lanes, false);
             }
         }
+    }
+
+    /// Counts lanes: without an index they are a block, else only their base is known.
+    fn count_lanes(&mut self, program: &Program, agent: AgentId, lanes: &Lanes, is_read: bool) {
+        let spec = &program.code(agent).lanes[lanes.spec];
+        let reach = match spec.index {
+            None => {
+                let axes = spec.shape.0.iter().zip(&spec.strides);
+                let dims = axes.map(|(extent, stride)| DmaDim { extent: *extent, stride: *stride });
+                reach(&DmaDesc { dims: dims.collect(), elem_bytes: spec.dtype.bytes() })
+            }
+            Some(_) => Some(Reach { first: 0, end: i128::from(spec.dtype.bytes()) }),
+        };
+        self.add(agent, (lanes.base, reach), is_read);
     }
 
     /// Counts a transfer at `base`.
@@ -119,7 +137,11 @@ impl Sum<'_> {
         (base, desc): (u64, DescId),
         is_read: bool,
     ) {
-        let Some(reach) = reach(&program.code(agent).descs[desc]) else { return };
+        self.add(agent, (base, reach(&program.code(agent).descs[desc])), is_read);
+    }
+
+    fn add(&mut self, agent: AgentId, (base, reach): (u64, Option<Reach>), is_read: bool) {
+        let Some(reach) = reach else { return };
         let nearest = (0..self.bases.len()).min_by_key(|index| self.bases[*index].abs_diff(base));
         let Some(index) = nearest else { return };
         let offset = i128::from(base) - i128::from(self.bases[index]);

@@ -19,6 +19,7 @@ pub mod data;
 mod execute;
 mod fault;
 mod image;
+mod lanes;
 mod local;
 mod memory;
 pub mod npy;
@@ -92,7 +93,15 @@ impl<'p> Replay<'p> {
         if suspects.is_empty() {
             return RaceCheck { pairs: 0, races: 0, complete: true };
         }
-        let check = race::check(self.program, &self.memory, (&self.planner, &suspects), sink);
+        let check = {
+            let replayed = race::Replayed {
+                program: self.program,
+                memory: &self.memory,
+                planner: &self.planner,
+                agents: &self.agents,
+            };
+            race::check(&replayed, &suspects, sink)
+        };
         self.reporter.any |= check.races > 0;
         check
     }

@@ -202,6 +202,9 @@ impl<'p> Analysis<'p> {
             self.describe_leaf(*value, extents, key);
         } else if let Val::Pointer(pointer) = val {
             key.push_str(&format!("*{}", pointer.dtype));
+            if let Some(offsets) = pointer.offsets {
+                self.describe_leaf(offsets, extents, key);
+            }
         } else if let Val::Tuple(items) = val {
             key.push('(');
             for item in items {

@@ -292,6 +292,10 @@ impl<'p> Analysis<'p> {
             Val::Value(tile) if self.tile(&of.val).is_some() => {
                 self.tile_subscript(*tile, index, span)
             }
+            Val::Pointer(pointer) if pointer.offsets.is_some() => {
+                let pointer = *pointer;
+                self.on_offsets(pointer, |it, tile| it.tile_subscript(tile, index, span))
+            }
             Val::Const(_)
             | Val::Value(_)
             | Val::Pointer(_)

@@ -27,7 +27,7 @@ pub(super) struct Path {
 enum Joined {
     Keep(Val),
     Result(usize),
-    Pointer(usize, Pointer),
+    Pointer(usize, Option<usize>, Pointer),
     Tuple(Vec<Joined>),
 }
 
@@ -137,8 +137,9 @@ impl Analysis<'_> {
                 }
                 Val::Value(value)
             }
-            Joined::Pointer(index, pointer) => {
-                Val::Pointer(Pointer { address: result(index), ..*pointer })
+            Joined::Pointer(index, offsets, pointer) => {
+                let offsets = offsets.as_ref().map(result).or(pointer.offsets);
+                Val::Pointer(Pointer { address: result(index), offsets, ..*pointer })
             }
             Joined::Tuple(items) => {
                 Val::Tuple(items.iter().map(|it| self.assemble(it, results, "")).collect())
@@ -216,8 +217,7 @@ impl Analysis<'_> {
                 .collect::<Result<Vec<Joined>, Apart>>()
                 .map(Joined::Tuple),
             (Val::Pointer(x), Val::Pointer(y)) if x.dtype == y.dtype => {
-                let index = self.add_yield(yields, (x.address, y.address), Type::Pointer(x.dtype));
-                Ok(Joined::Pointer(index, *x))
+                self.join_pointers((x, y), paths, yields)
             }
             (Val::Value(a), Val::Value(b)) => self.join_values((*a, *b), paths, yields),
             (Val::Const(a), Val::Const(b)) if a.is_number() && b.is_number() => {
@@ -235,6 +235,26 @@ impl Analysis<'_> {
             _ if x.leaves().is_empty() && y.leaves().is_empty() => Err(Apart::Constants),
             _ => Err(Apart::Types),
         }
+    }
+
+    /// Pointers to one type join address by address, and offset by offset.
+    fn join_pointers(
+        &mut self,
+        (x, y): (&Pointer, &Pointer),
+        paths: &[Path; 2],
+        yields: &mut Yields,
+    ) -> Result<Joined, Apart> {
+        let offsets = match (x.offsets, y.offsets) {
+            (None, None) => None,
+            (Some(a), Some(b)) if a == b => None,
+            (Some(a), Some(b)) => match self.join_values((a, b), paths, yields)? {
+                Joined::Result(index) => Some(index),
+                Joined::Keep(_) | Joined::Pointer(..) | Joined::Tuple(_) => None,
+            },
+            (Some(_), None) | (None, Some(_)) => return Err(Apart::Types),
+        };
+        let index = self.add_yield(yields, (x.address, y.address), Type::Pointer(x.dtype));
+        Ok(Joined::Pointer(index, offsets, *x))
     }
 
     /// The type in which two numbers that differ become one scalar.

@@ -167,7 +167,7 @@ impl Analysis<'_> {
     fn pointer_param(&mut self, param: &Param, dtype: DType, because: Span) -> Val {
         let name = &param.name;
         let value = self.frame.build.param(&name.name, Type::Pointer(dtype), false, name.span);
-        Val::Pointer(Pointer { address: value, dtype, because })
+        Val::Pointer(Pointer { address: value, offsets: None, dtype, because })
     }
 
     /// A default that no scalar can hold: `None`, a string, an element type. A parameter without

@@ -302,8 +302,8 @@ impl<'p> Analysis<'p> {
                 }
                 Some(leaves)
             }
-            (Val::Pointer(pointer), Val::Pointer(Pointer { dtype, .. })) => {
-                (pointer.dtype == *dtype).then(|| vec![pointer.address])
+            (Val::Pointer(pointer), Val::Pointer(like)) => {
+                self.conform_pointer(what, pointer, like, val.span)
             }
             (Val::Const(number), Val::Value(like)) => {
                 let Type::Scalar(dtype) = *self.ty(*like) else { return None };
@@ -314,6 +314,26 @@ impl<'p> Analysis<'p> {
                 self.conform_value(what, *value, *like, val.span).map(|it| vec![it])
             }
             (val, like) => val.is_same(like).then(Vec::new),
+        }
+    }
+
+    fn conform_pointer(
+        &mut self,
+        what: &str,
+        pointer: &Pointer,
+        like: &Pointer,
+        span: Span,
+    ) -> Option<Vec<Value>> {
+        if pointer.dtype != like.dtype {
+            return None;
+        }
+        match (pointer.offsets, like.offsets) {
+            (None, None) => Some(vec![pointer.address]),
+            (Some(own), Some(wanted)) => {
+                let offsets = self.conform_value(what, own, wanted, span)?;
+                Some(vec![pointer.address, offsets])
+            }
+            (Some(_), None) | (None, Some(_)) => None,
         }
     }
 

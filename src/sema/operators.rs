@@ -179,8 +179,12 @@ impl Analysis<'_> {
                 return self.report(pointers::bad_arithmetic(symbol(op), &found, span));
             }
         };
-        if self.tile(&offset.val).is_some() {
-            return self.report(pointers::pointer_tile(span));
+        if let Some(dtype) = self.tile(&offset.val).map(|tile| tile.dtype) {
+            if !dtype.is_int() {
+                let found = self.describe(&offset.val);
+                return self.report(pointers::offset_is_no_integer(&found, offset.span));
+            }
+            return self.offset_by_tile(op, pointer, offset, span);
         }
         let Some(count) = self.integer_scalar(offset) else {
             let found = self.describe(&offset.val);
@@ -190,6 +194,31 @@ impl Analysis<'_> {
         let moved = ir::Binary { op, x: pointer.address, y: count };
         let address = self.frame.build.once(moved, Type::Pointer(pointer.dtype), span);
         Val::Pointer(Pointer { address, ..pointer })
+    }
+
+    /// `pointer + tile`, `pointer - tile`: an address for each element. Addresses have 64 bits,
+    /// so offsets are widened before they are added to others.
+    fn offset_by_tile(
+        &mut self,
+        op: ast::BinaryOp,
+        pointer: Pointer,
+        offset: &Spanned,
+        span: Span,
+    ) -> Val {
+        let Some(tile) = offset.val.value() else { return Val::Error };
+        let wide = Val::Value(self.cast(tile, DType::I64, offset.span));
+        let mut moved = Spanned { val: wide, span: offset.span };
+        if op == ast::BinaryOp::Sub {
+            moved.val = self.unary(ast::UnaryOp::Neg, &moved, span);
+        }
+        if let Some(before) = pointer.offsets {
+            let before = Spanned { val: Val::Value(before), span };
+            moved.val = self.binary(ast::BinaryOp::Add, &before, &moved, span);
+        }
+        match moved.val.value() {
+            Some(offsets) => Val::Pointer(Pointer { offsets: Some(offsets), ..pointer }),
+            None => Val::Error,
+        }
     }
 
     /// `val`, an integer or an integer scalar, as an `i64` scalar; `None` if it is neither.

@@ -4,11 +4,11 @@ use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
 use super::network::NONE;
-use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work};
+use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work, pad};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::{
-    self, AgentId, Command, Place, Program, QueueId, SiteId, TileRef, Visit, Walker,
+    self, AgentId, Command, MathArg, Place, Program, QueueId, SiteId, TileRef, Visit, Walker,
 };
 use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId};
 use crate::topology::{CreditMode, ReleaseMode};
@@ -359,16 +359,41 @@ impl<L: LogSink> Issue<'_, '_, L> {
         self.dispatch(channel, work, touches, bytes)
     }
 
+    /// Moves lanes whose addresses only replay knows.
+    fn lanes(
+        &mut self,
+        lanes: &command::Lanes,
+        beside: Option<&MathArg>,
+        tile: &TileRef,
+        writes: bool,
+    ) -> Step<Flow> {
+        let code = self.sim.program.code(AgentId(self.agent));
+        let block = Block::of_lanes(&self.sim.program.memory, lanes, writes);
+        let bytes = code.lanes[lanes.spec].bytes();
+        let index = lanes.index.as_ref().map_or(Range::NOTHING, Range::of);
+        let mut reads = [index, Range::of_arg(lanes.mask.as_ref()), Range::of_arg(beside)];
+        let mut touches = Footprint { block: Some(block), ..Footprint::default() };
+        if writes {
+            reads[2] = Range::of(tile);
+        } else {
+            touches.write = Range::of(tile);
+        }
+        touches.reads = pad(reads);
+        let (channel, work) =
+            if writes { (Channel::DmaWrite, Work::Write) } else { (Channel::DmaRead, Work::Read) };
+        self.check_addresses(&block)?;
+        self.dispatch(channel, work, touches, bytes)
+    }
+
     /// Refuses a block that touches what no tensor has.
     fn check_addresses(&mut self, block: &Block) -> Step<()> {
         let (agent, memory) = (AgentId(self.agent), &self.sim.program.memory);
         if block.is_inside(memory) {
             return Ok(());
         }
-        let desc = &self.sim.program.code(agent).descs[block.desc];
-        let pe = self.sim.program.agents[agent].pe;
-        let mut pieces = Vec::new();
-        block.find_owners(memory, desc, pe, &mut pieces).map_err(|fault| {
+        let code = self.sim.program.code(agent);
+        let place = (memory, self.sim.program.agents[agent].pe, self.sim.machine.flit_bytes());
+        block.find_owners(code, place, &mut Vec::new()).map_err(|fault| {
             Box::new(Failure::Fault { agent, site: self.site, writes: block.writes, fault })
         })
     }
@@ -452,6 +477,14 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         self.dma(it.base, it.desc, &it.src, true)
     }
 
+    fn dma_gather(&mut self, it: &command::DmaGather) -> Step<Flow> {
+        self.lanes(&it.lanes, it.other.as_ref(), &it.dst, false)
+    }
+
+    fn dma_scatter(&mut self, it: &command::DmaScatter) -> Step<Flow> {
+        self.lanes(&it.lanes, None, &it.src, true)
+    }
+
     fn math(&mut self, it: &command::MathCmd) -> Step<Flow> {
         let touches = Footprint::math(&it.args, &it.out);
         self.dispatch(Channel::Math, Work::Math(it.spec), touches, 0)
@@ -459,7 +492,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
 
     fn gemm(&mut self, it: &command::GemmCmd) -> Step<Flow> {
         let acc = it.acc.as_ref().map_or(Range::NOTHING, Range::of);
-        let reads = [Range::of(&it.a), Range::of(&it.b), acc];
+        let reads = pad([Range::of(&it.a), Range::of(&it.b), acc]);
         let touches = Footprint { reads, write: Range::of(&it.out), block: None };
         self.dispatch(Channel::Gemm, Work::Gemm(it.spec), touches, 0)
     }

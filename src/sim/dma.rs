@@ -1,21 +1,33 @@
 //! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
 //! lie in.
 
-use crate::command::{Code, DescId};
+use crate::command::{Code, DescId, LaneId, Lanes};
 use crate::ir::DmaDesc;
-use crate::launch::{AddressMap, Fault};
+use crate::launch::{AddressMap, Fault, Placement};
 use crate::topology::PeId;
 
 /// What one DMA command touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) base: u64,
-    pub(super) desc: DescId,
+    shape: Shape,
     pub(super) writes: bool,
     /// The lowest byte, and one past the highest.
     lo: u64,
     hi: u64,
 }
+
+/// How what is touched lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// As a descriptor says.
+    Strided(DescId),
+    /// Anywhere in a tensor.
+    Lanes(LaneId),
+}
+
+/// Where the memory is, who asks for it, and how many bytes a burst has.
+type Place<'a> = (&'a AddressMap, PeId, u64);
 
 /// The bytes of a transfer that lie in one PE's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +40,16 @@ impl Block {
     /// The block of `desc` from `base` on.
     pub(super) fn new(code: &Code, base: u64, desc: DescId, writes: bool) -> Block {
         let (lo, hi) = bounds(base, &code.descs[desc]);
-        Block { base, desc, writes, lo, hi }
+        Block { base, shape: Shape::Strided(desc), writes, lo, hi }
+    }
+
+    /// Lanes that may be anywhere in the tensor that their base lies in, or is nearest to.
+    pub(super) fn of_lanes(memory: &AddressMap, lanes: &Lanes, writes: bool) -> Block {
+        let tensor = memory.nearest(lanes.base).map(|region| &memory.regions()[region]);
+        let (lo, hi) = tensor.map_or((lanes.base, lanes.base.saturating_add(1)), |region| {
+            (region.base, region.base.saturating_add(region.bytes))
+        });
+        Block { base: lanes.base, shape: Shape::Lanes(lanes.spec), writes, lo, hi }
     }
 
     /// Whether both move a byte and one of them writes. Two blocks of rows with one distance are
@@ -37,7 +58,10 @@ impl Block {
         if !(self.writes || other.writes) || self.lo >= other.hi || other.lo >= self.hi {
             return false;
         }
-        let rows = |block: &Block| Rows::of(block, &code.descs[block.desc]);
+        let rows = |block: &Block| match block.shape {
+            Shape::Strided(desc) => Rows::of(block, &code.descs[desc]),
+            Shape::Lanes(_) => None,
+        };
         match (rows(self), rows(other)) {
             (Some(a), Some(b)) if a.distance == b.distance => a.share_columns(&b),
             _ => true,
@@ -51,12 +75,48 @@ impl Block {
     /// The first address that no tensor has.
     pub(super) fn find_owners(
         &self,
-        memory: &AddressMap,
-        desc: &DmaDesc,
-        pe: PeId,
+        code: &Code,
+        place: Place<'_>,
         pieces: &mut Vec<Piece>,
     ) -> Result<(), Fault> {
         pieces.clear();
+        match self.shape {
+            Shape::Strided(desc) => self.find_rows(&code.descs[desc], place, pieces),
+            Shape::Lanes(spec) => self.spread(code.lanes[spec].bursts(place.2), place, pieces),
+        }
+    }
+
+    /// Spreads `bursts` evenly over the tensor: each shard gets as many as its part of the bytes.
+    fn spread(
+        &self,
+        bursts: u64,
+        (memory, pe, burst): Place<'_>,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(), Fault> {
+        let region = &memory.regions()[memory.find(self.lo, self.hi - self.lo)?];
+        let Placement::Sharded(shards) = &region.placement else {
+            add(pieces, pe, bursts.saturating_mul(burst));
+            return Ok(());
+        };
+        let before = |offset: u64| {
+            let part = u128::from(bursts) * u128::from(offset) / u128::from(region.bytes.max(1));
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        for shard in shards {
+            let own = before(shard.offset + shard.bytes) - before(shard.offset);
+            if own > 0 {
+                add(pieces, shard.pe, own.saturating_mul(burst));
+            }
+        }
+        Ok(())
+    }
+
+    fn find_rows(
+        &self,
+        desc: &DmaDesc,
+        (memory, pe, _): Place<'_>,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(), Fault> {
         let total = desc.bytes();
         if total == 0 {
             return Ok(());
@@ -223,7 +283,7 @@ mod tests {
         let pieces = |base, desc: u32| {
             let (desc, mut pieces) = (DescId(desc), Vec::new());
             Block::new(&code, base, desc, false)
-                .find_owners(&memory, &code.descs[desc], PeId(0), &mut pieces)
+                .find_owners(&code, (&memory, PeId(0), 256), &mut pieces)
                 .map(|()| pieces)
         };
         let piece = |owner, bytes| Piece { owner: PeId(owner), bytes };

@@ -5,7 +5,8 @@ use super::names::Names;
 use super::{desc, message};
 use crate::command::Comm;
 use crate::command::{
-    Arg, ArgSpec, Code, GemmSpec, LiveSet, MathOp, MathSpec, Operand, Template, TileReg,
+    Arg, ArgSpec, Code, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp, MathSpec, Operand, Template,
+    TileReg,
 };
 use crate::dtype::Rounding;
 use crate::shape::Shape;
@@ -37,6 +38,18 @@ impl Sites<'_> {
                 self.operand(*base),
                 self.tile(*src)
             ),
+            Template::DmaGather { lanes, other, dst } => {
+                let spec = &self.code.lanes[lanes.spec];
+                let other = self.lane_arg("other", *other, spec.value.as_ref(), spec);
+                let (lanes, dst) = (self.lanes(lanes, spec), *dst);
+                format!("{} = dma_gather {lanes}{other}{}", self.tile(dst), self.place(dst))
+            }
+            Template::DmaScatter { lanes, src } => {
+                let spec = &self.code.lanes[lanes.spec];
+                let src = Some(Arg::Tile(*src));
+                let src = self.lane_arg("from", src, spec.value.as_ref(), spec);
+                format!("dma_scatter {}{src}", self.lanes(lanes, spec))
+            }
             Template::Math { spec, args, out } => {
                 let spec = &self.code.maths[*spec];
                 let args = args.iter().flatten().zip(&spec.args);
@@ -94,6 +107,26 @@ impl Sites<'_> {
         )
     }
 
+    /// `f32[64] at base index rows mask live`.
+    fn lanes(&self, lanes: &LaneArgs, spec: &LaneSpec) -> String {
+        let index = lanes.index.map(Arg::Tile);
+        let index = self.lane_arg("index", index, spec.index.as_ref(), spec);
+        let mask = self.lane_arg("mask", lanes.mask, spec.mask.as_ref(), spec);
+        format!("{} at {}{index}{mask}", lane_shape(spec), self.operand(lanes.base))
+    }
+
+    /// ` mask live{0, 1}`.
+    fn lane_arg(
+        &self,
+        word: &str,
+        arg: Option<Arg>,
+        read: Option<&ArgSpec>,
+        spec: &LaneSpec,
+    ) -> String {
+        let text = arg.zip(read).map(|(arg, read)| self.arg(arg, read, &spec.shape));
+        text.map_or(String::new(), |text| format!(" {word} {text}"))
+    }
+
     /// ` unless in a, b`.
     fn unless(&self, live: LiveSet) -> String {
         let live: Vec<&str> =
@@ -134,6 +167,16 @@ pub(super) fn strides(strides: &[i64], shape: &Shape) -> String {
     }
     let strides: Vec<String> = strides.iter().map(i64::to_string).collect();
     format!("{{{}}}", strides.join(", "))
+}
+
+/// `f32[4, 64]`, with the distances of lanes in bytes where there are any: `f32[4:0, 64:4]`.
+pub(super) fn lane_shape(spec: &LaneSpec) -> String {
+    if spec.strides.iter().all(|stride| *stride == 0) {
+        return format!("{}{}", spec.dtype, spec.shape);
+    }
+    let axes = spec.shape.0.iter().zip(&spec.strides);
+    let axes: Vec<String> = axes.map(|(extent, stride)| format!("{extent}:{stride}")).collect();
+    format!("{}[{}]", spec.dtype, axes.join(", "))
 }
 
 /// `add(x, y)  f16[64]`.

@@ -120,6 +120,14 @@ impl Row<'_> {
         format!("{} <- {}", self.program.comm.direction(queue), self.peer_name(feeder))
     }
 
+    /// `f32[64] at 0x1000 index tcm+0 mask tcm+256`.
+    fn lanes(&self, lanes: &command::Lanes) -> String {
+        let shape = sites::lane_shape(&self.code.lanes[lanes.spec]);
+        let index = lanes.index.map_or(String::new(), |it| format!(" index {}", self.place(it)));
+        let mask = lanes.mask.map_or(String::new(), |it| format!(" mask {}", self.arg(it)));
+        format!("{shape} at {:#x}{index}{mask}", lanes.base)
+    }
+
     fn arg(&self, arg: MathArg) -> String {
         match arg {
             MathArg::Tile(tile) => self.place(tile),
@@ -142,6 +150,19 @@ impl Visit for Row<'_> {
         let block = &self.code.descs[it.desc];
         let operands = format!("{} -> {} at {:#x}", self.place(it.src), desc(block), it.base);
         Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+    }
+
+    fn dma_gather(&mut self, it: &command::DmaGather) -> Columns {
+        let other = it.other.map_or(String::new(), |other| format!(" other {}", self.arg(other)));
+        let operands = format!("{}{other} -> {}", self.lanes(&it.lanes), self.place(it.dst));
+        let bytes = self.code.lanes[it.lanes.spec].bytes();
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
+    }
+
+    fn dma_scatter(&mut self, it: &command::DmaScatter) -> Columns {
+        let operands = format!("{} -> {}", self.place(it.src), self.lanes(&it.lanes));
+        let bytes = self.code.lanes[it.lanes.spec].bytes();
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
     }
 
     fn math(&mut self, it: &command::MathCmd) -> Columns {

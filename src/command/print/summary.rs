@@ -139,6 +139,8 @@ impl Work {
         match command {
             Command::DmaRead(it) => add(&mut self.read, code.descs[it.desc].bytes()),
             Command::DmaWrite(it) => add(&mut self.written, code.descs[it.desc].bytes()),
+            Command::DmaGather(it) => add(&mut self.read, code.lanes[it.lanes.spec].bytes()),
+            Command::DmaScatter(it) => add(&mut self.written, code.lanes[it.lanes.spec].bytes()),
             Command::MathCmd(it) => add(&mut self.elements, code.maths[it.spec].shape.elements()),
             Command::GemmCmd(it) => {
                 let spec = &code.gemms[it.spec];

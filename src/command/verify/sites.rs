@@ -3,7 +3,8 @@
 use super::flow::Held;
 use crate::arena::Id;
 use crate::command::{
-    Arg, ArgSpec, Code, Comm, GemmSpec, MathOp, MathSpec, Message, QueueId, Template, TileReg,
+    Arg, ArgSpec, Code, Comm, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, QueueId,
+    Template, TileReg,
 };
 use crate::shape::Shape;
 
@@ -22,6 +23,17 @@ impl Sizes<'_> {
             Template::DmaRead { desc, dst: tile, .. }
             | Template::DmaWrite { desc, src: tile, .. } => {
                 self.is_long(*tile, self.code.descs[*desc].bytes(), "the block that is moved")
+            }
+            Template::DmaGather { lanes, other, dst } => {
+                let spec = &self.code.lanes[lanes.spec];
+                self.lanes(spec, lanes)?;
+                self.operand(*other, spec.value.as_ref(), &spec.shape)?;
+                self.is_long(*dst, spec.bytes(), "the result")
+            }
+            Template::DmaScatter { lanes, src } => {
+                let spec = &self.code.lanes[lanes.spec];
+                self.lanes(spec, lanes)?;
+                self.operand(Some(Arg::Tile(*src)), spec.value.as_ref(), &spec.shape)
             }
             Template::Math { spec, args, out } => self.math(&self.code.maths[*spec], args, *out),
             Template::Gemm { spec, a, b, acc, out } => {
@@ -83,6 +95,32 @@ impl Sizes<'_> {
                 Err(format!("{tile} has {held} bytes, but {needed} are read"))
             }
             Held::Bytes(_) | Held::Tile | Held::Nothing => Ok(()),
+        }
+    }
+
+    /// Rules 9 and 10 for the lanes of a command.
+    fn lanes(&self, spec: &LaneSpec, args: &LaneArgs) -> Check {
+        if spec.strides.len() != spec.shape.rank() {
+            return Err(format!(
+                "lanes over {} axes have {} strides",
+                spec.shape.rank(),
+                spec.strides.len()
+            ));
+        }
+        self.operand(args.index.map(Arg::Tile), spec.index.as_ref(), &spec.shape)?;
+        self.operand(args.mask, spec.mask.as_ref(), &spec.shape)
+    }
+
+    /// Rules 9 and 10 for an operand that may be left out.
+    fn operand(&self, arg: Option<Arg>, read: Option<&ArgSpec>, shape: &Shape) -> Check {
+        match (arg, read) {
+            (None, None) => Ok(()),
+            (Some(Arg::Tile(tile)), Some(read)) => self.holds(tile, read, shape),
+            (Some(Arg::Scalar(_)), Some(read)) if read.strides.is_empty() => Ok(()),
+            (Some(Arg::Scalar(_)), Some(_)) => Err("a scalar is read with strides".into()),
+            (Some(_), None) | (None, Some(_)) => {
+                Err("an operand is given that the command does not take, or the other way".into())
+            }
         }
     }
 

@@ -136,6 +136,9 @@ fn specs(code: &Code, template: &Template) -> Result<(), String> {
         Template::DmaRead { desc, .. } | Template::DmaWrite { desc, .. } => {
             code.descs.get(*desc).is_some()
         }
+        Template::DmaGather { lanes, .. } | Template::DmaScatter { lanes, .. } => {
+            code.lanes.get(lanes.spec).is_some()
+        }
         Template::Math { spec, .. } => code.maths.get(*spec).is_some(),
         Template::Gemm { spec, .. } => code.gemms.get(*spec).is_some(),
         Template::Send { .. }

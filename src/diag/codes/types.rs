@@ -33,7 +33,7 @@ codes! {
     TILE_INDEX = "K0315", "tile-index", Error;
     /// An assignment to an item or attribute.
     ITEM_ASSIGNMENT = "K0316", "item-assignment", Error;
-    /// A tile of pointers, which is not supported yet.
+    /// A tile of addresses in a kernel that addresses contiguous blocks.
     POINTER_TILE = "K0317", "pointer-tile", Error;
     /// Arithmetic that pointers do not have.
     POINTER_ARITHMETIC = "K0318", "pointer-arithmetic", Error;
@@ -87,6 +87,12 @@ codes! {
     SOFTMAX_NEEDS_AXIS = "K0342", "softmax-needs-axis", Error;
     /// A range of integers without any.
     EMPTY_ARANGE = "K0343", "empty-arange", Error;
+    /// A mask that is no truth value.
+    MASK_NOT_BOOL = "K0350", "mask-not-bool", Error;
+    /// A value for masked-off elements, without a mask.
+    OTHER_WITHOUT_MASK = "K0351", "other-without-mask", Error;
+    /// More values or mask elements than pointers.
+    WIDER_THAN_POINTERS = "K0352", "wider-than-pointers", Error;
     /// A rounding that a conversion does not have.
     DOWNCAST_ROUNDING = "K0360", "downcast-rounding", Error;
     /// Shapes that this launch makes disagree.

@@ -7,8 +7,9 @@ use super::{Reason, World};
 use crate::dtype::DType;
 use crate::ir::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, If, Load, NumPrograms, OpId,
-    ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send, Store, Ternary,
+    DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, GatherLoad, If, Load,
+    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, ScatterStore,
+    Select, Send, Store, Ternary,
     Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
 };
 use crate::ops::BinaryOp;
@@ -124,6 +125,32 @@ impl<'a> Step<'_, 'a> {
         Ok(Flow::Next)
     }
 
+    /// The address of each lane of a gather or scatter; `None` where the mask leaves it out.
+    fn lanes(
+        &mut self,
+        (dtype, shape): (DType, &[usize]),
+        (ptr, strides): (Value, &[i64]),
+        [offsets, mask]: [Option<Value>; 2],
+    ) -> Result<Vec<Option<i64>>, Reason> {
+        let frame = self.frame()?;
+        let base = frame.address(ptr)?;
+        let operand = |value: Option<Value>| match value {
+            Some(value) => frame.operand(value)?.broadcast(shape.to_vec()).map(Some),
+            None => Ok(None),
+        };
+        let (offsets, mask) = (operand(offsets)?, operand(mask)?);
+        let size = dtype.bytes() as i64;
+        let lane = |place: usize| {
+            let own = offsets.as_ref().map_or(0, |tile| int(tile, place));
+            let steps = strides.iter().zip(index_of(place, shape));
+            let count =
+                steps.fold(own, |sum, (step, at)| sum.wrapping_add(step.wrapping_mul(at as i64)));
+            let live = mask.as_ref().is_none_or(|tile| int(tile, place) != 0);
+            live.then(|| base.wrapping_add(count.wrapping_mul(size)))
+        };
+        Ok((0..count(shape)?).map(lane).collect())
+    }
+
     /// How far the element at each place lies from the first, in a contiguous block.
     fn contiguous(dtype: DType) -> impl Fn(usize) -> i64 {
         move |place| (place as i64).wrapping_mul(dtype.bytes() as i64)
@@ -149,6 +176,15 @@ impl<'a> Step<'_, 'a> {
             return Err(Reason::WrongMessage(String::from(dir)));
         }
         tile.reshape(shape).map(Some)
+    }
+}
+
+/// The integer at a place of a tile.
+fn int(tile: &Tile, place: usize) -> i64 {
+    let bits = tile.elements.get(place).copied().unwrap_or(0);
+    match number::decode(tile.dtype, bits) {
+        Number::Int(value) => value as i64,
+        Number::Float(value) => value as i64,
     }
 }
 
@@ -299,6 +335,40 @@ impl Visit for Step<'_, '_> {
     fn store(&mut self, it: &Store) -> Out {
         let dtype = self.dtype(it.value)?;
         self.write(it.ptr, it.value, Self::contiguous(dtype))
+    }
+
+    fn gather_load(&mut self, it: &GatherLoad) -> Out {
+        let dtype = scalar_dtype(self.result_type()?);
+        let shape = self.shape()?;
+        let lanes = self.lanes((dtype, &shape), (it.ptr, &it.strides), [it.offsets, it.mask])?;
+        let other = match it.other {
+            Some(other) => self.frame()?.operand(other)?.broadcast(shape.clone())?,
+            None => Tile::scalar(dtype, 0).broadcast(shape.clone())?,
+        };
+        let size = dtype.bytes() as usize;
+        let memory = &*self.world.memory;
+        let tile = Tile::build(dtype, shape, |place| match lanes.get(place) {
+            Some(Some(address)) => {
+                let outside = Reason::OutOfBounds { address: *address, bytes: size as u64 };
+                memory.get(*address, size).map(element_of).ok_or(outside)
+            }
+            Some(None) | None => Ok(other.elements.get(place).copied().unwrap_or(0)),
+        })?;
+        self.gives_tile(tile)
+    }
+
+    fn scatter_store(&mut self, it: &ScatterStore) -> Out {
+        let tile = self.frame()?.tile(it.value)?.clone();
+        self.world.spend(tile.elements.len())?;
+        let target = (tile.dtype, tile.shape.as_slice());
+        let lanes = self.lanes(target, (it.ptr, &it.strides), [it.offsets, it.mask])?;
+        let size = tile.dtype.bytes() as usize;
+        for (element, address) in tile.to_bytes().chunks(size).zip(lanes) {
+            let Some(address) = address else { continue };
+            let outside = Reason::OutOfBounds { address, bytes: size as u64 };
+            self.world.memory.get_mut(address, size).ok_or(outside)?.copy_from_slice(element);
+        }
+        Ok(Flow::Next)
     }
 
     fn dma_read(&mut self, it: &DmaRead) -> Out {

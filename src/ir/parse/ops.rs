@@ -7,9 +7,9 @@ use crate::diag::{Diagnostic, nearest_help, syntax};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, Literal, Load,
-    NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select,
-    Send, Store, Ternary, Transpose, Unary, Value, Wait, Yield,
+    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad, Literal,
+    Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait, Yield,
 };
 use crate::ops::{BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
@@ -32,6 +32,8 @@ const OP_NAMES: &[&str] = &[
     "dot",
     "load",
     "store",
+    "gather_load",
+    "scatter_store",
     "dma_read",
     "dma_write",
     "send",
@@ -168,6 +170,8 @@ impl Parser<'_, '_> {
         match name {
             "load" => self.operands().map(|[ptr]| Load { ptr }.into()),
             "store" => self.operands().map(|[ptr, value]| Store { ptr, value }.into()),
+            "gather_load" => self.gather_load(),
+            "scatter_store" => self.scatter_store(),
             "dma_read" => self.dma_read(),
             "dma_write" => self.dma_write(),
             "send" => self.send(),
@@ -317,6 +321,33 @@ impl Parser<'_, '_> {
     fn dma_write(&mut self) -> Parse<Op> {
         let [base, value] = self.operands()?;
         Ok(DmaWrite { base, desc: self.desc()?, value }.into())
+    }
+
+    fn gather_load(&mut self) -> Parse<Op> {
+        let ptr = self.value()?;
+        let [offsets, mask, other] = self.lanes(["offsets", "mask", "other"])?;
+        Ok(GatherLoad { ptr, strides: self.strides()?, offsets, mask, other }.into())
+    }
+
+    fn scatter_store(&mut self) -> Parse<Op> {
+        let [ptr, value] = self.operands()?;
+        let [offsets, mask] = self.lanes(["offsets", "mask"])?;
+        Ok(ScatterStore { ptr, strides: self.strides()?, offsets, value, mask }.into())
+    }
+
+    /// Reads the operands that stand after these words, each if its word is there.
+    fn lanes<const N: usize>(&mut self, words: [&str; N]) -> Parse<[Option<Value>; N]> {
+        let mut operands = [None; N];
+        for (operand, word) in operands.iter_mut().zip(words) {
+            if self.cursor.eat_word(word) {
+                *operand = Some(self.value()?);
+            }
+        }
+        Ok(operands)
+    }
+
+    fn strides(&mut self) -> Parse<Vec<i64>> {
+        if self.cursor.eat_word("strides") { self.bracketed(Self::signed) } else { Ok(Vec::new()) }
     }
 
     fn send(&mut self) -> Parse<Op> {

@@ -4,9 +4,10 @@ use super::{Printer, literal_text, quoted, symbol};
 use crate::dtype::Rounding;
 use crate::ir::{
     Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy,
-    DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, If, Load,
-    NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select,
-    Send, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+    DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, GatherLoad,
+    If, Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    ScatterStore, Select, Send, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit,
+    Wait, While, Yield,
 };
 
 impl Op {
@@ -54,6 +55,20 @@ impl<'a> Printer<'a> {
             desc.dims.iter().map(|dim| format!("{}:{}", dim.extent, dim.stride)).collect();
         let text = format!(" desc [{}] elem {}", dims.join(", "), desc.elem_bytes);
         self.put(text);
+    }
+
+    /// ` offsets %o mask %m other %x strides [1, 64]`, of what there is.
+    fn lanes(&mut self, operands: &[(&str, Option<Value>)], strides: &[i64]) {
+        for (word, value) in operands {
+            if let Some(value) = value {
+                self.put(format!(" {word} "));
+                self.value(*value);
+            }
+        }
+        if !strides.is_empty() {
+            let strides: Vec<String> = strides.iter().map(i64::to_string).collect();
+            self.put(format!(" strides [{}]", strides.join(", ")));
+        }
     }
 
     /// The signature that `values` print with, to see whether two lists print alike.
@@ -192,6 +207,15 @@ impl Visit for Printer<'_> {
     }
     fn store(&mut self, it: &Store) {
         self.simple("store", &[it.ptr, it.value]);
+    }
+    fn gather_load(&mut self, it: &GatherLoad) {
+        self.simple("gather_load", &[it.ptr]);
+        let operands = [("offsets", it.offsets), ("mask", it.mask), ("other", it.other)];
+        self.lanes(&operands, &it.strides);
+    }
+    fn scatter_store(&mut self, it: &ScatterStore) {
+        self.simple("scatter_store", &[it.ptr, it.value]);
+        self.lanes(&[("offsets", it.offsets), ("mask", it.mask)], &it.strides);
     }
     fn dma_read(&mut self, it: &DmaRead) {
         self.simple("dma_read", &[it.base]);

@@ -5,9 +5,10 @@ use super::{At, Rule, Violation};
 use crate::dtype::{DType, Kind};
 use crate::ir::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, Dim, DmaDesc,
-    DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, Function, If, Literal, Load, Module,
-    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send,
-    Store, Ternary, TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Yield,
+    DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, Function, GatherLoad, If, Literal, Load,
+    Module, NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    ScatterStore, Select, Send, Store, Ternary, TileType, Transpose, Type, Unary, Uses, Value,
+    Visit, Wait, While, Yield,
 };
 use crate::ops::{BinaryOp, Domain};
 
@@ -162,6 +163,44 @@ impl<'a> Checker<'a> {
         }
         require(*self.ty(ptr) == Type::I64, || {
             format!("an address is an i64 or a pointer, not {}", self.show(ptr))
+        })
+    }
+
+    /// Checks what gathers and scatters of lanes of `tile` take beside values.
+    fn lanes(
+        &self,
+        tile: &TileType,
+        (ptr, strides): (Value, &[i64]),
+        offsets: Option<Value>,
+        mask: Option<Value>,
+    ) -> Checked {
+        self.address(ptr, tile.dtype)?;
+        require(strides.is_empty() || strides.len() == tile.dims.len(), || {
+            format!("{} strides are given for {} axes", strides.len(), tile.dims.len())
+        })?;
+        if let Some(offsets) = offsets {
+            let counts = self.tile(offsets)?;
+            require(counts.dtype.is_int(), || {
+                format!("offsets are integers, not {}", self.show(offsets))
+            })?;
+            self.operand_of(offsets, tile, counts.dtype)?;
+        }
+        mask.map_or(Ok(()), |mask| self.operand_of(mask, tile, DType::I1))
+    }
+
+    /// Checks that `value` is a scalar or tile of `dtype` that broadcasts to `tile`.
+    fn operand_of(&self, value: Value, tile: &TileType, dtype: DType) -> Checked {
+        let fits = match self.ty(value) {
+            Type::Scalar(_) => true,
+            Type::Tile(own) => self.broadcasts(&own.dims, &tile.dims),
+            Type::Pointer(_) | Type::Future(_) => false,
+        };
+        require(fits && self.ty(value).dtype() == dtype, || {
+            let wanted = self.function.display_type(&Type::Tile(tile.clone()));
+            format!(
+                "{} is given where {dtype} for each lane of {wanted} is taken",
+                self.show(value)
+            )
         })
     }
 
@@ -377,6 +416,17 @@ impl Visit for Checker<'_> {
     fn store(&mut self, it: &Store) -> Checked {
         self.no_result()?;
         self.address(it.ptr, self.tile(it.value)?.dtype)
+    }
+
+    fn gather_load(&mut self, it: &GatherLoad) -> Checked {
+        let tile = self.result_tile()?;
+        self.lanes(tile, (it.ptr, &it.strides), it.offsets, it.mask)?;
+        it.other.map_or(Ok(()), |other| self.operand_of(other, tile, tile.dtype))
+    }
+
+    fn scatter_store(&mut self, it: &ScatterStore) -> Checked {
+        self.no_result()?;
+        self.lanes(self.tile(it.value)?, (it.ptr, &it.strides), it.offsets, it.mask)
     }
 
     fn dma_read(&mut self, it: &DmaRead) -> Checked {

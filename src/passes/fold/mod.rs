@@ -125,6 +125,8 @@ impl<'a> Folder<'a> {
             | Op::Dot(_)
             | Op::Load(_)
             | Op::Store(_)
+            | Op::GatherLoad(_)
+            | Op::ScatterStore(_)
             | Op::DmaRead(_)
             | Op::DmaWrite(_)
             | Op::Send(_)

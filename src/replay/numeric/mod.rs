@@ -2,6 +2,7 @@
 
 pub(super) mod element;
 mod elementwise;
+mod lanes;
 mod matmul;
 mod operand;
 mod reduce;
@@ -16,6 +17,7 @@ use crate::dtype::DType;
 use crate::ir::Literal;
 
 pub(super) use element::{Element, with_element};
+pub(super) use lanes::{addresses, values};
 pub(super) use matmul::{Factors, matmul};
 
 /// Why a computation has no result.

@@ -13,6 +13,7 @@ mod checks;
 mod create;
 mod elementwise;
 mod hints;
+mod lanes;
 mod launch;
 mod matrix;
 mod memory;
@@ -75,9 +76,9 @@ const TL: &[Row] = rows! {
     "program_id", "axis", launch::program_id;
     /// How many programs the launch has along an axis.
     "num_programs", "axis", launch::num_programs;
-    /// Reads a contiguous block of memory into a tile.
+    /// Reads what pointers point at into a tile: one element each, or a contiguous block.
     "load", "ptr|pointer, shape=None, dtype=None, mask=None, other=None, boundary_check=(), padding_option='', cache_modifier='', eviction_policy='', volatile=False", memory::load;
-    /// Writes a tile to a contiguous block of memory.
+    /// Writes a tile to where pointers point: one element each, or a contiguous block.
     "store", "ptr|pointer, value|tile, mask=None, boundary_check=(), cache_modifier='', eviction_policy=''", memory::store;
     /// A tile filled with zeros.
     "zeros", "shape, dtype", create::zeros;

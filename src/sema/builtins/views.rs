@@ -4,18 +4,32 @@ use super::Call;
 use crate::ir::{self, Dim, DimRule, TileType, Type, Value};
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{habits, names, shapes};
-use crate::sema::value::{Spanned, Val};
+use crate::sema::value::{Pointer, Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, ExprKind};
 
-/// The tile that the argument `x` is.
+/// The tile that the argument `x` is; of a pointer tile, its offsets.
 fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)> {
     let x = call.arg("x");
-    let found = x.val.value().zip(it.tile(&x.val).cloned());
+    let val = match &x.val {
+        Val::Pointer(Pointer { offsets: Some(offsets), .. }) => &Val::Value(*offsets),
+        other => other,
+    };
+    let found = val.value().zip(it.tile(val).cloned());
     if found.is_none() {
         it.expected_tile(call, x);
     }
     found
+}
+
+/// What a view gives: of a pointer tile, pointers again.
+fn viewed(call: &Call, view: Val) -> Val {
+    match (&call.arg("x").val, &view) {
+        (Val::Pointer(pointer), Val::Value(offsets)) => {
+            Val::Pointer(Pointer { offsets: Some(*offsets), ..*pointer })
+        }
+        _ => view,
+    }
 }
 
 /// `*shape`: integers, or one tuple of them.
@@ -55,7 +69,7 @@ pub(super) fn reshape(it: &mut Analysis<'_>, call: &Call) -> Val {
         return it.report(shapes::reshape_changes_size(&shapes, &counts, shape.span, label));
     }
     let ty = Type::Tile(TileType::new(dims, tile.dtype));
-    Val::Value(it.frame.build.emit_value(ir::Reshape { x }, ty, call.span))
+    viewed(call, Val::Value(it.frame.build.emit_value(ir::Reshape { x }, ty, call.span)))
 }
 
 /// `tl.trans(x, *dims)`.
@@ -75,7 +89,8 @@ pub(super) fn trans(it: &mut Analysis<'_>, call: &Call) -> Val {
             None
         }
     };
-    axes.map_or(Val::Error, |axes| it.transposed(x, &tile, axes, call.span))
+    let view = axes.map_or(Val::Error, |axes| it.transposed(x, &tile, axes, call.span));
+    viewed(call, view)
 }
 
 /// `tl.expand_dims(x, axis)`.
@@ -84,7 +99,7 @@ pub(super) fn expand_dims(it: &mut Analysis<'_>, call: &Call) -> Val {
     let Some(axis) = it.axis_argument(call.arg("axis"), tile.dims.len() + 1) else {
         return Val::Error;
     };
-    Val::Value(it.with_axis(x, axis, call.span))
+    viewed(call, Val::Value(it.with_axis(x, axis, call.span)))
 }
 
 /// `tl.broadcast_to(x, *shape)`.
@@ -110,9 +125,9 @@ pub(super) fn broadcast_to(it: &mut Analysis<'_>, call: &Call) -> Val {
         }
     }
     let ty = Type::Tile(TileType::new(dims, tile.dtype));
-    let result = it.frame.build.emit_value(ir::Broadcast { x }, ty, call.span);
-    it.frame.pointers.derive(result, &[x]);
-    Val::Value(result)
+    let view = it.frame.build.emit_value(ir::Broadcast { x }, ty, call.span);
+    it.frame.pointers.derive(view, &[x]);
+    viewed(call, Val::Value(view))
 }
 
 impl Analysis<'_> {
@@ -172,6 +187,19 @@ impl Analysis<'_> {
             return self.report(shapes::too_few_axes("`.T`", tile.dims.len(), 2, of.span));
         }
         self.transposed(x, &tile, vec![1, 0], of.span)
+    }
+
+    /// A view of the offsets of a pointer tile is a pointer tile.
+    pub(in crate::sema) fn on_offsets(
+        &mut self,
+        pointer: Pointer,
+        view: impl FnOnce(&mut Self, Value) -> Val,
+    ) -> Val {
+        let Some(offsets) = pointer.offsets else { return Val::Error };
+        match view(self, offsets) {
+            Val::Value(offsets) => Val::Pointer(Pointer { offsets: Some(offsets), ..pointer }),
+            other => other,
+        }
     }
 
     fn with_axis(&mut self, x: Value, axis: u32, span: Span) -> Value {
