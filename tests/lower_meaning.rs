@@ -189,6 +189,14 @@ impl Visit for Machine<'_> {
         self.events.push(Event::Store { address, tile });
     }
 
+    fn dma_gather(&mut self, it: &command::DmaGather) {
+        panic!("no kernel here has lanes: {it:?}");
+    }
+
+    fn dma_scatter(&mut self, it: &command::DmaScatter) {
+        panic!("no kernel here has lanes: {it:?}");
+    }
+
     fn math(&mut self, it: &command::MathCmd) {
         let spec = &self.code.maths[it.spec];
         let terms = match spec.op {

@@ -279,6 +279,8 @@ impl Machine<'_> {
             Command::Wait(it) => Some(it.slot),
             Command::DmaRead(_)
             | Command::DmaWrite(_)
+            | Command::DmaGather(_)
+            | Command::DmaScatter(_)
             | Command::MathCmd(_)
             | Command::GemmCmd(_)
             | Command::IpcqSend(_)
@@ -304,6 +306,8 @@ impl Machine<'_> {
             Command::IpcqRecv(it) if it.dst.is_some() => Some(it.slot),
             Command::DmaRead(_)
             | Command::DmaWrite(_)
+            | Command::DmaGather(_)
+            | Command::DmaScatter(_)
             | Command::MathCmd(_)
             | Command::GemmCmd(_)
             | Command::IpcqSend(_)

@@ -9,8 +9,7 @@ use crate::ir::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
     DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, GatherLoad, If, Load,
     NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, ScatterStore,
-    Select, Send, Store, Ternary,
-    Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+    Select, Send, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
 };
 use crate::ops::BinaryOp;
 
