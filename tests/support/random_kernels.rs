@@ -6,7 +6,7 @@
 //! program-dependent length, with `num_stages`), tested loops and branches, carries tiles through
 //! them, and passes tiles round the ring of programs: what is sent is received, by all of them.
 
-use kbc::dtype::DType;
+use kbc::dtype::{DType, Rounding};
 use kbc::ir::{
     Arange, Binary, BlockId, Broadcast, Cast, Compare, Condition, Const, Copy, Dim, Dot,
     ExpandDims, For, Full, Function, If, Literal, Load, Module, NumPrograms, Op, ProgramId, Recv,
@@ -82,8 +82,16 @@ struct Maker<'r> {
     extents: Vec<Dim>,
 }
 
-const FLOATS: [DType; 6] =
-    [DType::F16, DType::F32, DType::BF16, DType::F64, DType::F8E4M3, DType::F8E5M2];
+const FLOATS: [DType; 8] = [
+    DType::F16,
+    DType::F32,
+    DType::BF16,
+    DType::F64,
+    DType::F8E4M3,
+    DType::F8E5M2,
+    DType::F8E4B8,
+    DType::F8E5B16,
+];
 const INTS: [DType; 8] =
     [DType::I32, DType::I8, DType::I16, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64];
 
@@ -247,7 +255,8 @@ impl Maker<'_> {
     fn scalar(&mut self, dtype: DType) -> Value {
         if self.rng.below(3) == 0 {
             let x = self.i64();
-            return self.hidden(Cast { x, to: dtype }, Type::Scalar(dtype));
+            let rounding = Rounding::NearestEven;
+            return self.hidden(Cast { x, to: dtype, rounding }, Type::Scalar(dtype));
         }
         let value = match dtype.is_float() {
             true => Literal::Float(self.rng.pick(&[0.5, -1.25, 3.0, 0.1, -0.0, 1e-3])),
@@ -345,7 +354,8 @@ impl Maker<'_> {
             }
             1 => {
                 let to = if self.rng.below(8) == 0 { DType::I1 } else { self.dtype() };
-                self.value(Cast { x, to }, Self::tile(&dims, to));
+                let rounding = self.rng.pick(&[Rounding::NearestEven, Rounding::TowardZero]);
+                self.value(Cast { x, to, rounding }, Self::tile(&dims, to));
             }
             2 => {
                 let y = self.tile_of(&ty);

@@ -162,6 +162,7 @@ pub(super) fn encode(dtype: DType, number: Number) -> u64 {
 pub(super) fn convert(dtype: DType, number: Number, rounding: Rounding) -> u64 {
     match number {
         Number::Float(value) if dtype.is_float() => round_float(dtype, value, rounding),
+        Number::Int(value) if dtype.is_float() => round_float(dtype, value as f64, rounding),
         Number::Int(_) | Number::Float(_) => encode(dtype, number),
     }
 }
