@@ -49,7 +49,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("mv_sort_topk_hist", "a built-in is not there yet"),
     ("red_cross_entropy_f32", "control flow depends on loaded data: its code"),
     ("red_custom_combine", "a built-in is not there yet"),
-    ("rng_dropout_f32", "a built-in is not there yet"),
     ("scan_cumsum", "a built-in is not there yet"),
     ("scan_linear_recurrence", "a built-in is not there yet"),
     ("td_copy_oob", "a built-in is not there yet"),

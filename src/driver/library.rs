@@ -4,6 +4,7 @@
 pub(super) const MODULES: &[(&str, &str)] = &[
     ("ccl", include_str!("../../lib/ccl.kb")),
     ("nn", include_str!("../../lib/nn.kb")),
+    ("random", include_str!("../../lib/random.kb")),
     ("tl", include_str!("../../lib/tl.kb")),
     ("libdevice", include_str!("../../lib/libdevice.kb")),
 ];

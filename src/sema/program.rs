@@ -65,6 +65,16 @@ pub(super) struct Global {
     pub(super) span: Span,
 }
 
+impl Global {
+    /// The function that it is.
+    fn function(&self) -> Option<Val> {
+        match &self.kind {
+            GlobalKind::Val(val @ Val::Function(_)) => Some(val.clone()),
+            GlobalKind::Val(_) | GlobalKind::Constant { .. } | GlobalKind::HostOnly => None,
+        }
+    }
+}
+
 /// What a name of the top level is bound to.
 #[derive(Clone, Debug)]
 pub(super) enum GlobalKind {
@@ -277,19 +287,19 @@ impl<'p> Program<'p> {
         found.map(GlobalKind::Val)
     }
 
-    /// The function `name` of `lib/<module>.kb`, which stands for a built-in.
+    /// The function `name` of `lib/<module>.kb`, its own or one that it imports, which stands for
+    /// a built-in.
     pub(super) fn written(&self, module: &str, name: &str) -> Option<Val> {
         let unit = self.library(module)?;
-        let functions = &self.units[unit].functions;
-        let index = functions.iter().position(|it| it.name.name == name)?;
-        Some(Val::Function(FunctionRef { unit, index: index as u32 }))
+        self.units[unit].globals.get(name).and_then(Global::function)
     }
 
     /// The names of the functions of `lib/<module>.kb`, but for its helpers.
     fn names_written(&self, module: &str) -> Vec<String> {
         let unit = self.library(module);
-        let functions = unit.into_iter().flat_map(|unit| &self.units[unit].functions);
-        let names = functions.map(|it| it.name.name.clone());
+        let globals = unit.into_iter().flat_map(|unit| &self.units[unit].globals);
+        let functions = globals.filter(|(_, global)| global.function().is_some());
+        let names = functions.map(|(name, _)| (*name).to_owned());
         names.filter(|name| !name.starts_with('_')).collect()
     }
 

@@ -11,9 +11,10 @@ use kbc::source::SourceMap;
 use kbc::syntax::{self, ast};
 
 /// The library, as it is embedded in the program.
-const LIBRARY: [(&str, &str); 4] = [
+const LIBRARY: [(&str, &str); 5] = [
     ("ccl", include_str!("../../lib/ccl.kb")),
     ("nn", include_str!("../../lib/nn.kb")),
+    ("random", include_str!("../../lib/random.kb")),
     ("tl", include_str!("../../lib/tl.kb")),
     ("libdevice", include_str!("../../lib/libdevice.kb")),
 ];

@@ -157,7 +157,9 @@ fn symbol(op: BinaryOp) -> Option<(&'static str, u8)> {
         | BinaryOp::Rem
         | BinaryOp::FloorMod
         | BinaryOp::Minimum
-        | BinaryOp::Maximum => None,
+        | BinaryOp::Maximum
+        | BinaryOp::UMulHi
+        | BinaryOp::UMulHi64 => None,
     }
 }
 

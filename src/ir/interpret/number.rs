@@ -224,6 +224,8 @@ const BINARY: &[(BinaryOp, Exact2)] = &[
     (BinaryOp::BitOr, |x, y| x | y),
     (BinaryOp::BitXor, |x, y| x ^ y),
     (BinaryOp::Shl, |x, y| if (0..64).contains(&y) { x.wrapping_shl(y as u32) } else { 0 }),
+    (BinaryOp::UMulHi, |x, y| ((x & 0xffff_ffff) * (y & 0xffff_ffff)) >> 32),
+    (BinaryOp::UMulHi64, |x, y| ((x as u64 as u128 * y as u64 as u128) >> 64) as i128),
     (BinaryOp::Shr, |x, y| if (0..64).contains(&y) { x >> y } else { x >> 127 }),
 ];
 

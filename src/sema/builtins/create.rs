@@ -106,6 +106,12 @@ fn known_arange(it: &mut Analysis<'_>, (start, end): (i128, i128), span: Span) -
     Val::Value(it.frame.build.emit_value(op, ty, span))
 }
 
+/// `tl.to_tensor(x)`.
+pub(super) fn to_tensor(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let x = call.arg("x");
+    it.materialize(&x.val, x.span)
+}
+
 /// `tl.cast(x, dtype)`, `x.to(dtype)`.
 pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
     if call.flag("bitcast") {

@@ -88,6 +88,8 @@ const TL: &[Row] = rows! {
     "full", "shape, value, dtype", create::full;
     /// The integers from `start` up to but not including `end`.
     "arange", "start, end", create::arange;
+    /// A Python number as a scalar of its own type; anything else as it is.
+    "to_tensor", "x", create::to_tensor;
     /// Converts the elements to another type.
     "cast", "x|input, dtype, fp_downcast_rounding=None, bitcast=False", create::cast;
     /// The same elements, row by row, under another shape.

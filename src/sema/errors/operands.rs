@@ -204,3 +204,13 @@ pub(in crate::sema) fn rounding_of_no_downcast(
     )
     .help("leave `fp_downcast_rounding=` out")
 }
+
+/// An integer of less than 32 bits whose product has no high half.
+pub(in crate::sema) fn needs_wide_int(name: &str, found: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::NEEDS_INT,
+        format!("`{name}` takes integers of 32 or 64 bits, and these are {found}"),
+        span,
+        "expected 32 or 64 bits",
+    )
+}
