@@ -67,10 +67,7 @@ fn verdicts_agree_with_triton() {
         if (found.module.is_some() == probe.accepted) == differs {
             let verdict = if probe.accepted { "accepts" } else { "refuses" };
             let text = found.text();
-            wrong.push(format!(
-                "{}: Triton {verdict}\n{}\n{text}",
-                probe.construct, probe.source
-            ));
+            wrong.push(format!("{}: Triton {verdict}\n{}\n{text}", probe.construct, probe.source));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), probes.len(), wrong.join("\n"));

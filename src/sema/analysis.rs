@@ -11,6 +11,7 @@ use super::liveness::Liveness;
 use super::pointers::Pointers;
 use super::program::{FunctionRef, Program, UnitId};
 use super::scope::{Binding, Scope, Slot};
+use super::symbols::{Assumed, Symbols};
 use super::value::Val;
 use crate::diag::{Diagnostic, Sink};
 use crate::dtype::DType;
@@ -50,6 +51,8 @@ pub(super) struct Analysis<'p> {
     pub(super) frame: Frame<'p>,
     /// Iterations written out so far.
     pub(super) unrolled: u64,
+    /// What is assumed of `tl.constexpr` parameters from here on.
+    pub(super) assumed: Assumed,
     /// The names of top levels being evaluated.
     pub(super) evaluating: Vec<(UnitId, ExprId)>,
     depth: u32,
@@ -78,6 +81,8 @@ pub(super) struct Frame<'p> {
     pub(super) is_kernel: bool,
     /// What is known of its integers that are pointers.
     pub(super) pointers: Pointers,
+    /// Which of its values are made of `tl.constexpr` parameters alone.
+    pub(super) symbols: Symbols,
     /// The call that is being analysed, and the frame of its caller.
     pub(super) caller: Option<(Span, Box<Frame<'p>>)>,
 }
@@ -97,6 +102,7 @@ impl<'p> Analysis<'p> {
             instances,
             frame,
             unrolled: 0,
+            assumed: Assumed::new(),
             evaluating: Vec::new(),
             depth: 0,
             too_deep: false,

@@ -18,6 +18,7 @@ use super::pointers::{Pointers, Used};
 use super::program::{FunctionRef, is_constexpr};
 use super::scope::{Binding, Scope, Slot};
 use super::stmt::Flow;
+use super::symbols::Symbols;
 use super::value::{Namespace, Spanned, Val};
 use crate::arena::Id;
 use crate::ir::{self, Dim, FuncId, TileType, Type, Value};
@@ -51,6 +52,8 @@ struct Instance {
     results: Vec<Value>,
     /// What is known of its integers that are pointers.
     pointers: Pointers,
+    /// Which of its values are made of `tl.constexpr` parameters alone.
+    symbols: Symbols,
 }
 
 /// The arguments of a call, made ready for an instance.
@@ -59,6 +62,15 @@ struct Passed {
     key: String,
     /// The extents that only the launch knows, each once.
     extents: Vec<Value>,
+}
+
+impl Passed {
+    /// The values that the parameters of the instance are given: extents, then what is left.
+    fn args(&self, bound: &[Bound]) -> Vec<Value> {
+        let leaves = bound.iter().flat_map(|it| it.val.leaves());
+        let own = leaves.filter(|it| !self.extents.contains(it));
+        self.extents.iter().copied().chain(own).collect()
+    }
 }
 
 impl<'p> Analysis<'p> {
@@ -220,6 +232,10 @@ impl<'p> Analysis<'p> {
     /// `f16[64,$0]`: constants, and the number of each extent that only the launch knows.
     fn describe_leaf(&self, value: Value, extents: &[Value], key: &mut String) {
         let ty = self.ty(value);
+        let symbols = self.frame.symbols.of(value);
+        if !symbols.is_empty() {
+            key.push_str(&format!("constexpr {symbols:?} "));
+        }
         let place = |value: &Value| extents.iter().position(|it| it == value).unwrap_or(0);
         if extents.contains(&value) {
             key.push_str(&format!("${}", place(&value)));
@@ -251,6 +267,7 @@ impl<'p> Analysis<'p> {
         let func = ir::Function::new(name, false, header);
         let frame = Frame::new(self.program, callee, style, Builder::new(func));
         let types: Vec<Vec<Type>> = bound.iter().map(|it| self.leaf_types(&it.val)).collect();
+        let symbols = self.symbols_passed(passed, bound);
         let caller = std::mem::replace(&mut self.frame, frame);
         let caller_extents: Vec<(Option<String>, Value)> = passed
             .extents
@@ -260,6 +277,9 @@ impl<'p> Analysis<'p> {
         self.frame.caller = Some((span, Box::new(caller)));
         let said = self.sink.diagnostics().len();
         self.bind_params(callee, bound, &types, &caller_extents);
+        for (param, places) in self.frame.build.func.params.iter().zip(&symbols) {
+            self.frame.symbols.set(param.value, places);
+        }
         let function = self.program.function(callee);
         let flow = self.block(&function.body, true);
         let returns = if let Flow::Returned(val) = flow { val } else { Val::NONE };
@@ -268,6 +288,12 @@ impl<'p> Analysis<'p> {
         let (_, caller) = self.frame.caller.take().expect("a helper has a caller");
         self.frame = *caller;
         instance
+    }
+
+    /// The symbols that the parameters of an instance stand for, in their order.
+    fn symbols_passed(&self, passed: &Passed, bound: &[Bound]) -> Vec<Vec<usize>> {
+        let args = passed.args(bound);
+        args.iter().map(|value| self.frame.symbols.of(*value).to_vec()).collect()
     }
 
     fn instance_name(&mut self, callee: FunctionRef) -> String {
@@ -329,9 +355,10 @@ impl<'p> Analysis<'p> {
     fn finish_instance(&mut self, returns: Val, failed: bool) -> Instance {
         let span = self.frame.build.func.span;
         let pointers = std::mem::take(&mut self.frame.pointers);
+        let symbols = std::mem::take(&mut self.frame.symbols);
         if failed {
             let results = Vec::new();
-            return Instance { function: None, returns: Val::Error, results, pointers };
+            return Instance { function: None, returns: Val::Error, results, pointers, symbols };
         }
         let results = self.results_of(&returns.leaves());
         let types = results.iter().map(|value| self.ty(*value).clone()).collect();
@@ -342,7 +369,7 @@ impl<'p> Analysis<'p> {
         let build = std::mem::replace(&mut self.frame.build, empty);
         self.instances.functions.push(build.func);
         let function = Some(FuncId::from_index(index));
-        Instance { function, returns, results, pointers }
+        Instance { function, returns, results, pointers, symbols }
     }
 
     /// What a function that returns `leaves` gives: the extents of tiles, then the values, each
@@ -375,8 +402,7 @@ impl<'p> Analysis<'p> {
         let leaves: Vec<Value> = bound.iter().flat_map(|it| it.val.leaves()).collect();
         self.learn_from(&instance.pointers, &leaves);
         let Some(callee) = instance.function else { return Val::Error };
-        let own = leaves.into_iter().filter(|it| !passed.extents.contains(it));
-        let args: Vec<Value> = passed.extents.iter().copied().chain(own).collect();
+        let args = passed.args(bound);
         let function = &self.instances.functions[callee.index() - self.instances.kernels];
         let params: Vec<Value> = function.params.iter().map(|param| param.value).collect();
         let types = function.results.clone();
@@ -385,6 +411,9 @@ impl<'p> Analysis<'p> {
         let call = self.frame.build.emit(ir::Call { callee, args }, types, span);
         let results = self.frame.build.func.ops[call].results.clone();
         known.extend(instance.results.iter().copied().zip(results.iter().copied()));
+        for (inner, outer) in &known {
+            self.frame.symbols.set(*outer, instance.symbols.of(*inner));
+        }
         for result in &results {
             let ty = translate_type(self.ty(*result), &known);
             self.frame.build.func.values[*result].ty = self.fold_extents(ty);
@@ -464,6 +493,7 @@ impl<'p> Frame<'p> {
             loops: Vec::new(),
             is_kernel: false,
             pointers: Pointers::default(),
+            symbols: Symbols::default(),
             caller: None,
         }
     }

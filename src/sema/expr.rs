@@ -100,6 +100,9 @@ impl<'p> Analysis<'p> {
                 FStringPart::Text(literal) => text.push_str(literal),
                 FStringPart::Value { value, spec } => {
                     let piece = self.spanned(*value);
+                    if self.assume(&piece.val, &Constant::Int(1)) {
+                        return Val::Error;
+                    }
                     match (&piece.val, spec) {
                         (Val::Error, _) => return Val::Error,
                         (Val::Const(Constant::Str(it)), None) => text.push_str(it),
@@ -330,6 +333,9 @@ impl<'p> Analysis<'p> {
     fn tuple_place(&mut self, index: ExprId, len: usize, clamp: bool) -> Option<usize> {
         let index = self.spanned(index);
         if index.val.is_error() {
+            return None;
+        }
+        if self.assume(&index.val, &Constant::Int(0)) {
             return None;
         }
         let Some(at) = index.val.constant().and_then(Constant::as_int) else {

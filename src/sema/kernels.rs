@@ -14,6 +14,7 @@ use super::pointers::Found;
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
 use super::promote;
 use super::scope::{Binding, Slot};
+use super::symbols::Assumed;
 use super::value::{Constant, Namespace, Pointer, Val};
 use super::{ArgType, Input};
 use crate::diag::Sink;
@@ -38,6 +39,7 @@ pub(super) fn analyze_kernel<'p>(
 ) -> Option<ir::Function> {
     let style = kernel_style(program, at, sink)?;
     let mut pointers = PointerParams::new();
+    let mut assumed = Assumed::new();
     loop {
         let function = program.function(at);
         let func = ir::Function::new(&function.name.name, true, function.header);
@@ -45,10 +47,12 @@ pub(super) fn analyze_kernel<'p>(
         frame.is_kernel = true;
         let before = if style == Style::Jit { instances.clone() } else { Instances::default() };
         let mut analysis = Analysis::new(program, input, std::mem::take(instances), frame);
+        analysis.assumed = assumed.clone();
         analysis.kernel(&pointers);
-        let known = pointers.len();
+        let known = (pointers.len(), assumed.len());
         analysis.find_pointers(&mut pointers);
-        if pointers.len() > known {
+        assumed = std::mem::take(&mut analysis.assumed);
+        if (pointers.len(), assumed.len()) != known {
             *instances = before;
             continue;
         }
@@ -99,10 +103,8 @@ impl Analysis<'_> {
             return Val::Namespace(Namespace::Tl);
         }
         let constexpr = param.annotation.is_some_and(|it| is_constexpr(self.ast(), it));
-        let given = self.input.constants.get(&name.name).cloned();
-        let default = given.or_else(|| self.default_beyond_numbers(param));
-        if let Some(known) = default {
-            if known.is_number() {
+        if let Some((known, is_argument)) = self.known_param(param, constexpr, place) {
+            if is_argument {
                 let ty = Type::Scalar(self.param_dtype(param, Some(&known)));
                 self.frame.build.param(&name.name, ty, constexpr, name.span);
             }
@@ -120,10 +122,40 @@ impl Analysis<'_> {
         }
         let dtype = if constexpr { DType::I64 } else { self.param_dtype(param, None) };
         let value = self.frame.build.param(&name.name, Type::Scalar(dtype), constexpr, name.span);
-        if dtype.is_int() && !constexpr && self.frame.style == Style::Jit {
+        if self.frame.style == Style::Jit && constexpr {
+            self.frame.symbols.set(value, &[place]);
+        } else if dtype.is_int() && self.frame.style == Style::Jit {
             self.frame.pointers.begin(value, place);
         }
         Val::Value(value)
+    }
+
+    /// The value of a parameter that the compiler holds, and whether the launch passes it as well:
+    /// what is said of it, its default, or what is assumed.
+    fn known_param(
+        &mut self,
+        param: &Param,
+        constexpr: bool,
+        place: usize,
+    ) -> Option<(Constant, bool)> {
+        let jit = self.frame.style == Style::Jit;
+        let given = self.input.constants.get(&param.name.name).cloned();
+        let given = given.filter(|it| !jit || constexpr || !it.is_number());
+        let known = given.or_else(|| self.default_beyond_numbers(param));
+        let known = known.or_else(|| self.default_of_constexpr(param, jit && constexpr));
+        if let Some(known) = known {
+            let is_argument = known.is_number();
+            return Some((known, is_argument));
+        }
+        // Without a value of its own, a launch must say one.
+        self.assumed.get(&place).filter(|_| constexpr).map(|it| (it.clone(), true))
+    }
+
+    /// The number that a `tl.constexpr` parameter of a `jit` kernel is by default.
+    fn default_of_constexpr(&mut self, param: &Param, wanted: bool) -> Option<Constant> {
+        let default = param.default.filter(|_| wanted)?;
+        let unit = self.frame.unit;
+        self.in_unit(unit, |it| it.expr(default)).constant().cloned()
     }
 
     /// What a launch says that a parameter points at. In `tl` kernels a tensor is an integer.

@@ -43,6 +43,11 @@ impl Analysis<'_> {
         }
     }
 
+    /// [`Analysis::truth`] for what decides which code is compiled: of a symbol one is assumed.
+    pub(super) fn decide(&mut self, what: &str, val: &Spanned) -> Truth {
+        if self.assume_truth(&val.val) { Truth::Error } else { self.truth(what, val) }
+    }
+
     fn truth_of_value(&mut self, what: &str, value: Value, val: &Spanned) -> Truth {
         match self.ty(value) {
             Type::Scalar(_) => {
@@ -82,7 +87,10 @@ impl Analysis<'_> {
             Truth::Error => Val::Error,
             Truth::Known(known) => Val::Const(Constant::Bool(!known)),
             Truth::Launch(value) => {
-                Val::Value(self.frame.build.unary_scalar(UnaryOp::BitNot, value, operand.span))
+                let symbols = self.symbols_of(&operand.val).to_vec();
+                let not = self.frame.build.unary_scalar(UnaryOp::BitNot, value, operand.span);
+                self.frame.symbols.set(not, &symbols);
+                Val::Value(not)
             }
         }
     }
@@ -110,7 +118,7 @@ impl Analysis<'_> {
     /// `left op right`.
     fn and_or(&mut self, op: BoolOp, left: &Spanned, right: ExprId) -> Val {
         let decisive = op == BoolOp::Or;
-        let condition = match self.truth(&operand_of(op), left) {
+        let condition = match self.decide(&operand_of(op), left) {
             Truth::Error => return Val::Error,
             Truth::Known(known) if known == decisive => return left.val.clone(),
             Truth::Known(_) => return self.expr(right),

@@ -6,6 +6,7 @@ use super::logic::Truth;
 use super::names;
 use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
+use super::symbols::ASSUMED_TURNS;
 use super::value::{Constant, Pointer, Range, Spanned, Val};
 use crate::dtype::DType;
 use crate::ir::{self, Type, Value};
@@ -41,6 +42,9 @@ impl<'p> Analysis<'p> {
     pub(super) fn for_stmt(&mut self, target: ExprId, iter: ExprId, body: &'p [Stmt], span: Span) {
         let walked = self.spanned(iter);
         if let Val::Range(range) = &walked.val {
+            if range.unroll && self.assume_turns(range) {
+                return self.body_in_error(Some(target), body, span);
+            }
             let turns = if range.unroll { self.known_turns(range, walked.span) } else { None };
             return match turns {
                 Some(turns) => self.written_out(target, turns.map(Val::int), body, span),
@@ -56,6 +60,12 @@ impl<'p> Analysis<'p> {
             self.report(errors::not_iterable(&found, walked.span, tile));
         }
         self.body_in_error(Some(target), body, span);
+    }
+
+    /// Assumes values of the symbols that bound a loop which is written out.
+    fn assume_turns(&mut self, range: &Range) -> bool {
+        let turns = Constant::Int(ASSUMED_TURNS);
+        [&range.lo, &range.hi, &range.step].map(|it| self.assume(it, &turns)).contains(&true)
     }
 
     /// The numbers that a range takes, if the compiler knows them.
@@ -179,7 +189,7 @@ impl<'p> Analysis<'p> {
         self.frame.scope.enter();
         let arguments = self.bind_arguments(&it);
         let condition = self.spanned(condition);
-        let truth = self.truth("the condition of this `while`", &condition);
+        let truth = self.decide("the condition of this `while`", &condition);
         if let Truth::Launch(condition) = truth {
             let op = ir::Condition { condition, values: arguments };
             self.frame.build.emit(op, Vec::new(), span);

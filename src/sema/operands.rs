@@ -16,6 +16,8 @@ pub(super) struct Meeting {
     pub(super) dtype: DType,
     /// The shape they broadcast to; `None` where all are scalars.
     pub(super) dims: Option<Vec<Dim>>,
+    /// The `tl.constexpr` parameters that they are made of, where they are of nothing else.
+    pub(super) symbols: Vec<usize>,
 }
 
 /// What an operand brings to the choice of the element type.
@@ -42,7 +44,8 @@ impl Analysis<'_> {
         for operand in operands {
             values.push(self.as_dtype(operand, dtype)?);
         }
-        Some(Meeting { values, dtype, dims })
+        let symbols = self.symbols_of_all(operands);
+        Some(Meeting { values, dtype, dims, symbols })
     }
 
     /// The element type that `operands` meet in.
@@ -67,7 +70,8 @@ impl Analysis<'_> {
         }
         let Some(mut dtype) = typed else {
             let numbers: Vec<Number> = numbers.into_iter().map(|(number, _)| number).collect();
-            return Some(self.dtype_of_numbers(&numbers, rule));
+            let python = self.is_python(&self.symbols_of_all(operands));
+            return Some(self.dtype_of_numbers(&numbers, rule, python));
         };
         for (number, operand) in numbers {
             let own = match promote::number_dtype(dtype, number) {
@@ -103,13 +107,14 @@ impl Analysis<'_> {
     }
 
     /// The element type of numbers among themselves.
-    fn dtype_of_numbers(&self, numbers: &[Number], rule: Rule) -> DType {
+    fn dtype_of_numbers(&self, numbers: &[Number], rule: Rule, python: bool) -> DType {
         let float = numbers.iter().any(|it| matches!(it, Number::Float(_))) || rule == Rule::Divide;
         let logic = rule == Rule::Bitwise && numbers.iter().all(|it| *it == Number::Bool);
         match (float, logic) {
-            (true, _) if self.frame.style == Style::Jit => DType::F32,
-            (true, _) => DType::F64,
+            (true, _) if python => DType::F64,
+            (true, _) => DType::F32,
             (false, true) => DType::I1,
+            (false, false) if python => DType::I64,
             (false, false) => self.int_dtype(),
         }
     }
@@ -127,7 +132,7 @@ impl Analysis<'_> {
             Val::Error => None,
             Val::Const(constant) if constant.is_number() => Some(Weight::Number(number(constant))),
             Val::Value(value) => match self.ty(*value) {
-                Type::Scalar(dtype) => Some(self.scalar_weight(*dtype)),
+                Type::Scalar(dtype) => Some(self.scalar_weight(*value, *dtype)),
                 Type::Tile(tile) => Some(Weight::Typed(tile.dtype)),
                 Type::Future(_) | Type::Pointer(_) => self.not_an_operand(what, operand),
             },
@@ -143,12 +148,13 @@ impl Analysis<'_> {
     }
 
     /// In `tl` kernels the scalars that Python has are Python numbers, whose value only the launch
-    /// knows; a scalar converted to another type keeps that type, as all do in `jit` kernels.
-    fn scalar_weight(&self, dtype: DType) -> Weight {
-        match (self.frame.style, dtype) {
-            (Style::Tl, DType::I1) => Weight::Number(Number::Bool),
-            (Style::Tl, DType::I64) => Weight::Number(Number::Int(None)),
-            (Style::Tl, DType::F64) => Weight::Number(Number::Float(None)),
+    /// knows; a scalar converted to another type keeps that type, as all do in `jit` kernels but
+    /// symbols.
+    fn scalar_weight(&self, value: Value, dtype: DType) -> Weight {
+        match (self.is_python(self.frame.symbols.of(value)), dtype) {
+            (true, DType::I1) => Weight::Number(Number::Bool),
+            (true, DType::I64) => Weight::Number(Number::Int(None)),
+            (true, DType::F64) => Weight::Number(Number::Float(None)),
             _ => Weight::Typed(dtype),
         }
     }
@@ -257,9 +263,9 @@ impl Analysis<'_> {
             Val::Tuple(items) => {
                 Val::Tuple(items.iter().map(|item| self.materialize(item, span)).collect())
             }
+            Val::Value(_) => self.run_time_symbol(val, span),
             Val::Error
             | Val::Const(_)
-            | Val::Value(_)
             | Val::Pointer(_)
             | Val::Function(_)
             | Val::Builtin(_)

@@ -105,7 +105,7 @@ impl Analysis<'_> {
 
     /// `//` and `%` floor on the scalars of a `tl` kernel, as in Python, and truncate elsewhere.
     fn ir_op(&self, op: ast::BinaryOp, meeting: &Meeting) -> BinaryOp {
-        let python = self.frame.style == Style::Tl && meeting.dims.is_none();
+        let python = self.is_python(&meeting.symbols) && meeting.dims.is_none();
         let float = meeting.dtype.is_float();
         match op {
             ast::BinaryOp::Add => BinaryOp::Add,
@@ -127,16 +127,18 @@ impl Analysis<'_> {
 
     /// `op` on operands that have met.
     pub(super) fn emit_binary(&mut self, op: BinaryOp, meeting: Meeting, span: Span) -> Value {
-        let Meeting { values, dtype, dims } = meeting;
+        let Meeting { values, dtype, dims, symbols } = meeting;
         let [x, y] = values.as_slice() else { unreachable!("two operands met") };
         let build = &mut self.frame.build;
-        match dims {
+        let result = match dims {
             None => build.binary_scalar(op, *x, *y, span),
             Some(dims) => {
                 let ty = Type::Tile(TileType::new(dims, dtype));
                 build.emit_value(ir::Binary { op, x: *x, y: *y }, ty, span)
             }
-        }
+        };
+        self.frame.symbols.set(result, &symbols);
+        result
     }
 
     /// A sum of parameters and integers may be an address; what else is computed with is none.
@@ -300,16 +302,18 @@ impl Analysis<'_> {
 
     /// `op` on an operand.
     pub(super) fn emit_unary(&mut self, op: UnaryOp, meeting: Meeting, span: Span) -> Val {
-        let Meeting { values, dtype, dims } = meeting;
+        let Meeting { values, dtype, dims, symbols } = meeting;
         let [x] = values.as_slice() else { unreachable!("one operand met") };
         let build = &mut self.frame.build;
-        Val::Value(match dims {
+        let result = match dims {
             None => build.unary_scalar(op, *x, span),
             Some(dims) => {
                 let ty = Type::Tile(TileType::new(dims, dtype));
                 build.emit_value(ir::Unary { op, x: *x }, ty, span)
             }
-        })
+        };
+        self.frame.symbols.set(result, &symbols);
+        Val::Value(result)
     }
 
     /// `left op right`, one link of a chain.
@@ -348,6 +352,9 @@ impl Analysis<'_> {
         }
         self.note_integer(&left.val);
         self.note_integer(&right.val);
+        if self.assume_like(&left.val, &right.val) || self.assume_like(&right.val, &left.val) {
+            return Val::Error;
+        }
         let what = format!("the operands of `{}`", ir_op.symbol());
         let Some(meeting) = self.meet(&what, &[left, right], Rule::Arithmetic, span) else {
             return Val::Error;
@@ -355,17 +362,29 @@ impl Analysis<'_> {
         self.emit_compare(ir_op, meeting, span)
     }
 
+    /// Assumes that a symbol is what it is compared with, where that is no number.
+    fn assume_like(&mut self, symbol: &Val, other: &Val) -> bool {
+        match other {
+            Val::Const(known @ (Constant::Str(_) | Constant::DType(_))) => {
+                self.assume(symbol, known)
+            }
+            _ => false,
+        }
+    }
+
     fn emit_compare(&mut self, op: CompareOp, meeting: Meeting, span: Span) -> Val {
-        let Meeting { values, dims, .. } = meeting;
+        let Meeting { values, dims, symbols, .. } = meeting;
         let [x, y] = values.as_slice() else { unreachable!("two operands met") };
         let build = &mut self.frame.build;
-        Val::Value(match dims {
+        let result = match dims {
             None => build.compare_scalar(op, *x, *y, span),
             Some(dims) => {
                 let ty = Type::Tile(TileType::new(dims, DType::I1));
                 build.emit_value(ir::Compare { op, x: *x, y: *y }, ty, span)
             }
-        })
+        };
+        self.frame.symbols.set(result, &symbols);
+        Val::Value(result)
     }
 
     /// `is` asks what the compiler holds.

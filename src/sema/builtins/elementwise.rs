@@ -101,7 +101,7 @@ pub(super) fn ternary(it: &mut Analysis<'_>, op: TernaryOp, call: &Call) -> Val 
         let found = it.describe(&operands[0].val);
         return it.report(errors::needs_float(&call.name(), &found, operands[0].span));
     }
-    let Meeting { values, dtype, dims } = meeting;
+    let Meeting { values, dtype, dims, .. } = meeting;
     let [x, y, z] = values.as_slice() else { return Val::Error };
     let op = ir::Ternary { op, x: *x, y: *y, z: *z };
     Val::Value(match dims {

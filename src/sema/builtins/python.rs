@@ -174,7 +174,7 @@ fn convert(it: &mut Analysis<'_>, call: &Call, dtype: DType) -> Val {
 
 /// `bool(x)`.
 pub(super) fn bool(it: &mut Analysis<'_>, call: &Call) -> Val {
-    match it.truth("the argument of `bool`", call.arg("x")) {
+    match it.decide("the argument of `bool`", call.arg("x")) {
         Truth::Known(known) => Val::Const(Constant::Bool(known)),
         Truth::Launch(value) => Val::Value(value),
         Truth::Error => Val::Error,
