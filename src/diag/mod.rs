@@ -37,6 +37,8 @@ impl Eq for Code {}
 /// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// Something that the program asked to be told.
+    Note,
     /// The program is accepted; something in it is doubtful.
     Warning,
     /// The program is refused.
@@ -178,7 +180,7 @@ impl Sink {
         Reported(())
     }
 
-    /// Reports `diagnostic`, a warning.
+    /// Reports `diagnostic`, a warning or note, which refuses nothing.
     pub fn warning(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }

@@ -45,6 +45,8 @@ pub(super) struct Analysis<'p> {
     pub(super) input: &'p Input<'p>,
     /// What has been said of the kernel being analysed.
     pub(super) sink: Sink,
+    /// How many errors are among it.
+    pub(super) errors: usize,
     /// The helpers made so far.
     pub(super) instances: Instances,
     /// The function being built.
@@ -99,6 +101,7 @@ impl<'p> Analysis<'p> {
             program,
             input,
             sink: Sink::new(),
+            errors: 0,
             instances,
             frame,
             unrolled: 0,
@@ -131,6 +134,20 @@ impl<'p> Analysis<'p> {
 
     /// Says what is wrong; whatever uses the result is silent.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) -> Val {
+        let diagnostic = self.with_calls(diagnostic);
+        self.sink.error(diagnostic);
+        self.errors += 1;
+        Val::Error
+    }
+
+    /// Says what refuses nothing.
+    pub(super) fn say(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = self.with_calls(diagnostic);
+        self.sink.warning(diagnostic);
+    }
+
+    /// Adds the calls that led to a message in a helper.
+    fn with_calls(&self, diagnostic: Diagnostic) -> Diagnostic {
         let mut diagnostic = diagnostic;
         let mut frame = &self.frame;
         for _ in 0..CALLS_SHOWN {
@@ -139,8 +156,7 @@ impl<'p> Analysis<'p> {
             diagnostic = diagnostic.because(*call, format!("in this call of `{name}`"));
             frame = caller;
         }
-        self.sink.error(diagnostic);
-        Val::Error
+        diagnostic
     }
 
     /// Runs `step` one level deeper, unless that is too deep; `None` is an error already said.

@@ -275,7 +275,7 @@ impl<'p> Analysis<'p> {
             .map(|it| (caller.build.func.values[*it].name.clone(), *it))
             .collect();
         self.frame.caller = Some((span, Box::new(caller)));
-        let said = self.sink.diagnostics().len();
+        let said = self.errors;
         self.bind_params(callee, bound, &types, &caller_extents);
         for (param, places) in self.frame.build.func.params.iter().zip(&symbols) {
             self.frame.symbols.set(param.value, places);
@@ -283,7 +283,7 @@ impl<'p> Analysis<'p> {
         let function = self.program.function(callee);
         let flow = self.block(&function.body, true);
         let returns = if let Flow::Returned(val) = flow { val } else { Val::NONE };
-        let failed = self.sink.diagnostics().len() > said || returns.is_error();
+        let failed = self.errors > said || returns.is_error();
         let instance = self.finish_instance(returns, failed);
         let (_, caller) = self.frame.caller.take().expect("a helper has a caller");
         self.frame = *caller;

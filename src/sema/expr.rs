@@ -47,14 +47,16 @@ impl<'p> Analysis<'p> {
                 self.conditional(*condition, *then, *otherwise, span)
             }
             ExprKind::Tuple(items) | ExprKind::List(items) => self.tuple(items),
+            ExprKind::Comprehension { kind, element, clauses } => {
+                self.comprehension(*kind, *element, clauses, span)
+            }
+            ExprKind::Walrus { target, value } => self.walrus(target, *value),
             ExprKind::Error => Val::Error,
             ExprKind::Ellipsis
             | ExprKind::Slice { .. }
             | ExprKind::Dict(_)
             | ExprKind::Lambda { .. }
-            | ExprKind::Comprehension { .. }
-            | ExprKind::Starred(_)
-            | ExprKind::Walrus { .. } => self.report(habits::expression(self.kind(expr), span)),
+            | ExprKind::Starred(_) => self.report(habits::expression(self.kind(expr), span)),
         }
     }
 
@@ -205,10 +207,10 @@ impl<'p> Analysis<'p> {
             return self.report(constexpr::global_of_itself(name, span, bound));
         }
         self.evaluating.push((unit, value));
-        let said = self.sink.diagnostics().len();
+        let said = self.errors;
         let val = self.in_unit(unit, |it| it.expr(value));
         self.evaluating.pop();
-        let failed = self.sink.diagnostics().len() > said;
+        let failed = self.errors > said;
         if failed || val.is_error() {
             return Val::Error;
         }

@@ -58,9 +58,13 @@ pub(super) fn analyze_kernel<'p>(
         }
         *instances = analysis.instances;
         let failed = analysis.sink.has_errors();
-        analysis.sink.into_sorted().into_iter().for_each(|it| {
-            sink.error(it);
-        });
+        for it in analysis.sink.into_sorted() {
+            if it.is_error() {
+                sink.error(it);
+            } else {
+                sink.warning(it);
+            }
+        }
         return (!failed).then_some(analysis.frame.build.func);
     }
 }

@@ -9,7 +9,7 @@ use crate::dtype::DType;
 use crate::ir::{self, Literal, Type, Value};
 use crate::ops::{BinaryOp, CompareOp, UnaryOp};
 use crate::source::Span;
-use crate::syntax::ast::{BoolOp, ExprId};
+use crate::syntax::ast::{self, BoolOp, ExprId};
 
 /// Whether something holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +83,10 @@ impl Analysis<'_> {
 
     /// `not operand`.
     pub(super) fn not(&mut self, operand: &Spanned) -> Val {
+        if self.is_mask_logic(&operand.val) {
+            let mask = self.mask_of(operand);
+            return self.unary(ast::UnaryOp::Invert, &mask, operand.span);
+        }
         match self.truth("the operand of `not`", operand) {
             Truth::Error => Val::Error,
             Truth::Known(known) => Val::Const(Constant::Bool(!known)),
@@ -109,7 +113,9 @@ impl Analysis<'_> {
 
     /// Whether an operand is one that `and` and `or` take; says so if not.
     fn may_decide(&mut self, op: BoolOp, operand: &Spanned) -> bool {
-        let known = operand.val.constant().is_some() || operand.val.items().is_some();
+        let known = operand.val.constant().is_some()
+            || operand.val.items().is_some()
+            || self.is_mask_logic(&operand.val);
         known
             || self.scalar(&operand.val).is_some()
             || self.truth(&operand_of(op), operand) != Truth::Error
@@ -117,6 +123,9 @@ impl Analysis<'_> {
 
     /// `left op right`.
     fn and_or(&mut self, op: BoolOp, left: &Spanned, right: ExprId) -> Val {
+        if self.is_mask_logic(&left.val) {
+            return self.and_or_of_masks(op, left, right);
+        }
         let decisive = op == BoolOp::Or;
         let condition = match self.decide(&operand_of(op), left) {
             Truth::Error => return Val::Error,
@@ -126,6 +135,14 @@ impl Analysis<'_> {
         };
         let span = self.span(right);
         let otherwise = self.path(span, |it| it.expr(right));
+        if self.is_mask_logic(&otherwise.val) {
+            self.frame.build.splice(otherwise.block);
+            let scalar = Spanned { val: Val::Value(condition), span: left.span };
+            let right = Spanned { val: otherwise.val, span };
+            let mask = self.mask_of(&right);
+            let op = if decisive { ast::BinaryOp::BitOr } else { ast::BinaryOp::BitAnd };
+            return self.binary(op, &scalar, &mask, left.span.to(span));
+        }
         if self.frame.build.is_scalar_only(otherwise.block) {
             self.frame.build.splice(otherwise.block);
             let right = Spanned { val: otherwise.val, span };
@@ -134,6 +151,38 @@ impl Analysis<'_> {
         let decided = self.path(left.span, |_| left.val.clone());
         let paths = if decisive { [decided, otherwise] } else { [otherwise, decided] };
         self.join(condition, span, &paths, &|_, _| true)
+    }
+
+    /// Whether `and`, `or` and `not` work on the elements of `val`: on tiles of a `jit` kernel.
+    fn is_mask_logic(&self, val: &Val) -> bool {
+        self.frame.style == Style::Jit && self.tile(val).is_some()
+    }
+
+    /// The elements of a tile as truth values.
+    fn mask_of(&mut self, operand: &Spanned) -> Spanned {
+        let is_mask = self.tile(&operand.val).is_none_or(|tile| tile.dtype == DType::I1);
+        if is_mask {
+            return operand.clone();
+        }
+        let zero = Spanned { val: Val::int(0), span: operand.span };
+        let val = self.compare(ast::CompareOp::Ne, operand, &zero, operand.span);
+        Spanned { val, span: operand.span }
+    }
+
+    /// `left op right` on the elements of tiles: both are computed, as in Triton.
+    fn and_or_of_masks(&mut self, op: BoolOp, left: &Spanned, right: ExprId) -> Val {
+        let right = self.spanned(right);
+        let right = if self.tile(&right.val).is_some() {
+            self.mask_of(&right)
+        } else {
+            match self.truth_bits(op, &right) {
+                Some(bits) => Spanned { val: Val::Value(bits), span: right.span },
+                None => return Val::Error,
+            }
+        };
+        let left = self.mask_of(left);
+        let op = if op == BoolOp::And { ast::BinaryOp::BitAnd } else { ast::BinaryOp::BitOr };
+        self.binary(op, &left, &right, left.span.to(right.span))
     }
 
     /// Truth values are joined bit by bit. In `tl` kernels a number gives the operand that

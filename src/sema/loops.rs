@@ -106,9 +106,9 @@ impl<'p> Analysis<'p> {
                 break;
             }
             self.bind_as_it_is(target, &Spanned { val: item, span: self.span(target) });
-            let said = self.sink.diagnostics().len();
+            let said = self.errors;
             self.block(body, false);
-            if self.sink.diagnostics().len() > said {
+            if self.errors > said {
                 break;
             }
         }

@@ -23,6 +23,7 @@ mod branch;
 mod builder;
 mod builtins;
 mod calls;
+mod comprehension;
 mod describe;
 mod errors;
 mod expr;

@@ -126,7 +126,7 @@ impl<'p> Analysis<'p> {
         }
     }
 
-    fn bind_variable(&mut self, name: &'p str, value: &Spanned, span: Span) {
+    pub(super) fn bind_variable(&mut self, name: &'p str, value: &Spanned, span: Span) {
         if self.is_constexpr_name(name, span) {
             return;
         }

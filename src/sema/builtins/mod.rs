@@ -18,6 +18,7 @@ mod launch;
 mod matrix;
 mod memory;
 mod not_yet;
+mod prints;
 mod python;
 mod reduce;
 mod views;
@@ -128,6 +129,10 @@ const TL: &[Row] = rows! {
     "static_assert", "cond, msg=''", checks::static_assert;
     /// Refuses to run unless a condition holds.
     "device_assert", "cond, msg='', mask=None", checks::device_assert;
+    /// Says something while compiling: values that are known, types of the others.
+    "static_print", "*values, sep=' ', end='', file=None, flush=False", prints::static_print;
+    /// Accepted and left out: values are not traced while a kernel runs.
+    "device_print", "prefix, *values, hex=False", prints::device_print;
     /// A value of the compile time.
     "constexpr", "value", hints::constexpr;
     /// A hint that a condition holds.
@@ -158,6 +163,8 @@ const PYTHON: &[Row] = rows! {
     "int", "x", python::int;
     /// A scalar as a float.
     "float", "x", python::float;
+    /// Accepted and left out, as `tl.device_print`.
+    "print", "prefix, *values, sep=' ', end='', file=None, flush=False, hex=False", prints::device_print;
     /// A scalar as a truth value.
     "bool", "x", python::bool;
 };

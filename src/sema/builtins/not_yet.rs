@@ -48,8 +48,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("map_elementwise", "a function of its own on each element"),
     ("inline_asm_elementwise", "assembly of a GPU"),
     ("float8e4b15", "the 8-bit float of bias 15, which only old GPUs convert"),
-    ("static_print", "printing while compiling"),
-    ("device_print", "printing while running"),
     ("expect_zero", "a sanitizer's annotation"),
     ("condition", "a loop condition with hints; write it plainly"),
 ];
