@@ -155,6 +155,12 @@ impl Diagnostic {
         self
     }
 
+    /// The same where the program is accepted all the same.
+    pub fn as_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
     /// Whether this refuses the program.
     pub fn is_error(&self) -> bool {
         self.severity >= Severity::Error

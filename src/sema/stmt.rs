@@ -91,7 +91,14 @@ impl<'p> Analysis<'p> {
         if self.frame.is_kernel && !nothing {
             let found = self.describe(&val);
             let name = &self.program.function(self.frame.at).name.name;
-            self.report(control::kernel_returns(name, &found, span));
+            let error = control::kernel_returns(name, &found, span);
+            match self.frame.style {
+                Style::Tl => {
+                    self.report(error);
+                }
+                // Triton drops it without a word.
+                Style::Jit => self.say(error.as_warning()),
+            }
             return Some(Flow::Returned(Val::NONE));
         }
         Some(Flow::Returned(val))

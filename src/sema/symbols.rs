@@ -55,6 +55,13 @@ impl Analysis<'_> {
         !self.symbols_of(val).is_empty()
     }
 
+    /// Whether `val` is a scalar of a `jit` kernel that only the launch knows, and no symbol.
+    pub(super) fn is_run_time_in_jit(&self, val: &Spanned) -> bool {
+        self.frame.style == Style::Jit
+            && self.scalar(&val.val).is_some()
+            && !self.is_symbol(&val.val)
+    }
+
     /// The parameters that all of `operands` are made of; none unless each is a symbol or held by
     /// the compiler.
     pub(super) fn symbols_of_all(&self, operands: &[&Spanned]) -> Vec<usize> {

@@ -5,7 +5,7 @@ use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::ops::BinaryOp;
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{names, operands, shapes};
+use crate::sema::errors::{constexpr, names, operands, shapes};
 use crate::sema::value::{Constant, Spanned, Val};
 use crate::source::Span;
 
@@ -69,6 +69,11 @@ pub(super) fn arange(it: &mut Analysis<'_>, call: &Call) -> Val {
         return known_arange(it, (start, end), call.span);
     }
     let bounds = [start, end].map(|arg| {
+        if it.is_run_time_in_jit(arg) {
+            let found = it.describe(&arg.val);
+            it.report(constexpr::arange_bound(&found, arg.span));
+            return None;
+        }
         let value = it.integer_scalar(arg);
         if value.is_none() {
             let found = it.describe(&arg.val);

@@ -130,7 +130,7 @@ const TL: &[Row] = rows! {
     /// Refuses to run unless a condition holds.
     "device_assert", "cond, msg='', mask=None", checks::device_assert;
     /// Says something while compiling: values that are known, types of the others.
-    "static_print", "*values, sep=' ', end='', file=None, flush=False", prints::static_print;
+    "static_print", "*values, sep=' '", prints::static_print;
     /// Accepted and left out: values are not traced while a kernel runs.
     "device_print", "prefix, *values, hex=False", prints::device_print;
     /// A value of the compile time.
@@ -164,7 +164,7 @@ const PYTHON: &[Row] = rows! {
     /// A scalar as a float.
     "float", "x", python::float;
     /// Accepted and left out, as `tl.device_print`.
-    "print", "prefix, *values, sep=' ', end='', file=None, flush=False, hex=False", prints::device_print;
+    "print", "prefix, *values, hex=False", prints::device_print;
     /// A scalar as a truth value.
     "bool", "x", python::bool;
 };

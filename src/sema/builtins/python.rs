@@ -165,6 +165,10 @@ pub(super) fn float(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 fn convert(it: &mut Analysis<'_>, call: &Call, dtype: DType) -> Val {
     let x = call.arg("x");
+    if it.is_run_time_in_jit(x) {
+        let found = it.describe(&x.val);
+        return it.report(habits::python_conversion(&call.name(), dtype, &found, x.span));
+    }
     if it.scalar(&x.val).is_none() {
         let found = it.describe(&x.val);
         return it.report(operands::expected_scalar(&call.name(), &found, x.span));

@@ -1,6 +1,7 @@
 //! What users of Python, NumPy, PyTorch and Triton write, and what to write here.
 
 use crate::diag::{self, Diagnostic};
+use crate::dtype::DType;
 use crate::sema::builtins;
 use crate::source::Span;
 use crate::syntax::ast::{ComprehensionKind, ExprKind, StmtKind};
@@ -267,6 +268,22 @@ pub(in crate::sema) fn comprehension(kind: ComprehensionKind, span: Span) -> Dia
         ComprehensionKind::Set => "a set comprehension",
     };
     not_in_kernels(what, span).help("write `[… for item in items]`, which gives a tuple, or a loop")
+}
+
+/// `int(x)` and `float(x)` of what only the launch knows, in a `jit` kernel.
+pub(in crate::sema) fn python_conversion(
+    function: &str,
+    dtype: DType,
+    found: &str,
+    span: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::constexpr::NOT_COMPILE_TIME,
+        format!("`{function}` is for numbers that the compiler knows, and this is {found}"),
+        span,
+        "known at the launch only",
+    )
+    .help(format!("write `x.to(tl.{})`", dtype.tl_name()))
 }
 
 /// A comprehension over something that the compiler cannot walk.
