@@ -133,6 +133,24 @@ fn commands_that_build_on_each_other_run() {
     assert!(count >= 3, "docs/data.md shows commands that build on each other");
 }
 
+/// Relative links lead to files that are there.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut wrong = Vec::new();
+    for (page, text) in pages() {
+        let dir = root().join(&page).parent().unwrap().to_path_buf();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            // Code like `kernel[grid](x, n)` is no link.
+            let is_link = !path.is_empty() && !path.contains("://") && !path.contains(' ');
+            if is_link && !dir.join(path).exists() {
+                wrong.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_shipped_kernel_checks_without_a_word() {
     let mut wrong = Vec::new();

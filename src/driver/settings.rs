@@ -287,6 +287,12 @@ fn kernels(module: &ast::Module) -> impl Iterator<Item = &ast::Function> {
     module.functions().filter(|function| function.style(module) != ast::FunctionStyle::Host)
 }
 
+/// The kernels that say the types of what they load: those that take `tl`.
+pub(super) fn untyped_kernels(module: &ast::Module) -> Vec<String> {
+    let takes_tl = |it: &&ast::Function| it.style(module) == ast::FunctionStyle::TlKernel;
+    kernels(module).filter(takes_tl).map(|it| it.name.name.clone()).collect()
+}
+
 /// The names of the parameters that are annotated as known at compile time.
 pub(super) fn constexprs(module: &ast::Module, kernel: &ast::Function) -> Vec<String> {
     let is_constexpr = |annotation: ast::ExprId| {
@@ -353,6 +359,7 @@ fn constants(scalars: &[(String, Scalar)], constexprs: &[String]) -> Known {
 pub(super) fn constant(name: &str, value: &Scalar) -> Option<(String, Constant)> {
     let constant = match value {
         Scalar::Text(text) => Constant::Str(text.clone()),
+        Scalar::DType(dtype) => Constant::DType(*dtype),
         Scalar::None => Constant::None,
         Scalar::Bool(truth) => Constant::Bool(*truth),
         Scalar::Int(_) | Scalar::Float(_) => return None,
@@ -366,7 +373,7 @@ pub(super) fn literal(value: &Scalar) -> Option<Literal> {
         Scalar::Int(number) => Some(Literal::Int(*number)),
         Scalar::Float(number) => Some(Literal::Float(*number)),
         Scalar::Bool(truth) => Some(Literal::Int(i64::from(*truth))),
-        Scalar::Text(_) | Scalar::None => None,
+        Scalar::Text(_) | Scalar::DType(_) | Scalar::None => None,
     }
 }
 

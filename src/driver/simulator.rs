@@ -7,11 +7,12 @@ use super::front::{self, Known, Unit};
 use super::machine::Target;
 use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
-use super::{LaunchOptions, SimOptions};
+use super::{LaunchOptions, SimOptions, given};
 use crate::arena::Id;
 use crate::command::Program;
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, runtime};
+use crate::dtype::DType;
 use crate::host::{
     Argument, Completion, Device, LaunchRequest, Refusal, Scalar, Tensor, TensorId, Ticket, Writer,
 };
@@ -21,9 +22,10 @@ use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Replay};
 use crate::report::{LinkUse, Report};
 use crate::script::Script;
-use crate::sema::Constant;
+use crate::sema::{ArgType, Constant};
 use crate::sim;
 use crate::source::{SourceMap, Span};
+use crate::syntax::ast;
 use crate::topology::{LinkId, Machine, PeId};
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
@@ -216,16 +218,28 @@ impl<'s> Simulator<'s> {
     /// A launch as the compiler takes it, and what must be known to analyse its kernel.
     fn launch(&self, request: &LaunchRequest) -> (Launch, Known) {
         let mut args: Vec<(String, Literal)> = Vec::new();
-        let mut known: BTreeMap<String, Constant> = BTreeMap::new();
+        let mut known = Known::default();
+        let typed =
+            self.parts.unit.ast().and_then(|module| jit_constexprs(module, &request.kernel));
         for (name, argument) in &request.args {
+            let is_constexpr = typed.as_ref().is_some_and(|names| names.contains(name));
             match argument {
                 Argument::Tensor(tensor) => {
                     args.push((name.clone(), Literal::Int(tensor.base as i64)));
                 }
                 Argument::Scalar(value) => {
-                    known.extend(settings::constant(name, value));
-                    args.extend(settings::literal(value).map(|literal| (name.clone(), literal)));
+                    known.constants.extend(settings::constant(name, value));
+                    let literal = settings::literal(value);
+                    if is_constexpr && !known.constants.contains_key(name) {
+                        let constant = literal.map(|it| (name.clone(), Constant::from(it)));
+                        known.constants.extend(constant);
+                    }
+                    args.extend(literal.map(|literal| (name.clone(), literal)));
                 }
+            }
+            if typed.is_some() && !is_constexpr {
+                known.entry = Some(request.kernel.clone());
+                known.arguments.extend(arg_type(argument).map(|it| (name.clone(), it)));
             }
         }
         let launch = Launch {
@@ -236,7 +250,7 @@ impl<'s> Simulator<'s> {
             deal: Deal::default(),
             ipcq: self.parts.launch.ipcq,
         };
-        (launch, known.into())
+        (launch, known)
     }
 
     /// Makes the memory hold every tensor the host has named so far.
@@ -254,6 +268,25 @@ impl<'s> Simulator<'s> {
             self.tensors.insert(tensor.id, tensor.clone());
             self.map_tensors();
         }
+    }
+}
+
+/// The compile-time parameters of a kernel whose arguments have Triton's types; `None` for one that
+/// takes `tl`.
+fn jit_constexprs(module: &ast::Module, kernel: &str) -> Option<Vec<String>> {
+    let function = module.functions().filter(|it| it.name.name == *kernel).last()?;
+    let is_jit = function.style(module) == ast::FunctionStyle::JitKernel;
+    is_jit.then(|| settings::constexprs(module, function))
+}
+
+/// The type that Triton gives an argument; `None` for what is known at compile time only.
+fn arg_type(argument: &Argument) -> Option<ArgType> {
+    match argument {
+        Argument::Tensor(tensor) => Some(ArgType::Pointer(tensor.dtype)),
+        Argument::Scalar(Scalar::Int(value)) => Some(ArgType::Scalar(given::int_type(*value))),
+        Argument::Scalar(Scalar::Float(_)) => Some(ArgType::Scalar(DType::F32)),
+        Argument::Scalar(Scalar::Bool(_)) => Some(ArgType::Scalar(DType::I1)),
+        Argument::Scalar(Scalar::Text(_) | Scalar::DType(_) | Scalar::None) => None,
     }
 }
 

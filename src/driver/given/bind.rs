@@ -299,14 +299,16 @@ impl Binder<'_> {
             Scalar::Int(value) => (Literal::Int(value), int_type(value)),
             Scalar::Float(value) => (Literal::Float(value), DType::F32),
             Scalar::Bool(value) => (Literal::Int(i64::from(value)), DType::I1),
-            Scalar::Text(_) | Scalar::None => return Ok(()),
+            Scalar::Text(_) | Scalar::DType(_) | Scalar::None => return Ok(()),
         };
         if parameter.kind == ParameterKind::Constexpr {
             let constant = match scalar {
                 Scalar::Bool(value) => Constant::Bool(value),
-                Scalar::Int(_) | Scalar::Float(_) | Scalar::Text(_) | Scalar::None => {
-                    Constant::from(literal)
-                }
+                Scalar::Int(_)
+                | Scalar::Float(_)
+                | Scalar::Text(_)
+                | Scalar::DType(_)
+                | Scalar::None => Constant::from(literal),
             };
             self.know(parameter, constant);
         }
@@ -326,7 +328,7 @@ enum Given {
 }
 
 /// The type that Triton gives an integer argument.
-fn int_type(value: i64) -> DType {
+pub(in crate::driver) fn int_type(value: i64) -> DType {
     if i32::try_from(value).is_ok() { DType::I32 } else { DType::I64 }
 }
 
@@ -345,6 +347,7 @@ fn constant(text: &str) -> Result<Constant, String> {
         Scalar::Float(value) => Constant::Float(value),
         Scalar::Bool(value) => Constant::Bool(value),
         Scalar::Text(text) => Constant::Str(text),
+        Scalar::DType(dtype) => Constant::DType(dtype),
         Scalar::None => Constant::None,
     })
 }

@@ -13,6 +13,7 @@ mod results;
 pub use argument::{Argument, ArgumentValue, ReadFile, TensorValue, parse_grid};
 pub use results::{Expectation, Saved};
 
+pub(super) use bind::int_type;
 pub(super) use results::Results;
 
 use super::direct::MadeTensor;
