@@ -1,6 +1,6 @@
 //! The state of an analysis: the program, what has been said, and the function being built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Input;
@@ -55,6 +55,9 @@ pub(super) struct Analysis<'p> {
     pub(super) unrolled: u64,
     /// What is assumed of `tl.constexpr` parameters from here on.
     pub(super) assumed: Assumed,
+    /// Names that loops carry as tiles of rank 0 although scalars begin them, by loop: what a turn
+    /// makes of them depends on data.
+    pub(super) lifted: BTreeSet<(Span, String)>,
     /// The names of top levels being evaluated.
     pub(super) evaluating: Vec<(UnitId, ExprId)>,
     depth: u32,
@@ -106,6 +109,7 @@ impl<'p> Analysis<'p> {
             frame,
             unrolled: 0,
             assumed: Assumed::new(),
+            lifted: BTreeSet::new(),
             evaluating: Vec::new(),
             depth: 0,
             too_deep: false,

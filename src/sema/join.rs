@@ -219,17 +219,27 @@ impl Analysis<'_> {
             (Val::Pointer(x), Val::Pointer(y)) if x.dtype == y.dtype => {
                 self.join_pointers((x, y), paths, yields)
             }
-            (Val::Value(a), Val::Value(b)) => self.join_values((*a, *b), paths, yields),
+            (Val::Value(a), Val::Value(b)) => {
+                match (self.single_element(*a), self.single_element(*b)) {
+                    (Some((a, first)), Some((b, second))) if a == b && first != second => {
+                        self.join_elements((x, y), a, paths, yields)
+                    }
+                    _ => self.join_values((*a, *b), paths, yields),
+                }
+            }
             (Val::Const(a), Val::Const(b)) if a.is_number() && b.is_number() => {
                 let dtype = self.dtype_of_both(a, b).ok_or(Apart::Types)?;
                 self.join_scalars((x, y), dtype, paths, yields)
             }
             (Val::Const(number), Val::Value(value)) | (Val::Value(value), Val::Const(number)) => {
-                let Type::Scalar(dtype) = *self.ty(*value) else { return Err(Apart::Types) };
+                let (dtype, element) = self.single_element(*value).ok_or(Apart::Types)?;
                 if !self.adopts(number, dtype) {
                     return Err(Apart::Types);
                 }
-                self.join_scalars((x, y), dtype, paths, yields)
+                match element {
+                    true => self.join_elements((x, y), dtype, paths, yields),
+                    false => self.join_scalars((x, y), dtype, paths, yields),
+                }
             }
             (Val::Const(_), Val::Const(_)) => Err(Apart::Constants),
             _ if x.leaves().is_empty() && y.leaves().is_empty() => Err(Apart::Constants),
@@ -313,6 +323,25 @@ impl Analysis<'_> {
             .within(otherwise, |it, span| it.as_dtype(&Spanned { val: y.clone(), span }, dtype));
         let both = x.zip(y).ok_or(Apart::Said)?;
         Ok(Joined::Result(self.add_yield(yields, both, Type::Scalar(dtype))))
+    }
+
+    /// A scalar or number, and a tile of rank 0, as tiles of rank 0.
+    fn join_elements(
+        &mut self,
+        (x, y): (&Val, &Val),
+        dtype: DType,
+        [then, otherwise]: &[Path; 2],
+        yields: &mut Yields,
+    ) -> Result<Joined, Apart> {
+        let element = |it: &mut Self, val: &Val, span| {
+            let value = it.as_dtype(&Spanned { val: val.clone(), span }, dtype)?;
+            Some(if it.tile(val).is_some() { value } else { it.lift(value, span) })
+        };
+        let x = self.within(then, |it, span| element(it, x, span));
+        let y = self.within(otherwise, |it, span| element(it, y, span));
+        let both = x.zip(y).ok_or(Apart::Said)?;
+        let ty = Type::Tile(TileType::new(Vec::new(), dtype));
+        Ok(Joined::Result(self.add_yield(yields, both, ty)))
     }
 
     /// Adds ops to the end of a path.

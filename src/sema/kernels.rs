@@ -2,9 +2,10 @@
 //!
 //! A parameter of a `@triton.jit` kernel does not say whether it is a pointer. A kernel is
 //! analysed with all of them integers; those that turn out to be addresses become pointers, and
-//! it is analysed again.
+//! it is analysed again. So it is where a scalar that a loop carries turns out to become a single
+//! element of a tile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::analysis::{Analysis, Frame, Style};
 use super::builder::Builder;
@@ -40,19 +41,22 @@ pub(super) fn analyze_kernel<'p>(
     let style = kernel_style(program, at, sink)?;
     let mut pointers = PointerParams::new();
     let mut assumed = Assumed::new();
+    let mut lifted = BTreeSet::new();
     loop {
         let function = program.function(at);
         let func = ir::Function::new(&function.name.name, true, function.header);
         let mut frame = Frame::new(program, at, style, Builder::new(func));
         frame.is_kernel = true;
-        let before = if style == Style::Jit { instances.clone() } else { Instances::default() };
+        let before = instances.clone();
         let mut analysis = Analysis::new(program, input, std::mem::take(instances), frame);
         analysis.assumed = assumed.clone();
+        analysis.lifted.clone_from(&lifted);
         analysis.kernel(&pointers);
-        let known = (pointers.len(), assumed.len());
+        let known = (pointers.len(), assumed.len(), lifted.len());
         analysis.find_pointers(&mut pointers);
         assumed = std::mem::take(&mut analysis.assumed);
-        if (pointers.len(), assumed.len()) != known {
+        lifted = std::mem::take(&mut analysis.lifted);
+        if (pointers.len(), assumed.len(), lifted.len()) != known {
             *instances = before;
             continue;
         }

@@ -56,9 +56,14 @@ impl Analysis<'_> {
                 known.map_or(Truth::Launch(holds), |known| Truth::Known(known != 0))
             }
             Type::Tile(tile) => {
-                let one = tile.dims.is_empty();
-                let found = self.describe(&val.val);
-                self.report(errors::tile_condition(what, &found, val.span, one));
+                let wrong = if tile.dims.is_empty() {
+                    errors::data_dependent(what, val.span).help(
+                        "compute both and choose: `tl.where(condition, x, y)`; or mask the store",
+                    )
+                } else {
+                    errors::tile_condition(what, &self.describe(&val.val), val.span)
+                };
+                self.report(wrong);
                 Truth::Error
             }
             Type::Pointer(_) | Type::Future(_) => {

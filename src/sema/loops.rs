@@ -235,7 +235,10 @@ impl<'p> Analysis<'p> {
             let Some(binding) = self.frame.scope.binding(name).filter(|_| read).cloned() else {
                 continue;
             };
-            let before = self.materialize(&binding.val, binding.span);
+            let mut before = self.materialize(&binding.val, binding.span);
+            if self.lifted.contains(&(span, name.to_owned())) {
+                before = self.lift_val(&before, span);
+            }
             carried.push(Carried { name: name.to_owned(), before, bound: binding.span });
         }
         carried
@@ -292,13 +295,22 @@ impl<'p> Analysis<'p> {
         let what = format!("`{}` in this loop", carried.name);
         let next_val = Spanned { val: next.val.clone(), span: next.span };
         let kept = self.conform(&what, &next_val, &carried.before);
-        if kept.is_none() {
+        if kept.is_none() && self.becomes_element(&carried.before, &next.val) {
+            // The kernel is analysed again with this name a tile of rank 0 from the start.
+            self.lifted.insert((around, carried.name.clone()));
+        } else if kept.is_none() {
             let found = [self.describe(&carried.before), self.describe(&next.val)];
             let places = [carried.bound, next.span, around];
             let number = self.scalar(&carried.before).is_some() && self.tile(&next.val).is_some();
             self.report(errors::loop_changes_type(&carried.name, &found, places, number));
         }
         kept
+    }
+
+    /// Whether `next` is one element of a tile, of the type of the scalar `before`.
+    fn becomes_element(&self, before: &Val, next: &Val) -> bool {
+        let tile = self.tile(next).filter(|tile| tile.dims.is_empty());
+        tile.is_some_and(|tile| self.scalar(before) == Some(tile.dtype))
     }
 
     /// The leaves of `val` with the types of `like`'s; `None` where they differ.
@@ -316,9 +328,11 @@ impl<'p> Analysis<'p> {
                 self.conform_pointer(what, pointer, like, val.span)
             }
             (Val::Const(number), Val::Value(like)) => {
-                let Type::Scalar(dtype) = *self.ty(*like) else { return None };
+                let like = *like;
+                let (dtype, element) = self.single_element(like)?;
                 let adopted = self.adopts(number, dtype);
-                adopted.then(|| self.as_dtype(val, dtype)).flatten().map(|it| vec![it])
+                let own = adopted.then(|| self.as_dtype(val, dtype)).flatten()?;
+                Some(vec![if element { self.lift(own, val.span) } else { own }])
             }
             (Val::Value(value), Val::Value(like)) => {
                 self.conform_value(what, *value, *like, val.span).map(|it| vec![it])
@@ -357,6 +371,12 @@ impl<'p> Analysis<'p> {
         let (own, wanted) = (self.ty(value).clone(), self.ty(like).clone());
         if own == wanted {
             return Some(value);
+        }
+        if let (Type::Scalar(dtype), Type::Tile(tile)) = (&own, &wanted)
+            && tile.dims.is_empty()
+            && tile.dtype == *dtype
+        {
+            return Some(self.lift(value, span));
         }
         let (Type::Tile(own), Type::Tile(wanted)) = (&own, &wanted) else { return None };
         if own.dtype != wanted.dtype {

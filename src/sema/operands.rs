@@ -252,6 +252,29 @@ impl Analysis<'_> {
         Some(self.frame.build.constant(literal, dtype, span))
     }
 
+    /// A scalar as a tile of rank 0, which may join others whose element depends on data.
+    pub(super) fn lift(&mut self, scalar: Value, span: Span) -> Value {
+        let ty = Type::Tile(TileType::new(Vec::new(), self.ty(scalar).dtype()));
+        self.frame.build.emit_value(ir::Full { value: scalar }, ty, span)
+    }
+
+    /// [`Analysis::lift`] of a scalar; other values as they are.
+    pub(super) fn lift_val(&mut self, val: &Val, span: Span) -> Val {
+        match val.value().filter(|_| self.scalar(val).is_some()) {
+            Some(scalar) => Val::Value(self.lift(scalar, span)),
+            None => val.clone(),
+        }
+    }
+
+    /// The element type of a scalar or of a tile of rank 0, and whether it is a tile.
+    pub(super) fn single_element(&self, value: Value) -> Option<(DType, bool)> {
+        match self.ty(value) {
+            Type::Scalar(dtype) => Some((*dtype, false)),
+            Type::Tile(tile) if tile.dims.is_empty() => Some((tile.dtype, true)),
+            Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => None,
+        }
+    }
+
     /// A number as a scalar of the type that variables of this style have; other values as they
     /// are.
     pub(super) fn materialize(&mut self, val: &Val, span: Span) -> Val {

@@ -4,7 +4,7 @@ use super::Call;
 use crate::dtype::DType;
 use crate::ops::{BinaryOp, UnaryOp};
 use crate::sema::analysis::{Analysis, Style};
-use crate::sema::errors::{constexpr, habits, operands};
+use crate::sema::errors::{constexpr, control, habits, operands};
 use crate::sema::fold;
 use crate::sema::logic::Truth;
 use crate::sema::promote::Rule;
@@ -42,6 +42,12 @@ fn bounds(it: &mut Analysis<'_>, call: &Call, unroll: bool, stages: u32) -> Val 
     for arg in [lo, hi, step] {
         it.note_integer(&arg.val);
         let known = arg.val.constant().and_then(Constant::as_int).is_some();
+        if !known && it.tile(&arg.val).is_some_and(|tile| tile.dims.is_empty()) {
+            let what = format!("a bound of `{}`", call.name());
+            let wrong = control::data_dependent(&what, arg.span);
+            let help = "loop to a bound that the launch knows, and mask what is beyond the other";
+            return it.report(wrong.help(help));
+        }
         if !known && it.scalar(&arg.val).is_none_or(|dtype| !dtype.is_int()) {
             let found = it.describe(&arg.val);
             return it.report(operands::range_bound(&call.name(), &found, arg.span));
