@@ -233,3 +233,43 @@ fn what_the_shell_gives_wrongly_is_refused() {
     assert!(unread.stderr.contains("[K0730]"), "{}", unread.stderr);
     assert_eq!(kbc_here("sim kernels/ring_allreduce.kb --ws 2 --save x=x.npy").code, 2);
 }
+
+/// Numbers that begin a sum, and single elements that join a number, over 0, 1, …, 99.
+const RUNNING_SUM: &str = r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(x, out, n, BLOCK: tl.constexpr):
+    total = 0.0
+    best = -float("inf")
+    for i in range(0, n, BLOCK):
+        offsets = i + tl.arange(0, BLOCK)
+        v = tl.load(x + offsets, mask=offsets < n, other=0.0)
+        total += tl.sum(v, axis=0)
+        best = tl.maximum(best, tl.max(v, axis=0))
+    tl.store(out, total)
+    tl.store(out + 1, best)
+    m = tl.load(x + 7)
+    if n > 500:
+        m = 1.0
+    tl.store(out + 2, m)
+"#;
+
+#[test]
+fn a_number_becomes_what_data_makes_of_it() {
+    let scratch = Scratch::new();
+    scratch.write("k.kb", RUNNING_SUM);
+    let run = |words: &str| {
+        let line =
+            format!("sim k.kb --grid 1 --set BLOCK=32 --arg n=100 --arg x=arange:100:f32 {words}");
+        kbc(scratch.path(), &line.split_whitespace().collect::<Vec<_>>())
+    };
+    let ran = run("--arg out=empty:3:f32 --save out=out.npy");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let file = std::fs::read(scratch.path().join("out.npy")).unwrap();
+    let saved = kbc::replay::npy::read(&file).unwrap();
+    let wanted: Vec<u8> = [4950.0_f32, 99.0, 7.0].iter().flat_map(|it| it.to_le_bytes()).collect();
+    assert_eq!(saved.bytes, wanted);
+}
