@@ -151,9 +151,7 @@ fn load_and_store(bencher: Bencher<'_, '_>) {
     (512, DType::I8, DType::I32),
 ])]
 fn matmul(bencher: Bencher<'_, '_>, (side, input, out): (u64, DType, DType)) {
-    let strides = [side as i64, 1];
-    let spec =
-        GemmSpec { m: side, n: side, k: side, input, out, a_strides: strides, b_strides: strides };
+    let spec = GemmSpec::dense([side; 3], input, out);
     let run = Run::new((input, side * side, 2), |code, tiles| {
         code.gemm(spec.clone(), tiles[0], tiles[1], None);
     });

@@ -235,14 +235,15 @@ fn matrix_products() {
         if case["acc"].is_string() {
             inputs.push((out, bytes(&case["acc"])));
         }
-        let row_major = ([k as i64, 1], [n as i64, 1]);
-        let column_major = ([1, m as i64], [1, k as i64]);
+        let row_major = ([0, k as i64, 1], [0, n as i64, 1]);
+        let column_major = ([0, 1, m as i64], [0, 1, k as i64]);
         for ((a_strides, b_strides), transposed) in [(row_major, false), (column_major, true)] {
             if transposed {
                 inputs[0].1 = transpose(&a, (m, k), input);
                 inputs[1].1 = transpose(&b, (k, n), input);
             }
-            let spec = GemmSpec { m, n, k, input, out, a_strides, b_strides };
+            let mut spec = GemmSpec::dense([m, n, k], input, out);
+            (spec.a.strides, spec.b.strides) = (a_strides, b_strides);
             let got = run(&inputs, (out, m * n), |code, tiles| {
                 code.gemm(spec.clone(), tiles[0], tiles[1], tiles.get(2).copied())
             });

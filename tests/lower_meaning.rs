@@ -228,22 +228,21 @@ impl Visit for Machine<'_> {
     fn gemm(&mut self, it: &command::GemmCmd) {
         let spec = &self.code.gemms[it.spec];
         let (m, n, k) = (spec.m, spec.n, spec.k);
-        let size = spec.input.bytes();
-        let a = self.strided(it.a, (&[m, k], &spec.a_strides), size);
-        let b = self.strided(it.b, (&[k, n], &spec.b_strides), size);
-        let acc = it.acc.map(|acc| self.dense(acc, m * n, spec.out.bytes()));
-        let element = |row: u64, column: u64| {
+        let (a_shape, b_shape) = (spec.a_shape(), spec.b_shape());
+        let a = self.strided(it.a, (&a_shape.0, &spec.a.strides), spec.a.dtype.bytes());
+        let b = self.strided(it.b, (&b_shape.0, &spec.b.strides), spec.b.dtype.bytes());
+        let acc = it.acc.map(|acc| self.dense(acc, spec.elements(), spec.out.bytes()));
+        let element = |place: u64| {
+            let (batch, row, column) = (place / (m * n), place / n % m, place % n);
             let mut parts = vec![9];
             for at in 0..k {
-                parts.extend([a[(row * k + at) as usize], b[(at * n + column) as usize]]);
+                let (x, y) = ((batch * m + row) * k + at, (batch * k + at) * n + column);
+                parts.extend([a[x as usize], b[y as usize]]);
             }
-            parts.extend(acc.iter().map(|acc| acc[(row * n + column) as usize]));
+            parts.extend(acc.iter().map(|acc| acc[place as usize]));
             hash(&parts)
         };
-        let terms: Vec<u64> = (0..m)
-            .flat_map(|row| (0..n).map(move |column| (row, column)))
-            .map(|(row, column)| element(row, column))
-            .collect();
+        let terms: Vec<u64> = (0..spec.elements()).map(element).collect();
         self.write(it.out, &terms, spec.out.bytes());
     }
 

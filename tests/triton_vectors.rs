@@ -43,7 +43,6 @@ const DATA_DEPENDENT: &[(&str, &str)] = &[
 /// Cases that do not pass yet, and why.
 const NOT_YET: &[(&str, &str)] = &[
     ("at_minmax_xchg_cas", "atomics"),
-    ("gemm_batched_3d", "products of three axes"),
     ("gemm_splitk_atomic", "atomics"),
     ("mv_gather_axis", "gathers inside a tile"),
     ("mv_join_split_complex", "join and split"),

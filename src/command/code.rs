@@ -386,23 +386,60 @@ pub struct ArgSpec {
     pub strides: Vec<i64>,
 }
 
-/// A matrix computation: `out[m, n] = a[m, k] · b[k, n] (+ acc[m, n])`.
+/// A matrix computation: `out[m, n] = a[m, k] · b[k, n] (+ acc[m, n])`, for each of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GemmSpec {
-    /// Rows of the result.
+    /// How many products.
+    pub batch: u64,
+    /// Rows of a result.
     pub m: u64,
-    /// Columns of the result.
+    /// Columns of a result.
     pub n: u64,
     /// Products summed.
     pub k: u64,
-    /// The type of both factors.
-    pub input: DType,
-    /// The type of `acc` and of the result.
+    /// How the left factors are read, over batch, m and k.
+    pub a: FactorSpec,
+    /// How the right factors are read, over batch, k and n.
+    pub b: FactorSpec,
+    /// The type of `acc` and of the results, which are dense and row-major.
     pub out: DType,
-    /// Element strides of `a` along m and k.
-    pub a_strides: [i64; 2],
-    /// Element strides of `b` along k and n.
-    pub b_strides: [i64; 2],
+}
+
+/// How a factor of a matrix computation is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FactorSpec {
+    /// Its element type.
+    pub dtype: DType,
+    /// Its strides over the batch, its rows and its columns, in elements.
+    pub strides: [i64; 3],
+}
+
+impl GemmSpec {
+    /// One product of dense row-major factors: `[m, k] · [k, n]`.
+    pub fn dense([m, n, k]: [u64; 3], input: DType, out: DType) -> GemmSpec {
+        let factor = |columns: u64| FactorSpec { dtype: input, strides: [0, columns as i64, 1] };
+        GemmSpec { batch: 1, m, n, k, a: factor(k), b: factor(n), out }
+    }
+
+    /// Its multiply-adds.
+    pub fn macs(&self) -> u64 {
+        [self.m, self.n, self.k].into_iter().fold(self.batch, u64::saturating_mul)
+    }
+
+    /// Elements of the result.
+    pub fn elements(&self) -> u64 {
+        self.batch.saturating_mul(self.m).saturating_mul(self.n)
+    }
+
+    /// The extents that the left factor is read over.
+    pub fn a_shape(&self) -> Shape {
+        Shape::new([self.batch, self.m, self.k])
+    }
+
+    /// The extents that the right factor is read over.
+    pub fn b_shape(&self) -> Shape {
+        Shape::new([self.batch, self.k, self.n])
+    }
 }
 
 /// How the lanes of a gather or scatter lie in HBM, and how their operands are read.

@@ -19,9 +19,9 @@ pub mod verify;
 mod walker;
 
 pub use code::{
-    Arg, ArgSpec, Code, DescId, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec, LiveSet,
-    MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId, Template,
-    TileReg,
+    Arg, ArgSpec, Code, DescId, FactorSpec, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec,
+    LiveSet, MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId,
+    Template, TileReg,
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};

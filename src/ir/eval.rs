@@ -159,7 +159,10 @@ mod tests {
         let above = Literal::Float(2049.0 + 2f64.powi(-40));
         assert_eq!(wrap(DType::F16, above), Literal::Float(2050.0));
         assert_eq!(wrap(DType::F8E4M3, Literal::Float(17.0)), Literal::Float(16.0));
-        assert_eq!(wrap(DType::F8E4M3, Literal::Float(1000.0)), Literal::Float(448.0));
+        assert_eq!(wrap(DType::F8E4M3, Literal::Float(464.0)), Literal::Float(448.0));
+        assert!(wrap(DType::F8E4M3, Literal::Float(1000.0)).as_float().is_nan());
+        let cut = convert(DType::F8E4M3, Literal::Float(1000.0), Rounding::TowardZero);
+        assert_eq!(cut, Literal::Float(448.0));
         assert_eq!(wrap(DType::F8E5M2, Literal::Float(9.0)), Literal::Float(8.0));
     }
 }

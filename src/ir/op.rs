@@ -185,15 +185,16 @@ pub struct Reduce {
     pub keep_dims: bool,
 }
 
-/// `a @ b (+ acc)`: `[m, k] · [k, n]`, accumulated in `f32` (`i32` for `i8`, `f64` for `f64`)
+/// `a @ b (+ acc)`: `[m, k] · [k, n]`, or one for each of a batch where a first axis counts them;
+/// accumulated in `f32` (`i32` for `i8`, `f64` for `f64`)
 /// and rounded once to the result's type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dot {
-    /// `[m, k]`.
+    /// `[m, k]` or `[batch, m, k]`.
     pub a: Value,
-    /// `[k, n]`.
+    /// `[k, n]` or `[batch, k, n]`; of the type of `a`, or both of 8-bit float types.
     pub b: Value,
-    /// `[m, n]`, of the result's type.
+    /// `[m, n]` or `[batch, m, n]`, of the result's type.
     pub acc: Option<Value>,
 }
 

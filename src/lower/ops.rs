@@ -3,8 +3,8 @@
 
 use super::emit::Emitter;
 use crate::command::{
-    Arg, ArgSpec, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, Operand, Reg,
-    ScalarExpr, Template,
+    Arg, ArgSpec, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, Operand,
+    Reg, ScalarExpr, Template,
 };
 use crate::diag::Reported;
 use crate::ir;
@@ -136,6 +136,17 @@ impl Emitter<'_> {
         self.issue(Template::DmaWrite { base, desc, src });
         Ok(())
     }
+
+    /// How a factor of a matrix product is read.
+    fn factor(&mut self, value: Value) -> Result<FactorSpec, Reported> {
+        let dtype = self.data(value).ty.dtype();
+        let strides = match *self.strides(value)?.as_slice() {
+            [row, column] => [0, row, column],
+            [batch, row, column] => [batch, row, column],
+            _ => return Err(self.bug("a matrix product has two strides, or three of a batch")),
+        };
+        Ok(FactorSpec { dtype, strides })
+    }
 }
 
 impl ir::Visit for Emitter<'_> {
@@ -257,17 +268,14 @@ impl ir::Visit for Emitter<'_> {
 
     fn dot(&mut self, it: &ir::Dot) -> Out {
         let (a_shape, b_shape) = (self.shape(it.a)?, self.shape(it.b)?);
-        let (a_strides, b_strides) = (self.strides(it.a)?, self.strides(it.b)?);
-        let (&[m, k], &[_, n]) = (a_shape.0.as_slice(), b_shape.0.as_slice()) else {
+        let (&[ref batch @ .., m, k], &[.., n]) = (a_shape.0.as_slice(), b_shape.0.as_slice())
+        else {
             return Err(self.bug("a matrix product has two axes"));
         };
-        let (&[am, ak], &[bk, bn]) = (a_strides.as_slice(), b_strides.as_slice()) else {
-            return Err(self.bug("a matrix product has two strides"));
-        };
         let result = self.result()?;
-        let (input, out) = (self.data(it.a).ty.dtype(), self.data(result).ty.dtype());
-        let spec = GemmSpec { m, n, k, input, out, a_strides: [am, ak], b_strides: [bk, bn] };
-        let spec = self.gemm_spec(spec);
+        let (a, b) = (self.factor(it.a)?, self.factor(it.b)?);
+        let (batch, out) = (batch.iter().product(), self.data(result).ty.dtype());
+        let spec = self.gemm_spec(GemmSpec { batch, m, n, k, a, b, out });
         let (a, b) = (self.tile(it.a)?, self.tile(it.b)?);
         let acc = it.acc.map(|acc| self.dense(acc)).transpose()?;
         let out = self.define()?;

@@ -56,6 +56,6 @@ fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
     let blocks = |extent: u64, side: u32| extent.div_ceil(u64::from(side.max(1)));
     let (m, n, k) = (blocks(spec.m, engine.m), blocks(spec.n, engine.n), blocks(spec.k, engine.k));
     let cycles = m.saturating_mul(n).saturating_mul(k);
-    let size = spec.m.saturating_mul(spec.n).saturating_mul(spec.k);
+    let size = spec.macs();
     Cost { time: engine.overhead + engine.clock.time(cycles), size }
 }

@@ -108,7 +108,7 @@ impl CodeKit {
         b: TileReg,
         acc: Option<TileReg>,
     ) -> TileReg {
-        let out = self.tile(spec.m * spec.n * spec.out.bytes());
+        let out = self.tile(spec.elements() * spec.out.bytes());
         let spec = self.code.gemms.push(spec);
         self.issue(Template::Gemm { spec, a, b, acc, out });
         out

@@ -246,16 +246,7 @@ impl Writer {
     }
 
     pub fn gemm(&mut self, out: TileReg, a: TileReg, b: TileReg, mnk: [u64; 3]) {
-        let [m, n, k] = mnk;
-        let spec = self.code.gemms.push(GemmSpec {
-            m,
-            n,
-            k,
-            input: DType::F32,
-            out: DType::F32,
-            a_strides: [k as i64, 1],
-            b_strides: [n as i64, 1],
-        });
+        let spec = self.code.gemms.push(GemmSpec::dense(mnk, DType::F32, DType::F32));
         self.site(Template::Gemm { spec, a, b, acc: None, out });
     }
 

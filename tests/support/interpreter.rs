@@ -666,9 +666,11 @@ fn product(
 ) -> Vec<u64> {
     let element = |index: &Vec<usize>| {
         let mut parts = vec![9];
-        for k in 0..a_shape[1] {
-            parts.push(a[flat(&[index[0], k], a_shape)]);
-            parts.push(b[flat(&[k, index[1]], b_shape)]);
+        let (batch, [row, column]) = index.split_last_chunk().expect("a product has two axes");
+        let place = |row: usize, column: usize| [batch, &[row, column]].concat();
+        for k in 0..a_shape[a_shape.len() - 1] {
+            parts.push(a[flat(&place(*row, k), a_shape)]);
+            parts.push(b[flat(&place(k, *column), b_shape)]);
         }
         parts.extend(acc.map(|acc| acc[flat(index, shape)]));
         hash(&parts)

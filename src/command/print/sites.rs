@@ -5,8 +5,8 @@ use super::names::Names;
 use super::{desc, message};
 use crate::command::Comm;
 use crate::command::{
-    Arg, ArgSpec, Code, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp, MathSpec, Operand, Template,
-    TileReg,
+    Arg, ArgSpec, Code, FactorSpec, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp, MathSpec,
+    Operand, Template, TileReg,
 };
 use crate::dtype::Rounding;
 use crate::shape::Shape;
@@ -99,9 +99,9 @@ impl Sites<'_> {
             "{} = gemm({}{}, {}{}{acc})  {}{}",
             self.tile(out),
             self.tile(a),
-            strides(&spec.a_strides, &Shape::new([spec.m, spec.k])),
+            factor_strides(&spec.a, [spec.batch, spec.m, spec.k]),
             self.tile(b),
-            strides(&spec.b_strides, &Shape::new([spec.k, spec.n])),
+            factor_strides(&spec.b, [spec.batch, spec.k, spec.n]),
             gemm(spec),
             self.place(out)
         )
@@ -158,6 +158,15 @@ impl Sites<'_> {
     }
 }
 
+/// `{1, 64}` where a factor is not simply read row by row; without the batch where there is one
+/// product.
+fn factor_strides(factor: &FactorSpec, [batch, rows, columns]: [u64; 3]) -> String {
+    if batch == 1 {
+        return strides(&factor.strides[1..], &Shape::new([rows, columns]));
+    }
+    strides(&factor.strides, &Shape::new([batch, rows, columns]))
+}
+
 /// `{0, 1}` where a tile is not simply read row by row.
 pub(super) fn strides(strides: &[i64], shape: &Shape) -> String {
     let rows = shape.row_major_strides();
@@ -207,6 +216,10 @@ pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
 
 /// `f32[32, 64] = f16[32, 16] @ f16[16, 64]`.
 pub(super) fn gemm(spec: &GemmSpec) -> String {
-    let GemmSpec { m, n, k, input, out, .. } = spec;
-    format!("{out}[{m}, {n}] = {input}[{m}, {k}] @ {input}[{k}, {n}]")
+    let GemmSpec { batch, m, n, k, a, b, out } = spec;
+    let (a, b) = (a.dtype, b.dtype);
+    if *batch == 1 {
+        return format!("{out}[{m}, {n}] = {a}[{m}, {k}] @ {b}[{k}, {n}]");
+    }
+    format!("{out}[{batch}, {m}, {n}] = {a}[{batch}, {m}, {k}] @ {b}[{batch}, {k}, {n}]")
 }

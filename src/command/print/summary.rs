@@ -143,8 +143,7 @@ impl Work {
             Command::DmaScatter(it) => add(&mut self.written, code.lanes[it.lanes.spec].bytes()),
             Command::MathCmd(it) => add(&mut self.elements, code.maths[it.spec].shape.elements()),
             Command::GemmCmd(it) => {
-                let spec = &code.gemms[it.spec];
-                add(&mut self.macs, spec.m.saturating_mul(spec.n).saturating_mul(spec.k));
+                add(&mut self.macs, code.gemms[it.spec].macs());
             }
             Command::IpcqSend(it) => add(&mut self.sent, it.message.bytes()),
             Command::IpcqRecv(it) => add(&mut self.received, it.message.bytes()),

@@ -3,8 +3,8 @@
 use super::flow::Held;
 use crate::arena::Id;
 use crate::command::{
-    Arg, ArgSpec, Code, Comm, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, QueueId,
-    Template, TileReg,
+    Arg, ArgSpec, Code, Comm, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message,
+    QueueId, Template, TileReg,
 };
 use crate::shape::Shape;
 
@@ -149,10 +149,10 @@ impl Sizes<'_> {
         acc: Option<TileReg>,
         out: TileReg,
     ) -> Check {
-        let read = |strides: [i64; 2]| ArgSpec { dtype: spec.input, strides: strides.to_vec() };
-        self.holds(a, &read(spec.a_strides), &Shape::new([spec.m, spec.k]))?;
-        self.holds(b, &read(spec.b_strides), &Shape::new([spec.k, spec.n]))?;
-        let bytes = spec.m.saturating_mul(spec.n).saturating_mul(spec.out.bytes());
+        let read = |it: &FactorSpec| ArgSpec { dtype: it.dtype, strides: it.strides.to_vec() };
+        self.holds(a, &read(&spec.a), &spec.a_shape())?;
+        self.holds(b, &read(&spec.b), &spec.b_shape())?;
+        let bytes = spec.elements().saturating_mul(spec.out.bytes());
         acc.map_or(Ok(()), |acc| self.is_long(acc, bytes, "the addend"))?;
         self.is_long(out, bytes, "the result")
     }

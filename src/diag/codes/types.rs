@@ -95,6 +95,8 @@ codes! {
     WIDER_THAN_POINTERS = "K0352", "wider-than-pointers", Error;
     /// A rounding that a conversion does not have.
     DOWNCAST_ROUNDING = "K0360", "downcast-rounding", Error;
+    /// A precision that a matrix product does not have.
+    DOT_PRECISION = "K0361", "dot-precision", Error;
     /// Shapes that this launch makes disagree.
     LAUNCH_SHAPES = "K0380", "launch-shapes", Error;
     /// An extent of a tile that the launch does not decide.

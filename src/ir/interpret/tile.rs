@@ -180,10 +180,12 @@ impl Tile {
 
     /// `self @ b (+ acc)`; `to` is the result's element type.
     pub(super) fn dot(&self, b: &Tile, acc: Option<&Tile>, to: DType) -> Result<Tile, Reason> {
-        let (&[m, k], &[inner, n]) = (self.shape.as_slice(), b.shape.as_slice()) else {
+        let (&[ref batch @ .., m, k], &[ref others @ .., inner, n]) =
+            (self.shape.as_slice(), b.shape.as_slice())
+        else {
             return Err(SHAPES);
         };
-        if k != inner {
+        if k != inner || batch != others || batch.len() > 1 {
             return Err(SHAPES);
         }
         let sums = match (to.is_float(), to.bits()) {
@@ -192,17 +194,19 @@ impl Tile {
             (false, 64) => DType::I64,
             (false, _) => DType::I32,
         };
-        let wide = |tile: &Tile, index: [usize; 2]| {
-            Ok(number::encode(sums, number::decode(tile.dtype, tile.at(&index)?)))
+        let wide = |tile: &Tile, index: [usize; 3]| {
+            let index = &index[1 - batch.len()..];
+            Ok(number::encode(sums, number::decode(tile.dtype, tile.at(index)?)))
         };
-        Tile::build(to, vec![m, n], |place| {
-            let (row, column) = (place / n, place % n);
+        let shape: Vec<usize> = batch.iter().copied().chain([m, n]).collect();
+        Tile::build(to, shape, |place| {
+            let (of, row, column) = (place / (m * n), place / n % m, place % n);
             let mut sum = match acc {
-                Some(acc) => wide(acc, [row, column])?,
+                Some(acc) => wide(acc, [of, row, column])?,
                 None => number::encode(sums, Number::Int(0)),
             };
             for at in 0..k {
-                let (x, y) = (wide(self, [row, at])?, wide(b, [at, column])?);
+                let (x, y) = (wide(self, [of, row, at])?, wide(b, [of, at, column])?);
                 let product = number::binary(BinaryOp::Mul, sums, x, y)?;
                 sum = number::binary(BinaryOp::Add, sums, sum, product)?;
             }

@@ -387,19 +387,28 @@ impl Visit for Checker<'_> {
 
     fn dot(&mut self, it: &Dot) -> Checked {
         let (a, b, out) = (self.tile(it.a)?, self.tile(it.b)?, self.result_tile()?);
-        require(a.dtype == b.dtype, || {
+        let narrow = |it: &TileType| it.dtype.is_float() && it.dtype.bits() == 8;
+        require(a.dtype == b.dtype || (narrow(a) && narrow(b)), || {
             format!("the factors of `dot` are {} and {}", a.dtype, b.dtype)
         })?;
         let kinds = (a.dtype.kind() == Kind::Float) == (out.dtype.kind() == Kind::Float);
         require(kinds, || format!("`dot` of {} does not give {}", a.dtype, out.dtype))?;
-        let ([m, k], [k2, n]) = (a.dims.as_slice(), b.dims.as_slice()) else {
-            return Err(String::from("`dot` takes tiles of two axes"));
+        let ([batch @ .., m, k], [batch2 @ .., k2, n]) = (a.dims.as_slice(), b.dims.as_slice())
+        else {
+            return Err(String::from("`dot` takes tiles of two axes, or three of a batch"));
         };
+        let one_batch = batch.len() <= 1
+            && batch.len() == batch2.len()
+            && same_extents(self.function, batch, batch2);
+        let shape = |tile: &TileType| self.function.display_shape(&tile.dims);
+        require(one_batch, || {
+            format!("`dot` of {} and {}: the batches differ", shape(a), shape(b))
+        })?;
         require(same_extents(self.function, &[*k], &[*k2]), || {
-            let shape = |tile: &TileType| self.function.display_shape(&tile.dims);
             format!("`dot` of {} and {}: the inner extents differ", shape(a), shape(b))
         })?;
-        self.gives_tile(&[*m, *n], out.dtype)?;
+        let dims: Vec<Dim> = batch.iter().copied().chain([*m, *n]).collect();
+        self.gives_tile(&dims, out.dtype)?;
         match it.acc {
             Some(acc) => {
                 self.tile(acc)?;

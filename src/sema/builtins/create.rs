@@ -139,10 +139,10 @@ pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
 /// What `fp_downcast_rounding=` asks for; only of a float made narrower.
 fn rounding(it: &mut Analysis<'_>, call: &Call, source: &Val, to: DType) -> Option<Rounding> {
     let Some(asked) = call.some("fp_downcast_rounding") else { return Some(Rounding::NearestEven) };
-    let known = match &asked.val {
-        Val::Const(Constant::Str(name)) if name == "rtne" => Some(Rounding::NearestEven),
-        Val::Const(Constant::Str(name)) if name == "rtz" => Some(Rounding::TowardZero),
-        _ => None,
+    let known = match asked.val.constant() {
+        Some(Constant::Str(name)) if name == "rtne" => Some(Rounding::NearestEven),
+        Some(Constant::Str(name)) if name == "rtz" => Some(Rounding::TowardZero),
+        Some(_) | None => None,
     };
     let Some(rounding) = known else {
         let found = it.describe(&asked.val);
