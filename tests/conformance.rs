@@ -210,7 +210,7 @@ fn reductions_of_transposed_tiles() {
             let spec = MathSpec {
                 op: MathOp::Reduce(op, Some(1 - axis as u32)),
                 shape: Shape::new([40, 7]),
-                args: vec![ArgSpec { dtype: from, strides: vec![1, 40] }],
+                args: vec![ArgSpec { dtype: from, offset: 0, strides: vec![1, 40] }],
                 out: to,
                 cost: CostClass::Simple,
             };

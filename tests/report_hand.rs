@@ -89,7 +89,7 @@ fn code(span: impl Fn(&str) -> Span) -> Code {
     let mut code = Code { name: "kernel".into(), ..Code::default() };
     let dims = vec![DmaDim { extent: 256, stride: 4 }];
     code.descs.push(DmaDesc { dims, elem_bytes: 4 });
-    let dense = ArgSpec { dtype: DType::F32, strides: vec![1] };
+    let dense = ArgSpec { dtype: DType::F32, offset: 0, strides: vec![1] };
     code.maths.push(MathSpec {
         op: MathOp::Binary(BinaryOp::Add),
         shape: Shape::new([256]),

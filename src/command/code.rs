@@ -4,7 +4,7 @@ use super::{Message, QueueId, TileRef};
 use crate::arena::Arena;
 use crate::dtype::{DType, Rounding};
 use crate::id;
-use crate::ir::{Buffer, DmaDesc, Literal};
+use crate::ir::{Buffer, DmaDesc, Literal, SortKind};
 use crate::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
 use crate::shape::Shape;
 use crate::source::Span;
@@ -360,6 +360,108 @@ pub enum MathOp {
     Copy,
     /// Along `axis` of the operand, or of all elements.
     Reduce(ReduceOp, Option<u32>),
+    /// Running combination along an axis.
+    Scan {
+        /// What combines two elements.
+        op: BinaryOp,
+        /// The axis.
+        axis: u32,
+        /// Whether it goes from the last element to the first.
+        reverse: bool,
+    },
+    /// Along the last axis.
+    Sort {
+        /// How.
+        kind: SortKind,
+        /// Whether the largest element comes first.
+        descending: bool,
+    },
+    /// The second operand after the first.
+    Concat {
+        /// The axis that grows.
+        axis: u32,
+        /// The extent of the first operand along it.
+        first: u64,
+    },
+    /// Elements of the first operand at the places in the second.
+    Gather {
+        /// The axis that places count along.
+        axis: u32,
+        /// The extent of the first operand along it.
+        extent: u64,
+    },
+    /// How often each integer below `bins` occurs in the first operand where the second, if there
+    /// is one, holds.
+    Histogram {
+        /// How many integers are counted.
+        bins: u64,
+    },
+}
+
+impl MathOp {
+    /// The shape of operand `index` of an op that walks the shape `walked`; it may broadcast to
+    /// it.
+    pub fn arg_shape(self, index: usize, walked: &Shape) -> Shape {
+        let mut shape = walked.clone();
+        if let MathOp::Concat { axis, first } = self
+            && let Some(extent) = shape.0.get_mut(axis as usize)
+        {
+            *extent = if index == 0 { first } else { extent.saturating_sub(first) };
+        } else if let (MathOp::Gather { axis, extent: own }, 0) = (self, index)
+            && let Some(extent) = shape.0.get_mut(axis as usize)
+        {
+            *extent = own;
+        }
+        shape
+    }
+
+    /// How many operands it may take, at least and at most.
+    pub const fn arity(self) -> (usize, usize) {
+        match self {
+            MathOp::Arange(_) => (0, 0),
+            MathOp::Unary(_)
+            | MathOp::Cast(_)
+            | MathOp::Full
+            | MathOp::Copy
+            | MathOp::Reduce(..)
+            | MathOp::Scan { .. }
+            | MathOp::Sort { .. } => (1, 1),
+            MathOp::Histogram { .. } => (1, 2),
+            MathOp::Binary(_)
+            | MathOp::Compare(_)
+            | MathOp::Concat { .. }
+            | MathOp::Gather { .. } => (2, 2),
+            MathOp::Ternary(_) | MathOp::Select => (3, 3),
+        }
+    }
+}
+
+impl MathSpec {
+    /// Elements of the result: one for each of the walked shape, but where an op says otherwise.
+    pub fn result_elements(&self) -> u64 {
+        let MathOp::Reduce(_, axis) = self.op else {
+            let MathOp::Histogram { bins } = self.op else { return self.shape.elements() };
+            return bins;
+        };
+        let Some(axis) = axis else { return 1 };
+        let kept = self.shape.0.iter().enumerate().filter(|(index, _)| *index != axis as usize);
+        kept.fold(1, |product: u64, (_, extent)| product.saturating_mul(*extent))
+    }
+
+    /// How often the engine goes over the elements: once; of *n* elements along an axis, a scan
+    /// ⌈log₂ n⌉ times, a merge as often, and a sort once for each of its merges' passes.
+    pub fn passes(&self) -> u64 {
+        let doublings = |extent: u64| u64::from(extent.max(2).next_power_of_two().trailing_zeros());
+        if let MathOp::Scan { axis, .. } = self.op {
+            return doublings(self.shape.0.get(axis as usize).copied().unwrap_or(1));
+        }
+        let MathOp::Sort { kind, .. } = self.op else { return 1 };
+        let merge = doublings(self.shape.0.last().copied().unwrap_or(1));
+        match kind {
+            SortKind::Merge => merge,
+            SortKind::Full => merge * (merge + 1) / 2,
+        }
+    }
 }
 
 /// A vector computation: `out[i] = op(args[..][i])` over a shape.
@@ -367,7 +469,7 @@ pub enum MathOp {
 pub struct MathSpec {
     /// The op.
     pub op: MathOp,
-    /// The shape that is walked: the result's, or for a reduction its operand's.
+    /// The shape that is walked: the result's, or for a reduction or histogram its operand's.
     pub shape: Shape,
     /// How each operand is read over that shape.
     pub args: Vec<ArgSpec>,
@@ -382,7 +484,10 @@ pub struct MathSpec {
 pub struct ArgSpec {
     /// Its element type.
     pub dtype: DType,
-    /// Its strides over the walked shape, in elements: 0 where it repeats; empty for a scalar.
+    /// Where in the tile its first element is, in elements.
+    pub offset: u64,
+    /// Its strides over the walked shape, in elements: 0 where it repeats, negative where it goes
+    /// backwards; empty for a scalar.
     pub strides: Vec<i64>,
 }
 

@@ -14,15 +14,20 @@ mod layout;
 mod op;
 pub mod parse;
 pub mod print;
+mod tile_op;
 mod types;
 pub mod verify;
 mod walk;
 
+pub use layout::Reading;
 pub use op::{
     Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
     DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, GatherLoad, If,
     Load, NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
     ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
+};
+pub use tile_op::{
+    Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort, SortKind,
 };
 pub use types::{Dim, Literal, TileType, Type};
 pub use walk::{Cloner, MAX_DEPTH, Nest, Substitution, UseCounts};

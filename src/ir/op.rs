@@ -3,6 +3,9 @@
 //! An op names the values it uses in its fields; what it defines is in
 //! [`OpData::results`](super::OpData). Extents of a result are in the result's type.
 
+use super::tile_op::{
+    Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort,
+};
 use super::{BlockId, Dim, FuncId, Literal, Value};
 use crate::dtype::{DType, Rounding};
 use crate::ops;
@@ -571,8 +574,18 @@ ops! {
     transpose: Transpose, Pure, [x], [];
     expand_dims: ExpandDims, Pure, [x], [];
     broadcast: Broadcast, Pure, [x], [];
+    slice: Slice, Pure, [x], [];
+    flip: Flip, Pure, [x], [];
+    bitcast: Bitcast, Pure, [x], [];
     copy: Copy, Pure, [x], [];
+    concat: Concat, Pure, [x, y], [];
     reduce: Reduce, Pure, [x], [];
+    scan: Scan, Pure, [x], [];
+    sort: Sort, Pure, [x], [];
+    gather: Gather, Pure, [x, index], [];
+    histogram: Histogram, Pure, [x, mask], [];
+    reduce_by: ReduceBy, Pure, [xs], [combine];
+    scan_by: ScanBy, Pure, [xs], [combine];
     dot: Dot, Pure, [a, b, acc], [];
     load: Load, Reads, [ptr], [];
     store: Store, Writes, [ptr, value], [];
@@ -601,8 +614,17 @@ impl Op {
         matches!(self, Op::Yield(_) | Op::Condition(_) | Op::Return(_))
     }
 
-    /// Whether its result is its operand's bytes under another shape or order.
+    /// Whether its result is its operand's bytes under another shape, order or element type.
     pub const fn is_view(&self) -> bool {
-        matches!(self, Op::Reshape(_) | Op::Transpose(_) | Op::ExpandDims(_) | Op::Broadcast(_))
+        matches!(
+            self,
+            Op::Reshape(_)
+                | Op::Transpose(_)
+                | Op::ExpandDims(_)
+                | Op::Broadcast(_)
+                | Op::Slice(_)
+                | Op::Flip(_)
+                | Op::Bitcast(_)
+        )
     }
 }

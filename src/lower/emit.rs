@@ -13,7 +13,7 @@ use crate::command::{
     Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TileReg,
 };
 use crate::diag::{Diagnostic, Reported, Sink, internal};
-use crate::ir::{DmaDesc, Function, Literal, OpId, Storage, TileType, Value, ValueData};
+use crate::ir::{DmaDesc, Function, Literal, OpId, Reading, Storage, TileType, Value, ValueData};
 use crate::launch::Launch;
 use crate::passes::liveness::Liveness;
 use crate::shape::Shape;
@@ -223,7 +223,12 @@ impl<'a> Emitter<'a> {
 
     /// The element strides by which a tile is read.
     pub(super) fn strides(&mut self, value: Value) -> Result<Vec<i64>, Reported> {
-        self.function.strides(value).ok_or_else(|| {
+        self.reading(value).map(|reading| reading.strides)
+    }
+
+    /// How a tile is read.
+    pub(super) fn reading(&mut self, value: Value) -> Result<Reading, Reported> {
+        self.function.reading(value).ok_or_else(|| {
             let name = self.function.display_name(value);
             self.bug(&format!("the view `{name}` cannot be read by strides"))
         })

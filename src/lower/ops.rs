@@ -9,7 +9,7 @@ use crate::command::{
 use crate::diag::Reported;
 use crate::ir;
 use crate::ir::eval;
-use crate::ir::{DmaDesc, Value};
+use crate::ir::{DmaDesc, Reading, Value};
 use crate::ops::CostClass;
 use crate::shape::Shape;
 
@@ -41,10 +41,14 @@ impl Emitter<'_> {
     fn vector(&mut self, vector: Vector, args: &[Value]) -> Out {
         let mut operands = [None; 3];
         let mut specs = Vec::with_capacity(args.len());
-        for (operand, value) in operands.iter_mut().zip(args) {
-            let (arg, strides) = self.vector_arg(*value, &vector.shape)?;
+        for (index, (operand, value)) in operands.iter_mut().zip(args).enumerate() {
+            let shape = vector.op.arg_shape(index, &vector.shape);
+            let (arg, Reading { offset, strides }) = self.vector_arg(*value, &shape)?;
             *operand = Some(arg);
-            specs.push(ArgSpec { dtype: self.data(*value).ty.dtype(), strides });
+            let Ok(offset) = u64::try_from(offset) else {
+                return Err(self.bug("a view begins before its tile"));
+            };
+            specs.push(ArgSpec { dtype: self.data(*value).ty.dtype(), offset, strides });
         }
         let result = self.result()?;
         let Vector { op, cost, shape } = vector;
@@ -55,13 +59,26 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// An operand of a vector command over `shape`, and its strides there.
-    fn vector_arg(&mut self, value: Value, shape: &Shape) -> Result<(Arg, Vec<i64>), Reported> {
+    /// An operand of a vector command over `shape`, and how it is read there.
+    fn vector_arg(&mut self, value: Value, shape: &Shape) -> Result<(Arg, Reading), Reported> {
         if !self.is_tile(value) {
-            return Ok((Arg::Scalar(self.operand(value)?), Vec::new()));
+            let reading = Reading { offset: 0, strides: Vec::new() };
+            return Ok((Arg::Scalar(self.operand(value)?), reading));
         }
-        let (own, strides) = (self.shape(value)?, self.strides(value)?);
-        Ok((Arg::Tile(self.tile(value)?), own.broadcast_strides(&strides, shape)))
+        let (own, mut reading) = (self.shape(value)?, self.reading(value)?);
+        reading.strides = own.broadcast_strides(&reading.strides, shape);
+        Ok((Arg::Tile(self.tile(value)?), reading))
+    }
+
+    /// What only says how elements are combined is gone before lowering.
+    fn combination(&mut self) -> Out {
+        Err(self.bug("a reduction or scan by a function is still to be written out"))
+    }
+
+    /// The extent of a tile along an axis.
+    fn extent_along(&mut self, tile: Value, axis: u32) -> Result<u64, Reported> {
+        let extent = self.shape(tile)?.0.get(axis as usize).copied();
+        extent.ok_or_else(|| self.bug("an axis is not among those of its tile"))
     }
 
     /// Another way to read the bytes of `x`.
@@ -125,8 +142,12 @@ impl Emitter<'_> {
         shape: &Shape,
     ) -> Result<(Option<Arg>, Option<ArgSpec>), Reported> {
         let Some(value) = value else { return Ok((None, None)) };
-        let (arg, strides) = self.vector_arg(value, shape)?;
-        Ok((Some(arg), Some(ArgSpec { dtype: self.data(value).ty.dtype(), strides })))
+        let (arg, Reading { offset, strides }) = self.vector_arg(value, shape)?;
+        if offset != 0 || strides.iter().any(|stride| *stride < 0) {
+            return Err(self.bug("what lanes are given is read from its first element on"));
+        }
+        let dtype = self.data(value).ty.dtype();
+        Ok((Some(arg), Some(ArgSpec { dtype, offset: 0, strides })))
     }
 
     fn write(&mut self, base: Value, desc: DmaDesc, tile: Value) -> Out {
@@ -256,6 +277,57 @@ impl ir::Visit for Emitter<'_> {
         self.view(it.x)
     }
 
+    fn slice(&mut self, it: &ir::Slice) -> Out {
+        self.view(it.x)
+    }
+
+    fn flip(&mut self, it: &ir::Flip) -> Out {
+        self.view(it.x)
+    }
+
+    fn bitcast(&mut self, it: &ir::Bitcast) -> Out {
+        self.view(it.x)
+    }
+
+    fn concat(&mut self, it: &ir::Concat) -> Out {
+        let first = self.extent_along(it.x, it.axis)?;
+        let op = MathOp::Concat { axis: it.axis, first };
+        self.elementwise(op, CostClass::Simple, &[it.x, it.y])
+    }
+
+    fn scan(&mut self, it: &ir::Scan) -> Out {
+        let op = MathOp::Scan { op: it.op, axis: it.axis, reverse: it.reverse };
+        self.elementwise(op, it.op.cost_class(), &[it.x])
+    }
+
+    fn sort(&mut self, it: &ir::Sort) -> Out {
+        let op = MathOp::Sort { kind: it.kind, descending: it.descending };
+        self.elementwise(op, CostClass::Simple, &[it.x])
+    }
+
+    fn gather(&mut self, it: &ir::Gather) -> Out {
+        let extent = self.extent_along(it.x, it.axis)?;
+        let op = MathOp::Gather { axis: it.axis, extent };
+        self.elementwise(op, CostClass::Simple, &[it.x, it.index])
+    }
+
+    fn histogram(&mut self, it: &ir::Histogram) -> Out {
+        let result = self.result()?;
+        let bins = self.extent_along(result, 0)?;
+        let shape = self.shape(it.x)?;
+        let vector = Vector { op: MathOp::Histogram { bins }, cost: CostClass::Simple, shape };
+        let args: Vec<Value> = std::iter::once(it.x).chain(it.mask).collect();
+        self.vector(vector, &args)
+    }
+
+    fn reduce_by(&mut self, _: &ir::ReduceBy) -> Out {
+        self.combination()
+    }
+
+    fn scan_by(&mut self, _: &ir::ScanBy) -> Out {
+        self.combination()
+    }
+
     fn copy(&mut self, it: &ir::Copy) -> Out {
         self.elementwise(MathOp::Copy, CostClass::Simple, &[it.x])
     }
@@ -268,6 +340,9 @@ impl ir::Visit for Emitter<'_> {
 
     fn dot(&mut self, it: &ir::Dot) -> Out {
         let (a_shape, b_shape) = (self.shape(it.a)?, self.shape(it.b)?);
+        if !self.function.goes_forward(it.a) || !self.function.goes_forward(it.b) {
+            return Err(self.bug("a matrix product reads its factors from their first element on"));
+        }
         let (&[ref batch @ .., m, k], &[.., n]) = (a_shape.0.as_slice(), b_shape.0.as_slice())
         else {
             return Err(self.bug("a matrix product has two axes"));

@@ -9,6 +9,7 @@
 
 mod allocate;
 mod carried;
+mod combine;
 mod cse;
 mod dce;
 mod descriptors;
@@ -62,6 +63,7 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &fold::Fold,
         &unroll::Unroll,
         &extents::Extents,
+        &combine::Combine,
         &descriptors::Descriptors,
         &fold::Fold,
         &cse::Cse,

@@ -90,6 +90,10 @@ impl Executor<'_> {
                 let shape = spec.map(|spec| spec.shape.clone()).unwrap_or_default();
                 self.fault(FaultKind::DivisionByZero { place, shape });
             }
+            Err(NumericError::NoSuchElement { place, index, extent }) => {
+                let shape = spec.map(|spec| spec.shape.clone()).unwrap_or_default();
+                self.fault(FaultKind::NoSuchElement { place, shape, index, extent });
+            }
         }
     }
 }

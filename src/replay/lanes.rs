@@ -183,7 +183,7 @@ impl Executor<'_> {
                 self.broken(what);
                 None
             }
-            Err(NumericError::DivisionByZero { .. }) => None,
+            Err(NumericError::DivisionByZero { .. } | NumericError::NoSuchElement { .. }) => None,
         }
     }
 }

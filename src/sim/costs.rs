@@ -48,7 +48,8 @@ fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
         CostClass::Simple => 1,
         CostClass::Transcendental => u64::from(engine.transcendental),
     };
-    let cycles = size.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(each);
+    let pass = size.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(each);
+    let cycles = pass.saturating_mul(spec.passes());
     Cost { time: engine.overhead + engine.clock.time(cycles), size }
 }
 

@@ -146,7 +146,7 @@ pub(crate) fn dense(
     shape: &Shape,
     count: usize,
 ) -> MathSpec {
-    let arg = ArgSpec { dtype: from, strides: shape.row_major_strides() };
+    let arg = ArgSpec { dtype: from, offset: 0, strides: shape.row_major_strides() };
     let (shape, args) = (shape.clone(), vec![arg; count]);
     MathSpec { op, shape, args, out: to, cost: CostClass::Simple }
 }

@@ -233,7 +233,7 @@ impl Writer {
 
     /// `out = a + b`, elementwise.
     pub fn add(&mut self, out: TileReg, a: TileReg, b: TileReg, elements: u64) {
-        let arg = ArgSpec { dtype: DType::F32, strides: vec![1] };
+        let arg = ArgSpec { dtype: DType::F32, offset: 0, strides: vec![1] };
         let spec = self.code.maths.push(MathSpec {
             op: MathOp::Binary(BinaryOp::Add),
             shape: Shape::new([elements]),

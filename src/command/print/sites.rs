@@ -9,6 +9,7 @@ use crate::command::{
     Operand, Template, TileReg,
 };
 use crate::dtype::Rounding;
+use crate::ir::SortKind;
 use crate::shape::Shape;
 
 /// What a site's text needs.
@@ -152,7 +153,11 @@ impl Sites<'_> {
 
     fn arg(&self, arg: Arg, read: &ArgSpec, shape: &Shape) -> String {
         match arg {
-            Arg::Tile(tile) => format!("{}{}", self.tile(tile), strides(&read.strides, shape)),
+            Arg::Tile(tile) => {
+                let from =
+                    if read.offset == 0 { String::new() } else { format!("+{}", read.offset) };
+                format!("{}{from}{}", self.tile(tile), strides(&read.strides, shape))
+            }
             Arg::Scalar(operand) => self.operand(operand),
         }
     }
@@ -210,6 +215,23 @@ pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
         MathOp::Reduce(op, axis) => {
             let axis = axis.map_or(String::from("all"), |axis| format!("axis {axis}"));
             format!("{}({list}, {axis})  {from}{shape}", op.name())
+        }
+        MathOp::Scan { op, axis, reverse } => {
+            let reverse = if *reverse { ", reverse" } else { "" };
+            format!("scan({}, {list}, axis {axis}{reverse})  {result}", op.name())
+        }
+        MathOp::Sort { kind, descending } => {
+            let name = match kind {
+                SortKind::Full => "sort",
+                SortKind::Merge => "merge",
+            };
+            let order = if *descending { ", descending" } else { "" };
+            format!("{name}({list}{order})  {result}")
+        }
+        MathOp::Concat { axis, .. } => format!("concat({list}, axis {axis})  {result}"),
+        MathOp::Gather { axis, .. } => format!("gather({list}, axis {axis})  {result}"),
+        MathOp::Histogram { bins } => {
+            format!("histogram({list}, {bins} bins)  {from}{shape}")
         }
     }
 }

@@ -53,6 +53,8 @@ codes! {
     NO_VALUE = "K0541", "parameter-without-value", Error;
     /// A definition that says nothing of a launch.
     NOT_APPLICABLE = "K0542", "definition-not-applicable", Error;
+    /// A reduction or scan by a function that does more than compute elements.
+    COMBINATION_NOT_ELEMENTWISE = "K0545", "combination-not-elementwise", Error;
     /// A branch or loop that loaded data decides.
     DATA_DEPENDENT = "K0550", "data-dependent-control-flow", Error;
 }

@@ -16,6 +16,7 @@ mod memory;
 mod number;
 mod program;
 mod step;
+mod structured;
 mod tile;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ pub enum Reason {
     },
     /// An integer is divided by zero.
     DivisionByZero,
+    /// An element is gathered that a tile does not have.
+    NoSuchElement(i128),
     /// What an `assert` says does not hold.
     Assertion(String),
     /// Two extents disagree, or one is below 1.

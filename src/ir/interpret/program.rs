@@ -81,18 +81,12 @@ impl<'a> Program<'a> {
     /// Runs until the end or until a message is missing.
     pub(super) fn run(&mut self, world: &mut World<'a>) -> Result<State, Fault> {
         let mut state = State::Ended;
-        while let Some(frame) = self.frames.last_mut() {
-            let ended = Reason::Malformed("a block has no terminator");
-            let Some(open) = frame.open.last_mut() else { return Err(self.fault(ended)) };
-            let Some(op) = frame.function.blocks[open.block].ops.get(open.next).copied() else {
-                return Err(self.fault(ended));
-            };
-            open.next += 1;
-            let depth = (self.frames.len(), self.frames.last().map_or(0, |frame| frame.open.len()));
-            match self.step(world, op).map_err(|reason| self.fault(reason))? {
+        while !self.frames.is_empty() {
+            let depth = self.frames.len();
+            match self.advance(world).map_err(|reason| self.fault(reason))? {
                 Flow::Next => state = State::Moved,
                 Flow::Waits(direction) => {
-                    debug_assert_eq!(depth.0, self.frames.len(), "what waits has done nothing");
+                    debug_assert_eq!(depth, self.frames.len(), "what waits has done nothing");
                     self.retry();
                     return Ok(match state {
                         State::Moved => State::Moved,
@@ -102,6 +96,18 @@ impl<'a> Program<'a> {
             }
         }
         Ok(state)
+    }
+
+    /// Runs the next op of the function at hand.
+    pub(super) fn advance(&mut self, world: &mut World<'a>) -> Result<Flow, Reason> {
+        let ended = Reason::Malformed("a block has no terminator");
+        let frame = self.frame()?;
+        let Some(open) = frame.open.last_mut() else { return Err(ended) };
+        let Some(op) = frame.function.blocks[open.block].ops.get(open.next).copied() else {
+            return Err(ended);
+        };
+        open.next += 1;
+        self.step(world, op)
     }
 
     /// Runs the last op again next time.
@@ -140,6 +146,14 @@ impl<'a> Frame<'a> {
     pub(super) fn new(function: &'a Function) -> Frame<'a> {
         let entry = Open { block: function.entry, next: 0, owner: None };
         Frame { function, values: SideTable::new(), open: vec![entry] }
+    }
+
+    /// Whether the terminator of the innermost block, or nothing, is to run next.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.open.last().is_none_or(|open| {
+            let next = self.function.blocks[open.block].ops.get(open.next);
+            next.is_none_or(|op| self.function.ops[*op].op.is_terminator())
+        })
     }
 
     pub(super) fn held(&self, value: Value) -> Result<&Held, Reason> {

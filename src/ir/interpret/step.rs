@@ -2,14 +2,16 @@
 
 use super::number::{self, Number};
 use super::program::{Flow, Frame, Held, Program, scalar_dtype};
+use super::structured::only;
 use super::tile::{Tile, count, element_of, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
 use crate::ir::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, GatherLoad, If, Load,
-    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, ScatterStore,
-    Select, Send, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+    Arange, Assert, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition, Const,
+    Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Gather,
+    GatherLoad, Histogram, If, Load, NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce,
+    ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
+    SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
 };
 use crate::ops::BinaryOp;
 
@@ -197,6 +199,34 @@ fn offset(desc: &DmaDesc, place: usize) -> i64 {
     })
 }
 
+/// What an op along an axis that is not there is.
+const AXIS: Reason = Reason::Malformed("an axis is not there");
+
+/// A line in order, by putting each element before those that must come after it.
+fn inserted(line: &[u64], is_after: impl Fn(u64, u64) -> bool) -> Vec<u64> {
+    let mut sorted: Vec<u64> = Vec::with_capacity(line.len());
+    for element in line {
+        let place = sorted.iter().position(|other| is_after(*other, *element));
+        sorted.insert(place.unwrap_or(sorted.len()), *element);
+    }
+    sorted
+}
+
+/// The last merge of a bitonic sorter.
+fn merged(mut line: Vec<u64>, is_after: impl Fn(u64, u64) -> bool) -> Vec<u64> {
+    let mut distance = line.len() / 2;
+    while distance > 0 {
+        for at in 0..line.len() {
+            let (low, high) = (at, at ^ distance);
+            if low < high && high < line.len() && is_after(line[low], line[high]) {
+                line.swap(low, high);
+            }
+        }
+        distance /= 2;
+    }
+    line
+}
+
 impl Visit for Step<'_, '_> {
     type Out = Out;
 
@@ -301,6 +331,121 @@ impl Visit for Step<'_, '_> {
         let shape = self.shape()?;
         let tile = self.frame()?.tile(it.x)?.broadcast(shape)?;
         self.gives_tile(tile)
+    }
+
+    fn slice(&mut self, it: &Slice) -> Out {
+        let (shape, axis) = (self.shape()?, it.axis as usize);
+        let tile = self.frame()?.tile(it.x)?.picked(shape, |index| {
+            let at = index.get_mut(axis).ok_or(AXIS)?;
+            *at = *at * it.step as usize + it.start as usize;
+            Ok(())
+        })?;
+        self.gives_tile(tile)
+    }
+
+    fn flip(&mut self, it: &Flip) -> Out {
+        let (shape, axis) = (self.shape()?, it.axis as usize);
+        let last = shape.get(axis).ok_or(AXIS)? - 1;
+        let tile = self.frame()?.tile(it.x)?.picked(shape, |index| {
+            let at = index.get_mut(axis).ok_or(AXIS)?;
+            *at = last - *at;
+            Ok(())
+        })?;
+        self.gives_tile(tile)
+    }
+
+    fn bitcast(&mut self, it: &Bitcast) -> Out {
+        self.shape()?;
+        let dtype = scalar_dtype(self.result_type()?);
+        let mut tile = self.frame()?.tile(it.x)?.clone();
+        tile.dtype = dtype;
+        self.gives_tile(tile)
+    }
+
+    fn concat(&mut self, it: &Concat) -> Out {
+        self.shape()?;
+        let frame = self.frame()?;
+        let tile = frame.tile(it.x)?.then(frame.tile(it.y)?, it.axis as usize)?;
+        self.gives_tile(tile)
+    }
+
+    fn scan(&mut self, it: &Scan) -> Out {
+        self.shape()?;
+        let tile = self.frame()?.tile(it.x)?;
+        let lines = |line| tile.scanned(it.op, it.reverse, line);
+        let tile = tile.by_line(it.axis as usize, lines)?;
+        self.gives_tile(tile)
+    }
+
+    fn sort(&mut self, it: &Sort) -> Out {
+        let shape = self.shape()?;
+        let axis = shape.len().checked_sub(1).ok_or(AXIS)?;
+        // A line is compared with itself.
+        self.world.spend(count(&shape)?.saturating_mul(shape[axis]))?;
+        let tile = self.frame()?.tile(it.x)?;
+        let is_after = |x: u64, y: u64| tile.is_after(x, y, it.descending);
+        let sorted = tile.by_line(axis, |line| {
+            Ok(match it.kind {
+                SortKind::Full => inserted(&line, is_after),
+                SortKind::Merge => merged(line, is_after),
+            })
+        })?;
+        self.gives_tile(sorted)
+    }
+
+    fn gather(&mut self, it: &Gather) -> Out {
+        let (shape, axis) = (self.shape()?, it.axis as usize);
+        let frame = self.frame()?;
+        let (x, places) = (frame.tile(it.x)?, frame.tile(it.index)?);
+        let extent = *x.shape.get(axis).ok_or(AXIS)?;
+        let tile = x.picked(shape, |index| {
+            let place = number::as_int(places.dtype, places.at(index)?);
+            let there = usize::try_from(place).ok().filter(|place| *place < extent);
+            *index.get_mut(axis).ok_or(AXIS)? = there.ok_or(Reason::NoSuchElement(place))?;
+            Ok(())
+        })?;
+        self.gives_tile(tile)
+    }
+
+    fn histogram(&mut self, it: &Histogram) -> Out {
+        let bins = self.shape()?.first().copied().ok_or(AXIS)?;
+        let frame = self.frame()?;
+        let mask = it.mask.map(|mask| frame.tile(mask)).transpose()?;
+        let x = frame.tile(it.x)?;
+        let (elements, tile) = (x.elements.len(), x.counted(bins, mask)?);
+        self.world.spend(elements.saturating_mul(bins))?;
+        self.gives_tile(tile)
+    }
+
+    fn reduce_by(&mut self, it: &ReduceBy) -> Out {
+        let shape = self.shape()?;
+        let lines = self.program.reduce_by(self.world, (&it.xs, it.axis as usize), it.combine)?;
+        let results = self.frame()?.function.ops[self.op].results.clone();
+        for (place, result) in results.iter().enumerate() {
+            let dtype = self.dtype(*result)?;
+            let tile = Tile::build(dtype, shape.clone(), |line| {
+                lines.get(line).and_then(|line| line.get(place)).map_or(Err(AXIS), only)
+            })?;
+            self.frame()?.define(&[*result], vec![Held::Tile(tile)]);
+        }
+        Ok(Flow::Next)
+    }
+
+    fn scan_by(&mut self, it: &ScanBy) -> Out {
+        self.shape()?;
+        let along = (it.xs.as_slice(), it.axis as usize, it.reverse);
+        let (like, lines) = self.program.scan_by(self.world, along, it.combine)?;
+        let results = self.frame()?.function.ops[self.op].results.clone();
+        for (place, result) in results.iter().enumerate() {
+            let mut next = lines.iter();
+            let mut tile = like.by_line(it.axis as usize, |_| {
+                let line = next.next().ok_or(AXIS)?;
+                line.iter().map(|step| step.get(place).map_or(Err(AXIS), only)).collect()
+            })?;
+            tile.dtype = self.dtype(*result)?;
+            self.frame()?.define(&[*result], vec![Held::Tile(tile)]);
+        }
+        Ok(Flow::Next)
     }
 
     fn copy(&mut self, it: &Copy) -> Out {

@@ -34,7 +34,7 @@ pub(super) fn index_of(mut flat: usize, shape: &[usize]) -> Vec<usize> {
 }
 
 /// The place, row by row, of the element of `shape` at `index`.
-fn place_of(index: &[usize], shape: &[usize]) -> usize {
+pub(super) fn place_of(index: &[usize], shape: &[usize]) -> usize {
     index.iter().zip(shape).fold(0, |place, (at, extent)| place * extent + at)
 }
 
@@ -62,7 +62,7 @@ impl Tile {
 
     /// The element at `index` of a shape that this tile broadcasts to: axes that it lacks in front
     /// do not count, and an axis of one element has that element everywhere.
-    fn at(&self, index: &[usize]) -> Result<u64, Reason> {
+    pub(super) fn at(&self, index: &[usize]) -> Result<u64, Reason> {
         let own = index.len().checked_sub(self.shape.len()).and_then(|lead| index.get(lead..));
         let own: Vec<usize> = own
             .ok_or(SHAPES)?
@@ -146,12 +146,7 @@ impl Tile {
         if it.op.gives_index() {
             return Ok(number::encode(to, Number::Int(self.winner(it, elements) as i128)));
         }
-        let lane = match self.dtype.is_float() {
-            true if self.dtype == DType::F64 => DType::F64,
-            true => DType::F32,
-            false if self.dtype.is_unsigned() => DType::U64,
-            false => DType::I64,
-        };
+        let lane = self.lane();
         let wide = |bits: &u64| number::encode(lane, number::decode(self.dtype, *bits));
         let mut rest = elements.iter().map(wide);
         let first = rest.next().ok_or(SHAPES)?;
@@ -159,6 +154,16 @@ impl Tile {
             number::binary(it.op.combine(), lane, so_far, element)
         })?;
         Ok(number::encode(to, number::decode(lane, folded)))
+    }
+
+    /// The type in which elements are computed.
+    pub(super) fn lane(&self) -> DType {
+        match self.dtype.is_float() {
+            true if self.dtype == DType::F64 => DType::F64,
+            true => DType::F32,
+            false if self.dtype.is_unsigned() => DType::U64,
+            false => DType::I64,
+        }
     }
 
     /// The place of the leftmost element that no other beats; a NaN beats nothing and is beaten by

@@ -28,7 +28,17 @@ const OP_NAMES: &[&str] = &[
     "transpose",
     "expand_dims",
     "broadcast",
+    "slice",
+    "flip",
+    "bitcast",
     "copy",
+    "concat",
+    "scan",
+    "sort",
+    "gather",
+    "histogram",
+    "reduce_by",
+    "scan_by",
     "dot",
     "load",
     "store",
@@ -158,6 +168,9 @@ impl Parser<'_, '_> {
             "broadcast" => self.operands().map(|[x]| Broadcast { x }.into()),
             "copy" => self.operands().map(|[x]| Copy { x }.into()),
             "dot" => self.dot(),
+            "slice" | "flip" | "bitcast" | "concat" | "scan" | "sort" | "gather" | "histogram" => {
+                self.tile_op(name)
+            }
             "yield" => self.listed().map(|values| Yield { values }.into()),
             "return" => self.listed().map(|values| Return { values }.into()),
             "condition" => self.condition(),
@@ -195,7 +208,7 @@ impl Parser<'_, '_> {
     }
 
     /// Reads `N` values, commas between.
-    fn operands<const N: usize>(&mut self) -> Parse<[Value; N]> {
+    pub(super) fn operands<const N: usize>(&mut self) -> Parse<[Value; N]> {
         let mut values = [Value(0); N];
         for (index, value) in values.iter_mut().enumerate() {
             if index > 0 {
@@ -211,7 +224,7 @@ impl Parser<'_, '_> {
         if self.cursor.line_goes_on() { self.values() } else { Ok(Vec::new()) }
     }
 
-    fn index(&mut self) -> Parse<u32> {
+    pub(super) fn index(&mut self) -> Parse<u32> {
         self.cursor.number("a small number", |text| text.parse().ok())
     }
 

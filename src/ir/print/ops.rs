@@ -3,10 +3,11 @@
 use super::{Printer, literal_text, quoted, symbol};
 use crate::dtype::Rounding;
 use crate::ir::{
-    Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy,
-    DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, GatherLoad,
-    If, Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    ScatterStore, Select, Send, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit,
+    Arange, Assert, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Concat, Condition,
+    Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
+    FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, ProgramId, Recv,
+    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
+    Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit,
     Wait, While, Yield,
 };
 
@@ -107,6 +108,17 @@ impl<'a> Printer<'a> {
         self.put(")");
     }
 
+    /// Prints how two elements are combined: ` -> (types) by (%x: tile<f32>, %y: tile<f32>) { … }`.
+    fn combined(&mut self, combine: BlockId) {
+        let op = self.op;
+        self.result_types(op, &[]);
+        self.put(" by (");
+        let function = self.function;
+        self.list(&function.blocks[combine].args, Printer::define);
+        self.put(")");
+        self.body(combine, Some(op));
+    }
+
     /// Prints `{`, the place of `opener` if this is its first block, the ops, and `}`.
     fn body(&mut self, block: BlockId, opener: Option<OpId>) {
         self.put(" {");
@@ -187,6 +199,60 @@ impl Visit for Printer<'_> {
     }
     fn copy(&mut self, it: &Copy) {
         self.simple("copy", &[it.x]);
+    }
+    fn slice(&mut self, it: &Slice) {
+        self.simple("slice", &[it.x]);
+        self.put(format!(" axis {} from {}", it.axis, it.start));
+        if it.step != 1 {
+            self.put(format!(" step {}", it.step));
+        }
+    }
+    fn flip(&mut self, it: &Flip) {
+        self.simple("flip", &[it.x]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn bitcast(&mut self, it: &Bitcast) {
+        self.simple("bitcast", &[it.x]);
+    }
+    fn concat(&mut self, it: &Concat) {
+        self.simple("concat", &[it.x, it.y]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn scan(&mut self, it: &Scan) {
+        self.put(format!("scan {} ", it.op.name()));
+        self.value(it.x);
+        self.put(format!(" axis {}", it.axis));
+        self.put(if it.reverse { " reverse" } else { "" });
+    }
+    fn sort(&mut self, it: &Sort) {
+        self.simple("sort", &[it.x]);
+        self.put(match it.kind {
+            SortKind::Full => "",
+            SortKind::Merge => " merge",
+        });
+        self.put(if it.descending { " descending" } else { "" });
+    }
+    fn gather(&mut self, it: &Gather) {
+        self.simple("gather", &[it.x, it.index]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn histogram(&mut self, it: &Histogram) {
+        self.simple("histogram", &[it.x]);
+        if let Some(mask) = it.mask {
+            self.put(" mask ");
+            self.value(mask);
+        }
+    }
+    fn reduce_by(&mut self, it: &ReduceBy) {
+        self.simple("reduce_by", &it.xs);
+        self.put(format!(" axis {}", it.axis));
+        self.combined(it.combine);
+    }
+    fn scan_by(&mut self, it: &ScanBy) {
+        self.simple("scan_by", &it.xs);
+        self.put(format!(" axis {}", it.axis));
+        self.put(if it.reverse { " reverse" } else { "" });
+        self.combined(it.combine);
     }
     fn reduce(&mut self, it: &Reduce) {
         self.simple(it.op.name(), &[it.x]);

@@ -4,16 +4,17 @@ use super::control::{agree, same_extents};
 use super::{At, Rule, Violation};
 use crate::dtype::{DType, Kind};
 use crate::ir::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, Dim, DmaDesc,
-    DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, Function, GatherLoad, If, Literal, Load,
-    Module, NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    ScatterStore, Select, Send, Store, Ternary, TileType, Transpose, Type, Unary, Uses, Value,
-    Visit, Wait, While, Yield,
+    Arange, Assert, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition, Const,
+    Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Function,
+    Gather, GatherLoad, Histogram, If, Literal, Load, Module, NumPrograms, OpId, ProgramId, Recv,
+    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
+    Send, Slice, Sort, Store, Ternary, TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait,
+    While, Yield,
 };
 use crate::ops::{BinaryOp, Domain};
 
 /// What is wrong with an op, if anything is.
-type Checked = Result<(), String>;
+pub(super) type Checked = Result<(), String>;
 
 /// Checks every op that `function` reaches, and that extents are `i64`.
 pub(super) fn check(function: &Function, module: Option<&Module>) -> Vec<Violation> {
@@ -43,22 +44,22 @@ fn extents_are_i64(function: &Function, value: Value) -> bool {
     fit
 }
 
-struct Checker<'a> {
-    function: &'a Function,
+pub(super) struct Checker<'a> {
+    pub(super) function: &'a Function,
     module: Option<&'a Module>,
-    op: OpId,
+    pub(super) op: OpId,
 }
 
-fn require(holds: bool, message: impl FnOnce() -> String) -> Checked {
+pub(super) fn require(holds: bool, message: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(message()) }
 }
 
 impl<'a> Checker<'a> {
-    fn ty(&self, value: Value) -> &'a Type {
+    pub(super) fn ty(&self, value: Value) -> &'a Type {
         self.function.ty(value)
     }
 
-    fn show(&self, value: Value) -> String {
+    pub(super) fn show(&self, value: Value) -> String {
         self.function.display_type(self.ty(value))
     }
 
@@ -70,7 +71,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn result_tile(&self) -> Result<&'a TileType, String> {
+    pub(super) fn result_tile(&self) -> Result<&'a TileType, String> {
         let ty = self.result()?;
         let Type::Tile(tile) = ty else {
             return Err(format!("this gives a tile, not {}", self.function.display_type(ty)));
@@ -83,7 +84,7 @@ impl<'a> Checker<'a> {
         require(count == 0, || format!("this gives nothing, not {count} values"))
     }
 
-    fn tile(&self, value: Value) -> Result<&'a TileType, String> {
+    pub(super) fn tile(&self, value: Value) -> Result<&'a TileType, String> {
         match self.ty(value) {
             Type::Tile(tile) => Ok(tile),
             Type::Scalar(_) | Type::Pointer(_) | Type::Future(_) => {
@@ -98,7 +99,7 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn gives(&self, ty: &Type) -> Checked {
+    pub(super) fn gives(&self, ty: &Type) -> Checked {
         let result = self.result()?;
         require(agree(self.function, result, ty), || {
             let shown = |ty: &Type| self.function.display_type(ty);
@@ -146,12 +147,12 @@ impl<'a> Checker<'a> {
         require(fits, || format!("`{name}` is not defined on {dtype}"))
     }
 
-    fn axis(&self, axis: u32, rank: usize) -> Checked {
+    pub(super) fn axis(&self, axis: u32, rank: usize) -> Checked {
         require((axis as usize) < rank, || format!("axis {axis} of {rank} axes"))
     }
 
     /// Checks that the op gives a tile of `dtype` and of these extents.
-    fn gives_tile(&self, dims: &[Dim], dtype: DType) -> Checked {
+    pub(super) fn gives_tile(&self, dims: &[Dim], dtype: DType) -> Checked {
         self.gives(&Type::Tile(TileType::new(dims.to_vec(), dtype)))
     }
 
@@ -383,6 +384,50 @@ impl Visit for Checker<'_> {
             None => dims.clear(),
         }
         self.gives_tile(&dims, if it.op.gives_index() { DType::I32 } else { from.dtype })
+    }
+
+    fn slice(&mut self, it: &Slice) -> Checked {
+        self.slice_of(it)
+    }
+
+    fn flip(&mut self, it: &Flip) -> Checked {
+        self.axis(it.axis, self.tile(it.x)?.dims.len())?;
+        self.gives(self.ty(it.x))
+    }
+
+    fn bitcast(&mut self, it: &Bitcast) -> Checked {
+        self.bitcast_of(it)
+    }
+
+    fn concat(&mut self, it: &Concat) -> Checked {
+        self.concat_of(it)
+    }
+
+    fn scan(&mut self, it: &Scan) -> Checked {
+        let tile = self.tile(it.x)?;
+        self.axis(it.axis, tile.dims.len())?;
+        self.in_domain(it.op.name(), it.op.domain(), tile.dtype)?;
+        self.gives(self.ty(it.x))
+    }
+
+    fn sort(&mut self, it: &Sort) -> Checked {
+        self.sort_of(it)
+    }
+
+    fn gather(&mut self, it: &Gather) -> Checked {
+        self.gather_of(it)
+    }
+
+    fn histogram(&mut self, it: &Histogram) -> Checked {
+        self.histogram_of(it)
+    }
+
+    fn reduce_by(&mut self, it: &ReduceBy) -> Checked {
+        self.combined((&it.xs, it.axis), it.combine, true)
+    }
+
+    fn scan_by(&mut self, it: &ScanBy) -> Checked {
+        self.combined((&it.xs, it.axis), it.combine, false)
     }
 
     fn dot(&mut self, it: &Dot) -> Checked {

@@ -267,6 +267,7 @@ macro_rules! with_bits {
         }
     };
 }
+pub(super) use with_bits;
 
 /// `out = x`, bit by bit, laid out row by row.
 pub(super) fn copy(x: &Operand<'_>, out: &mut [u8]) -> Result<(), NumericError> {

@@ -10,7 +10,7 @@ use crate::shape::Shape;
 fn spec(op: MathOp, shape: &[u64], args: &[(DType, &[i64])], out: DType) -> MathSpec {
     let args = args
         .iter()
-        .map(|(dtype, strides)| ArgSpec { dtype: *dtype, strides: strides.to_vec() })
+        .map(|(dtype, strides)| ArgSpec { dtype: *dtype, offset: 0, strides: strides.to_vec() })
         .collect();
     MathSpec { op, shape: Shape::new(shape), args, out, cost: CostClass::Simple }
 }
