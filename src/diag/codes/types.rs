@@ -97,6 +97,16 @@ codes! {
     DOWNCAST_ROUNDING = "K0360", "downcast-rounding", Error;
     /// A precision that a matrix product does not have.
     DOT_PRECISION = "K0361", "dot-precision", Error;
+    /// Something else where a function is expected.
+    EXPECTED_FUNCTION = "K0370", "expected-function", Error;
+    /// A function that combines two elements into something else.
+    COMBINATION_RESULT = "K0371", "combination-result", Error;
+    /// An axis of another length than an op takes.
+    UNFIT_EXTENT = "K0372", "unfit-extent", Error;
+    /// Tiles that must have one shape and have not.
+    SHAPES_DIFFER = "K0373", "shapes-differ", Error;
+    /// A reinterpretation of bits as a type of another width.
+    BITCAST_WIDTH = "K0374", "bitcast-width", Error;
     /// Shapes that this launch makes disagree.
     LAUNCH_SHAPES = "K0380", "launch-shapes", Error;
     /// An extent of a tile that the launch does not decide.

@@ -10,8 +10,32 @@ use crate::sema::value::{Callee, Constant, Spanned, Val};
 use crate::syntax::ast::Ident;
 
 /// Functions of `tl` that are methods of tiles, too.
-const METHODS: [&str; 9] =
-    ["cast", "reshape", "trans", "permute", "broadcast_to", "expand_dims", "softmax", "dot", "abs"];
+const METHODS: &[&str] = &[
+    "cast",
+    "reshape",
+    "view",
+    "ravel",
+    "trans",
+    "permute",
+    "broadcast_to",
+    "expand_dims",
+    "unsqueeze",
+    "squeeze",
+    "split",
+    "flip",
+    "gather",
+    "item",
+    "softmax",
+    "dot",
+    "abs",
+    "sort",
+    "topk",
+    "histogram",
+    "reduce",
+    "associative_scan",
+    "cumsum",
+    "cumprod",
+];
 
 /// Functions of `lib/tl.kb` that are methods of tiles, too.
 const WRITTEN_METHODS: [&str; 1] = ["sqrt_rn"];
@@ -90,7 +114,7 @@ impl Analysis<'_> {
         let found = self.describe(&of.val);
         let tile = self.tile(&of.val).is_some();
         let known: Vec<&str> = if tile {
-            PROPERTIES.into_iter().chain(METHODS).chain(["to"]).collect()
+            PROPERTIES.into_iter().chain(METHODS.iter().copied()).chain(["to"]).collect()
         } else {
             vec!["dtype", "to"]
         };

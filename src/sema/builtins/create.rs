@@ -5,7 +5,7 @@ use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::ops::BinaryOp;
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{constexpr, names, operands, shapes};
+use crate::sema::errors::{constexpr, operands, shapes, tiles};
 use crate::sema::value::{Constant, Spanned, Val};
 use crate::source::Span;
 
@@ -119,9 +119,6 @@ pub(super) fn to_tensor(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 /// `tl.cast(x, dtype)`, `x.to(dtype)`.
 pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
-    if call.flag("bitcast") {
-        return it.report(names::not_yet("`bitcast=True`", call.span));
-    }
     let Some(dtype) = it.dtype_argument(call.arg("dtype")) else { return Val::Error };
     let x = call.arg("x");
     let number = x.val.constant().is_some_and(Constant::is_number);
@@ -129,11 +126,37 @@ pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
         return it.expected_tile(call, x);
     }
     let source = if number { it.materialize(&x.val, x.span) } else { x.val.clone() };
+    if call.flag("bitcast") {
+        return bitcast(it, &source, dtype, call.span);
+    }
     let rounding = rounding(it, call, &source, dtype);
     match source.value().zip(rounding) {
         Some((value, rounding)) => Val::Value(it.round(value, (dtype, rounding), call.span)),
         None => Val::Error,
     }
+}
+
+/// `x.to(dtype, bitcast=True)`: the bits of each element as another type of their width.
+fn bitcast(it: &mut Analysis<'_>, source: &Val, dtype: DType, span: Span) -> Val {
+    let Some((mut value, from)) = source.value().zip(it.operand_dtype(source)) else {
+        return Val::Error;
+    };
+    if from == dtype {
+        return source.clone();
+    }
+    if from.bits() != dtype.bits() || (from == DType::I1) != (dtype == DType::I1) {
+        return it.report(tiles::bitcast_width(&from.to_string(), &dtype.to_string(), span));
+    }
+    if it.scalar(source).is_some() {
+        if from.is_int() && dtype.is_int() {
+            return Val::Value(it.cast(value, dtype, span));
+        }
+        // Bits of floats are bits of tiles; the MATH engine has them.
+        value = it.stretched(value, &TileType::new(Vec::new(), from), span);
+    }
+    let dims = it.tile(&Val::Value(value)).map(|tile| tile.dims.clone()).unwrap_or_default();
+    let ty = Type::Tile(TileType::new(dims, dtype));
+    Val::Value(it.frame.build.emit_value(ir::Bitcast { x: value }, ty, span))
 }
 
 /// What `fp_downcast_rounding=` asks for; only of a float made narrower.

@@ -10,6 +10,7 @@ mod args;
 mod attributes;
 mod channels;
 mod checks;
+mod combine;
 mod create;
 mod elementwise;
 mod hints;
@@ -21,6 +22,7 @@ mod not_yet;
 mod prints;
 mod python;
 mod reduce;
+mod tiles;
 mod views;
 
 pub(super) use args::Call;
@@ -103,6 +105,50 @@ const TL: &[Row] = rows! {
     "broadcast_to", "x|input, *shape", views::broadcast_to;
     /// A new axis of extent 1.
     "expand_dims", "x|input, axis", views::expand_dims;
+    /// The same elements, row by row, under another shape.
+    "view", "x|input, *shape", views::reshape;
+    /// All elements, row by row, along one axis.
+    "ravel", "x, can_reorder=False", tiles::ravel;
+    /// A new axis of extent 1.
+    "unsqueeze", "x, dim", views::unsqueeze;
+    /// An axis of extent 1 taken away.
+    "squeeze", "x, dim", tiles::squeeze;
+    /// Two tiles, each in the shape that they broadcast to.
+    "broadcast", "x|input, y|other", tiles::broadcast;
+    /// Two tiles beside each other, along a new last axis of two.
+    "join", "a, b", tiles::join;
+    /// The two parts of a tile whose last axis is of two.
+    "split", "x|a", tiles::split;
+    /// The elements of two tiles in turn, along the last axis.
+    "interleave", "a, b", tiles::interleave;
+    /// One tile after the other, along an axis.
+    "cat", "a|input, b|other, can_reorder=False, dim=0", tiles::cat;
+    /// The elements along an axis, the last one if none is named, in the opposite order.
+    "flip", "x, dim=None", tiles::flip;
+    /// Elements of a tile at places along an axis: `x[index[i, j], j]` for axis 0.
+    "gather", "x|src, index, axis", tiles::gather;
+    /// A number as a scalar with a type of its own.
+    "to_tensor", "x", tiles::to_tensor;
+    /// The element of a tile of one.
+    "item", "x", tiles::item;
+    /// The elements along an axis, the last one if none is named, in ascending order; NaNs last.
+    "sort", "x, dim=None, descending=False", tiles::sort;
+    /// The `k` largest elements along the last axis, the largest first.
+    "topk", "x, k, dim=None", tiles::topk;
+    /// Sorts elements that rise and then fall, or fall and then rise.
+    "bitonic_merge", "x, dim=None, descending=False", tiles::bitonic_merge;
+    /// How often each integer below `num_bins` occurs, where the mask holds.
+    "histogram", "x|input, num_bins, mask=None", tiles::histogram;
+    /// Tiles reduced along an axis, or altogether, by a function of two elements.
+    "reduce", "input, axis, combine_fn, keep_dims=False", combine::reduce;
+    /// Running results along an axis by a function of two elements.
+    "associative_scan", "input, axis, combine_fn, reverse=False", combine::associative_scan;
+    /// Running sums along an axis; integers below 32 bits widen to 32.
+    "cumsum", "x|input, axis=0, reverse=False, dtype=None", combine::cumsum;
+    /// Running products along an axis.
+    "cumprod", "x|input, axis=0, reverse=False, dtype=None", combine::cumprod;
+    /// A function of the program on each element of tiles.
+    "map_elementwise", "scalar_fn, *args, pack=1", combine::map_elementwise;
     /// `x` where the condition holds, else `y`.
     "where", "condition, x, y", elementwise::select;
     /// `exp(x - max(x))` divided by its sum along an axis.

@@ -3,13 +3,13 @@
 use super::Call;
 use crate::ir::{self, Dim, DimRule, TileType, Type, Value};
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{habits, names, shapes};
+use crate::sema::errors::{habits, shapes};
 use crate::sema::value::{Pointer, Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, ExprKind};
 
 /// The tile that the argument `x` is; of a pointer tile, its offsets.
-fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)> {
+pub(super) fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)> {
     let x = call.arg("x");
     let val = match &x.val {
         Val::Pointer(Pointer { offsets: Some(offsets), .. }) => &Val::Value(*offsets),
@@ -23,7 +23,7 @@ fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)
 }
 
 /// What a view gives: of a pointer tile, pointers again.
-fn viewed(call: &Call, view: Val) -> Val {
+pub(super) fn viewed(call: &Call, view: Val) -> Val {
     match (&call.arg("x").val, &view) {
         (Val::Pointer(pointer), Val::Value(offsets)) => {
             Val::Pointer(Pointer { offsets: Some(*offsets), ..*pointer })
@@ -45,9 +45,6 @@ fn listed(call: &Call, name: &str) -> Option<Spanned> {
 
 /// `tl.reshape(x, *shape)`.
 pub(super) fn reshape(it: &mut Analysis<'_>, call: &Call) -> Val {
-    if call.flag("can_reorder") {
-        return it.report(names::not_yet("`can_reorder=True`", call.span));
-    }
     let Some((x, tile)) = tile_argument(it, call) else { return Val::Error };
     let Some(shape) = listed(call, "shape") else {
         return it.report(shapes::no_shape("tl.reshape", call.span));
@@ -93,13 +90,31 @@ pub(super) fn trans(it: &mut Analysis<'_>, call: &Call) -> Val {
     viewed(call, view)
 }
 
-/// `tl.expand_dims(x, axis)`.
+/// `tl.expand_dims(x, axis)`; several axes are those of the result.
 pub(super) fn expand_dims(it: &mut Analysis<'_>, call: &Call) -> Val {
+    new_axes(it, call, "axis")
+}
+
+/// `tl.unsqueeze(x, dim)`.
+pub(super) fn unsqueeze(it: &mut Analysis<'_>, call: &Call) -> Val {
+    new_axes(it, call, "dim")
+}
+
+fn new_axes(it: &mut Analysis<'_>, call: &Call, name: &str) -> Val {
     let Some((x, tile)) = tile_argument(it, call) else { return Val::Error };
-    let Some(axis) = it.axis_argument(call.arg("axis"), tile.dims.len() + 1) else {
-        return Val::Error;
-    };
-    viewed(call, Val::Value(it.with_axis(x, axis, call.span)))
+    let arg = call.arg(name);
+    let listed = arg.val.items().map_or_else(|| vec![arg.val.clone()], <[Val]>::to_vec);
+    let rank = tile.dims.len() + listed.len();
+    let mut axes = Vec::new();
+    for val in listed {
+        let Some(axis) = it.axis_argument(&Spanned { val, span: arg.span }, rank) else {
+            return Val::Error;
+        };
+        axes.push(axis);
+    }
+    axes.sort_unstable();
+    let with_axes = axes.into_iter().fold(x, |x, axis| it.with_axis(x, axis, call.span));
+    viewed(call, Val::Value(with_axes))
 }
 
 /// `tl.broadcast_to(x, *shape)`.
@@ -172,7 +187,14 @@ impl Analysis<'_> {
         Some(axes)
     }
 
-    fn transposed(&mut self, x: Value, tile: &TileType, axes: Vec<u32>, span: Span) -> Val {
+    /// `x` with its axes in another order.
+    pub(super) fn transposed(
+        &mut self,
+        x: Value,
+        tile: &TileType,
+        axes: Vec<u32>,
+        span: Span,
+    ) -> Val {
         let dims = axes.iter().filter_map(|axis| tile.dims.get(*axis as usize)).copied().collect();
         let ty = Type::Tile(TileType::new(dims, tile.dtype));
         Val::Value(self.frame.build.emit_value(ir::Transpose { x, axes }, ty, span))
@@ -202,7 +224,8 @@ impl Analysis<'_> {
         }
     }
 
-    fn with_axis(&mut self, x: Value, axis: u32, span: Span) -> Value {
+    /// `x` with a new axis of one element.
+    pub(super) fn with_axis(&mut self, x: Value, axis: u32, span: Span) -> Value {
         let Some(tile) = self.tile(&Val::Value(x)).cloned() else { return x };
         let mut dims = tile.dims;
         dims.insert((axis as usize).min(dims.len()), Dim::Const(1));
