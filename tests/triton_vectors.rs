@@ -44,13 +44,6 @@ const DATA_DEPENDENT: &[(&str, &str)] = &[
 const NOT_YET: &[(&str, &str)] = &[
     ("at_minmax_xchg_cas", "atomics"),
     ("gemm_splitk_atomic", "atomics"),
-    ("mv_gather_axis", "gathers inside a tile"),
-    ("mv_join_split_complex", "join and split"),
-    ("mv_shape_ops", "ravel and flip"),
-    ("mv_sort_topk_hist", "sorting and histograms"),
-    ("red_custom_combine", "reductions by a function"),
-    ("scan_cumsum", "scans"),
-    ("scan_linear_recurrence", "scans"),
     ("td_copy_oob", "tensor descriptors"),
     ("td_gemm_f16", "tensor descriptors"),
 ];

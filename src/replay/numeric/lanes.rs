@@ -106,7 +106,7 @@ mod tests {
     use crate::shape::Shape;
 
     fn arg(dtype: DType, strides: &[i64]) -> Option<ArgSpec> {
-        Some(ArgSpec { dtype, strides: strides.to_vec() })
+        Some(ArgSpec { dtype, offset: 0, strides: strides.to_vec() })
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn of<T: bytemuck::Pod>(values: &[T]) -> &[u8] {
 }
 
 fn compute<T: bytemuck::Pod>(spec: &MathSpec, inputs: &[Input<'_>]) -> Vec<T> {
-    let mut out = vec![0; (result_elements(spec) * spec.out.bytes()) as usize];
+    let mut out = vec![0; (spec.result_elements() * spec.out.bytes()) as usize];
     math(spec, inputs, &mut out).unwrap();
     bytemuck::pod_collect_to_vec(&out)
 }
