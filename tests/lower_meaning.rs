@@ -221,6 +221,11 @@ impl Visit for Machine<'_> {
                 }
                 reduced(op.name(), (&tile, &from), axis, &left)
             }
+            MathOp::Scan { .. }
+            | MathOp::Sort { .. }
+            | MathOp::Concat { .. }
+            | MathOp::Gather { .. }
+            | MathOp::Histogram { .. } => panic!("no kernel here has this: {:?}", spec.op),
         };
         self.write(it.out, &terms, spec.out.bytes());
     }
