@@ -127,8 +127,6 @@ const TL: &[Row] = rows! {
     "flip", "x, dim=None", tiles::flip;
     /// Elements of a tile at places along an axis: `x[index[i, j], j]` for axis 0.
     "gather", "x|src, index, axis", tiles::gather;
-    /// A number as a scalar with a type of its own.
-    "to_tensor", "x", tiles::to_tensor;
     /// The element of a tile of one.
     "item", "x", tiles::item;
     /// The elements along an axis, the last one if none is named, in ascending order; NaNs last.

@@ -171,12 +171,6 @@ pub(super) fn item(it: &mut Analysis<'_>, call: &Call) -> Val {
     Val::Value(it.frame.build.emit_value(ir::Reshape { x }, ty, call.span))
 }
 
-/// `tl.to_tensor(x)`: a number as a scalar with a type; all else as it is.
-pub(super) fn to_tensor(it: &mut Analysis<'_>, call: &Call) -> Val {
-    let x = call.arg("x");
-    it.materialize(&x.val, x.span)
-}
-
 /// `tl.gather(src, index, axis)`.
 pub(super) fn gather(it: &mut Analysis<'_>, call: &Call) -> Val {
     let Some((x, tile)) = own_tile(it, call) else { return Val::Error };
