@@ -6,6 +6,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     clippy::print_stderr,
     clippy::disallowed_methods,
     missing_docs,
@@ -16,7 +17,7 @@ mod command_line;
 mod npz;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kbc::diag::{ColorChoice, to_text};
 use kbc::driver::{
@@ -81,7 +82,7 @@ fn dtype(name: &Value) -> DType {
 }
 
 /// Every array of an archive, its elements taken for what the case says they are.
-fn arrays(case: &PathBuf, file: &str, args: &[Value]) -> Vec<(String, TensorValue)> {
+fn arrays(case: &Path, file: &str, args: &[Value]) -> Vec<(String, TensorValue)> {
     let archive = fs::read(case.join(file)).unwrap();
     let members = npz::members(&archive);
     let tensor = |(name, bytes): (String, Vec<u8>)| {
@@ -96,7 +97,7 @@ fn arrays(case: &PathBuf, file: &str, args: &[Value]) -> Vec<(String, TensorValu
 }
 
 impl Case {
-    fn read(path: &PathBuf) -> Case {
+    fn read(path: &Path) -> Case {
         let text = fs::read_to_string(path.join("case.json")).unwrap();
         let json: Value = serde_json::from_str(&text).unwrap();
         let args = json["args"].as_array().unwrap();

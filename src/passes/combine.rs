@@ -31,13 +31,13 @@ impl Pass for Combine {
         let mut replaced = Substitution::new();
         for block in function.reachable_blocks() {
             for op in std::mem::take(&mut function.blocks[block].ops) {
-                let results = match function.ops[op].op.clone() {
-                    Op::ReduceBy(it) => reduce(function, (block, op), &it),
-                    Op::ScanBy(it) => scan(function, (block, op), &it),
-                    _other => {
-                        function.blocks[block].ops.push(op);
-                        continue;
-                    }
+                let results = if let Op::ReduceBy(it) = function.ops[op].op.clone() {
+                    reduce(function, (block, op), &it)
+                } else if let Op::ScanBy(it) = function.ops[op].op.clone() {
+                    scan(function, (block, op), &it)
+                } else {
+                    function.blocks[block].ops.push(op);
+                    continue;
                 };
                 let values = results
                     .map_err(|inner| context.sink.error(not_elementwise(function, op, inner)))?;

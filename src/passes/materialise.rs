@@ -87,12 +87,14 @@ fn needed_in_order(function: &Function, op: OpId) -> Vec<Value> {
 /// Whether `op` can read its operand `value` as it lies.
 fn reads_as_is(function: &Function, op: OpId, value: Value) -> bool {
     let data = &function.ops[op];
-    match &data.op {
-        Op::Reshape(_) => data.results.iter().all(|view| function.reading(*view).is_some()),
-        Op::Dot(it) if it.acc != Some(value) => function.goes_forward(value),
-        Op::GatherLoad(_) | Op::ScatterStore(_) => function.goes_forward(value),
-        _others => function.is_row_major(value),
+    if matches!(data.op, Op::Reshape(_)) {
+        return data.results.iter().all(|view| function.reading(*view).is_some());
     }
+    let is_factor = matches!(&data.op, Op::Dot(it) if it.acc != Some(value));
+    if is_factor || matches!(data.op, Op::GatherLoad(_) | Op::ScatterStore(_)) {
+        return function.goes_forward(value);
+    }
+    function.is_row_major(value)
 }
 
 fn takes_in_order(op: &Op) -> bool {

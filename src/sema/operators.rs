@@ -364,12 +364,10 @@ impl Analysis<'_> {
 
     /// Assumes that a symbol is what it is compared with, where that is no number.
     fn assume_like(&mut self, symbol: &Val, other: &Val) -> bool {
-        match other {
-            Val::Const(known @ (Constant::Str(_) | Constant::DType(_))) => {
-                self.assume(symbol, known)
-            }
-            _ => false,
+        if let Val::Const(known @ (Constant::Str(_) | Constant::DType(_))) = other {
+            return self.assume(symbol, known);
         }
+        false
     }
 
     fn emit_compare(&mut self, op: CompareOp, meeting: Meeting, span: Span) -> Val {

@@ -217,10 +217,10 @@ impl<'a> Checker<'a> {
 
     fn program_axis(&self, axis: u32) -> Checked {
         require(axis < 3, || format!("there is no program axis {axis}"))?;
-        match self.result()? {
-            Type::Scalar(DType::I32) => Ok(()),
-            _ => self.gives(&Type::I64),
+        if matches!(self.result()?, Type::Scalar(DType::I32)) {
+            return Ok(());
         }
+        self.gives(&Type::I64)
     }
 }
 

@@ -108,17 +108,13 @@ fn running(it: &mut Analysis<'_>, call: &Call, op: BinaryOp) -> Val {
 
 /// The element type in which elements of type `dtype` are summed up or multiplied on the way.
 fn running_dtype(op: BinaryOp, dtype: DType, style: Style) -> DType {
-    match dtype {
-        DType::BF16 if style == Style::Jit => DType::F32,
-        _ if op == BinaryOp::Add && dtype.is_int() && dtype.bits() < 32 => {
-            if dtype.is_unsigned() {
-                DType::U32
-            } else {
-                DType::I32
-            }
-        }
-        _ => dtype,
+    if dtype == DType::BF16 && style == Style::Jit {
+        return DType::F32;
     }
+    if op == BinaryOp::Add && dtype.is_int() && dtype.bits() < 32 {
+        return if dtype.is_unsigned() { DType::U32 } else { DType::I32 };
+    }
+    dtype
 }
 
 /// `tl.map_elementwise(scalar_fn, *args)`: the function of whole tiles, which is the same.
@@ -151,15 +147,15 @@ pub(super) fn map_elementwise(it: &mut Analysis<'_>, call: &Call) -> Val {
 /// What `combine_fn` names.
 fn combiner(it: &mut Analysis<'_>, call: &Call) -> Option<Combiner> {
     let function = call.arg("combine_fn");
-    match &function.val {
-        Val::Function(callee) => Some(Combiner::Function(*callee)),
-        Val::Builtin(Builtin::Binary(op)) => Some(Combiner::Op(*op)),
-        _ => {
-            let found = it.describe(&function.val);
-            it.report(errors::expected_function(&call.name(), &found, function.span));
-            None
-        }
+    if let Val::Function(callee) = &function.val {
+        return Some(Combiner::Function(*callee));
     }
+    if let Val::Builtin(Builtin::Binary(op)) = &function.val {
+        return Some(Combiner::Op(*op));
+    }
+    let found = it.describe(&function.val);
+    it.report(errors::expected_function(&call.name(), &found, function.span));
+    None
 }
 
 /// The tiles of `input`, alike in shape, and the axis. Without an axis they are flattened, and how

@@ -147,9 +147,9 @@ pub(super) fn require_single(
 
 /// A number, scalar or tile with elements of type `dtype`; a float for an integer is truncated.
 pub(super) fn lane_value(it: &mut Analysis<'_>, arg: &Spanned, dtype: DType) -> Option<Value> {
-    let truncated = match &arg.val {
-        Val::Const(Constant::Float(value)) if dtype.is_int() => Val::int(*value as i64),
-        other => other.clone(),
+    let truncated = match arg.val.constant() {
+        Some(Constant::Float(value)) if dtype.is_int() => Val::int(*value as i64),
+        Some(_) | None => arg.val.clone(),
     };
     let value = it.as_dtype(&Spanned { val: truncated, span: arg.span }, dtype);
     if value.is_none() && arg.val.constant().is_none_or(|it| !it.is_number()) {
@@ -171,9 +171,10 @@ pub(super) fn store(
     (ptr, value): (&Spanned, &Spanned),
 ) -> Option<Val> {
     let block = it.tile(&value.val).is_some_and(|tile| !tile.dims.is_empty());
-    let single = match &ptr.val {
-        Val::Pointer(pointer) => pointer.offsets.is_none(),
-        other => it.tile(other).is_none(),
+    let single = if let Val::Pointer(pointer) = &ptr.val {
+        pointer.offsets.is_none()
+    } else {
+        it.tile(&ptr.val).is_none()
     };
     if block && single && call.some("mask").is_none() {
         return None;

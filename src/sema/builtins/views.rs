@@ -11,9 +11,10 @@ use crate::syntax::ast::{ExprId, ExprKind};
 /// The tile that the argument `x` is; of a pointer tile, its offsets.
 pub(super) fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)> {
     let x = call.arg("x");
-    let val = match &x.val {
-        Val::Pointer(Pointer { offsets: Some(offsets), .. }) => &Val::Value(*offsets),
-        other => other,
+    let val = if let Val::Pointer(Pointer { offsets: Some(offsets), .. }) = &x.val {
+        &Val::Value(*offsets)
+    } else {
+        &x.val
     };
     let found = val.value().zip(it.tile(val).cloned());
     if found.is_none() {
@@ -218,9 +219,10 @@ impl Analysis<'_> {
         view: impl FnOnce(&mut Self, Value) -> Val,
     ) -> Val {
         let Some(offsets) = pointer.offsets else { return Val::Error };
-        match view(self, offsets) {
-            Val::Value(offsets) => Val::Pointer(Pointer { offsets: Some(offsets), ..pointer }),
-            other => other,
+        let viewed = view(self, offsets);
+        match viewed.value() {
+            Some(offsets) => Val::Pointer(Pointer { offsets: Some(offsets), ..pointer }),
+            None => viewed,
         }
     }
 
