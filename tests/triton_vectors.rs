@@ -210,7 +210,7 @@ fn cases() -> Vec<Case> {
     paths.retain(|path| path.join("case.json").exists());
     paths.sort();
     assert!(paths.len() >= 41, "the first set has 41 cases");
-    paths.iter().map(Case::read).collect()
+    paths.iter().map(|path| Case::read(path)).collect()
 }
 
 fn row<'r>(rows: &'r [(&str, &'r str)], case: &str) -> Option<&'r str> {

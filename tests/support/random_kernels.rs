@@ -438,10 +438,12 @@ impl Maker<'_> {
     fn dot(&mut self) {
         let input = self.rng.pick(&[DType::F16, DType::F32, DType::BF16, DType::F64, DType::I8]);
         let float_out = [DType::F32, DType::F16, DType::BF16];
-        let out = match input {
-            DType::I8 => DType::I32,
-            DType::F64 => DType::F64,
-            _ => self.rng.pick(&float_out),
+        let out = if input == DType::I8 {
+            DType::I32
+        } else if input == DType::F64 {
+            DType::F64
+        } else {
+            self.rng.pick(&float_out)
         };
         let extents = [Dim::Const(4), Dim::Const(8), Dim::Const(2)];
         let [m, n, k] = [0; 3].map(|_| self.rng.pick(&extents));

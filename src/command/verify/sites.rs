@@ -3,8 +3,8 @@
 use super::flow::Held;
 use crate::arena::Id;
 use crate::command::{
-    Arg, ArgSpec, Code, Comm, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec, Message,
-    QueueId, Template, TileReg,
+    Arg, ArgSpec, Code, Comm, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec, Message, QueueId,
+    Template, TileReg,
 };
 use crate::shape::Shape;
 
@@ -153,7 +153,8 @@ impl Sizes<'_> {
         acc: Option<TileReg>,
         out: TileReg,
     ) -> Check {
-        let read = |it: &FactorSpec| ArgSpec { dtype: it.dtype, offset: 0, strides: it.strides.to_vec() };
+        let read =
+            |it: &FactorSpec| ArgSpec { dtype: it.dtype, offset: 0, strides: it.strides.to_vec() };
         self.holds(a, &read(&spec.a), &spec.a_shape())?;
         self.holds(b, &read(&spec.b), &spec.b_shape())?;
         let bytes = spec.elements().saturating_mul(spec.out.bytes());
