@@ -287,10 +287,9 @@ fn kernels(module: &ast::Module) -> impl Iterator<Item = &ast::Function> {
     module.functions().filter(|function| function.style(module) != ast::FunctionStyle::Host)
 }
 
-/// The kernels that say the types of what they load: those that take `tl`.
-pub(super) fn untyped_kernels(module: &ast::Module) -> Vec<String> {
-    let takes_tl = |it: &&ast::Function| it.style(module) == ast::FunctionStyle::TlKernel;
-    kernels(module).filter(takes_tl).map(|it| it.name.name.clone()).collect()
+/// Whether there are kernels in Triton's style, whose pointers have the types that a launch gives.
+pub(super) fn has_typed_kernels(module: &ast::Module) -> bool {
+    module.functions().any(|function| function.style(module) == ast::FunctionStyle::JitKernel)
 }
 
 /// The names of the parameters that are annotated as known at compile time.

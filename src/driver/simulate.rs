@@ -4,7 +4,7 @@ use super::direct::MadeTensor;
 use super::given::Results;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
-use super::settings::{self, Known, Prepared};
+use super::settings::{self, Prepared};
 use super::simulator::{Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
@@ -85,10 +85,10 @@ impl Session {
         self.notes.extend(target.note.clone());
         let known = self.known_constants(request.unit, request.launch)?;
         let module = request.unit.ast().expect("a host function was found in the tree");
-        // Mistakes in kernels that the host program never launches are told, too; of those whose
-        // types only a launch says, when it does.
-        for kernel in settings::untyped_kernels(module) {
-            self.analyze(request.unit, Known { entry: Some(kernel), ..known.clone() })?;
+        // Mistakes in kernels that the host program never launches are told, too; where only a
+        // launch says the types of what they load, when it does.
+        if !settings::has_typed_kernels(module) {
+            self.analyze(request.unit, known)?;
         }
         let machine = target.spec.build(&mut self.sink)?;
         let script = self.script(module, &target, request.launch);

@@ -56,7 +56,8 @@ fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
 fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
     let blocks = |extent: u64, side: u32| extent.div_ceil(u64::from(side.max(1)));
     let (m, n, k) = (blocks(spec.m, engine.m), blocks(spec.n, engine.n), blocks(spec.k, engine.k));
-    let cycles = m.saturating_mul(n).saturating_mul(k);
+    let product = m.saturating_mul(n).saturating_mul(k);
+    let cycles = spec.batch.saturating_mul(product);
     let size = spec.macs();
     Cost { time: engine.overhead + engine.clock.time(cycles), size }
 }
