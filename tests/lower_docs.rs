@@ -23,8 +23,8 @@ fn samples() -> Vec<Command> {
     let (queue, args) = (QueueId(0), [None; 3]);
     let lanes = Lanes { spec: LaneId(0), base: 0, index: None, mask: None };
     vec![
-        DmaRead { base: 0, desc: DescId(0), dst: tile }.into(),
-        DmaWrite { base: 0, desc: DescId(0), src: tile }.into(),
+        DmaRead { base: 0, desc: DescId(0), window: None, dst: tile }.into(),
+        DmaWrite { base: 0, desc: DescId(0), window: None, src: tile }.into(),
         DmaGather { lanes, other: None, dst: tile }.into(),
         DmaScatter { lanes, src: tile }.into(),
         MathCmd { spec: MathId(0), args, out: tile }.into(),

@@ -215,6 +215,20 @@ pub enum MathArg {
     Scalar(Literal),
 }
 
+/// A window, before it is walked. Axes are those of the block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowArgs {
+    /// The axes that are moved in part: the first index and the one past the last, as far as the
+    /// axis has them.
+    pub clips: Vec<(u32, Option<Operand>, Option<Operand>)>,
+    /// The axes that wrap round: where index 0 lies, and the period.
+    pub wraps: Vec<(u32, Operand, u64)>,
+    /// The type of the block's elements.
+    pub dtype: DType,
+    /// What the rest of the tile holds after a read; 0 without.
+    pub fill: Option<Operand>,
+}
+
 /// The lanes of a command, before it is walked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LaneArgs {
@@ -237,6 +251,8 @@ pub enum Template {
         base: Operand,
         /// The block.
         desc: DescId,
+        /// What of it is read.
+        window: Option<Box<WindowArgs>>,
         /// The tile, defined just before.
         dst: TileReg,
     },
@@ -246,6 +262,8 @@ pub enum Template {
         base: Operand,
         /// The block.
         desc: DescId,
+        /// What of it is written.
+        window: Option<Box<WindowArgs>>,
         /// The tile.
         src: TileReg,
     },
@@ -562,6 +580,13 @@ pub struct LaneSpec {
     pub mask: Option<ArgSpec>,
     /// How the tile that is written is read; for a gather, what masked-off lanes hold.
     pub value: Option<ArgSpec>,
+}
+
+impl WindowArgs {
+    /// What decides how much is moved.
+    pub fn bounds(&self) -> impl Iterator<Item = Operand> + '_ {
+        self.clips.iter().flat_map(|(_, lo, hi)| lo.iter().chain(hi).copied())
+    }
 }
 
 impl LaneSpec {

@@ -17,16 +17,18 @@ mod registers;
 mod uniform;
 pub mod verify;
 mod walker;
+mod window;
 
 pub use code::{
     Arg, ArgSpec, Code, DescId, FactorSpec, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec,
     LiveSet, MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId,
-    Template, TileReg,
+    Template, TileReg, WindowArgs,
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};
 pub use uniform::{Uniformity, uniformity};
 pub use walker::{Step, WalkError, Walker};
+pub use window::{AxisWindow, Piece, Window};
 
 /// Where a tile's bytes are, in the memory of the agent that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +61,8 @@ pub struct DmaRead {
     pub base: u64,
     /// The shape of the block.
     pub desc: DescId,
+    /// What of the block is read; all of it without.
+    pub window: Option<Window>,
     /// The tile.
     pub dst: TileRef,
 }
@@ -70,8 +74,26 @@ pub struct DmaWrite {
     pub base: u64,
     /// The shape of the block.
     pub desc: DescId,
+    /// What of the block is written; all of it without.
+    pub window: Option<Window>,
     /// The tile.
     pub src: TileRef,
+}
+
+impl DmaRead {
+    /// Bytes that are moved.
+    pub fn bytes(&self, code: &Code) -> u64 {
+        let desc = &code.descs[self.desc];
+        self.window.map_or(desc.bytes(), |window| window.bytes(desc))
+    }
+}
+
+impl DmaWrite {
+    /// Bytes that are moved.
+    pub fn bytes(&self, code: &Code) -> u64 {
+        let desc = &code.descs[self.desc];
+        self.window.map_or(desc.bytes(), |window| window.bytes(desc))
+    }
 }
 
 /// Elements of HBM whose addresses are partly data.

@@ -1,7 +1,9 @@
 //! Which registers an instruction reads and writes: said once, for register allocation,
 //! verification, printing and the analysis of what depends on the program id.
 
-use super::{Arg, Code, Inst, LaneArgs, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg};
+use super::{
+    Arg, Code, Inst, LaneArgs, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg, WindowArgs,
+};
 
 /// A use of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,9 +142,10 @@ impl Template {
     /// Maps its registers, reads first. A result that was defined before is read: its place is.
     pub fn map_registers(&mut self, map: &mut dyn RegisterMap) {
         match self {
-            Template::DmaRead { base, dst: tile, .. }
-            | Template::DmaWrite { base, src: tile, .. } => {
+            Template::DmaRead { base, window, dst: tile, .. }
+            | Template::DmaWrite { base, window, src: tile, .. } => {
                 base.map_registers(map);
+                window.iter_mut().for_each(|window| window.map_registers(map));
                 *tile = map.read_tile(*tile);
             }
             Template::DmaGather { lanes, other, dst } => {
@@ -172,6 +175,16 @@ impl Template {
             | Template::Release { tile, .. } => *tile = map.read_tile(*tile),
             Template::Assert { .. } => {}
         }
+    }
+}
+
+impl WindowArgs {
+    fn map_registers(&mut self, map: &mut dyn RegisterMap) {
+        for (_, lo, hi) in &mut self.clips {
+            lo.iter_mut().chain(hi).for_each(|bound| bound.map_registers(map));
+        }
+        self.wraps.iter_mut().for_each(|(_, start, _)| start.map_registers(map));
+        self.fill.iter_mut().for_each(|fill| fill.map_registers(map));
     }
 }
 

@@ -1,14 +1,14 @@
 //! Unrolls an agent's commands, one at a time, from the code it shares.
 
 use super::{
-    Agent, AgentId, Arg, Code, Command, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, Inst,
-    IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs, Lanes, LiveSet, MathArg, MathCmd,
-    Message, Operand, Pc, Place, Program, QueueId, Reg, ScalarExpr, SiteId, Template, TileRef,
-    TileReg, Wait,
+    Agent, AgentId, Arg, AxisWindow, Code, Command, DescId, DmaGather, DmaRead, DmaScatter,
+    DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs, Lanes,
+    LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program, QueueId, Reg, ScalarExpr,
+    SiteId, Template, TileRef, TileReg, Wait, Window, WindowArgs,
 };
 use crate::arena::Id;
-use crate::ir::Literal;
 use crate::ir::eval;
+use crate::ir::{Literal, MAX_WINDOW_AXES};
 use crate::source::Span;
 
 /// Instructions without a command after which a walk is given up as endless.
@@ -274,11 +274,13 @@ impl Walker {
     /// The command of `site`; `None` for a release that releases nothing.
     fn issue(&mut self, code: &Code, site: SiteId) -> Option<Command> {
         Some(match code.sites[site].template {
-            Template::DmaRead { base, desc, dst } => {
-                DmaRead { base: self.int(base) as u64, desc, dst: self.tile(dst) }.into()
+            Template::DmaRead { base, desc, ref window, dst } => {
+                let (base, window) = self.windowed(code, (base, desc), window.as_deref());
+                DmaRead { base, desc, window, dst: self.tile(dst) }.into()
             }
-            Template::DmaWrite { base, desc, src } => {
-                DmaWrite { base: self.int(base) as u64, desc, src: self.tile(src) }.into()
+            Template::DmaWrite { base, desc, ref window, src } => {
+                let (base, window) = self.windowed(code, (base, desc), window.as_deref());
+                DmaWrite { base, desc, window, src: self.tile(src) }.into()
             }
             Template::DmaGather { lanes, other, dst } => {
                 let other = other.map(|other| self.math_arg(other));
@@ -327,6 +329,47 @@ impl Walker {
             Arg::Tile(tile) => MathArg::Tile(self.tile(tile)),
             Arg::Scalar(operand) => MathArg::Scalar(self.operand(operand)),
         }
+    }
+
+    /// Where a block begins, and what of it is moved. A window that turns out to be the whole
+    /// block is none.
+    fn windowed(
+        &self,
+        code: &Code,
+        (base, desc): (Operand, DescId),
+        args: Option<&WindowArgs>,
+    ) -> (u64, Option<Window>) {
+        let mut base = self.int(base) as u64;
+        let Some(args) = args else { return (base, None) };
+        let dims = &code.descs[desc].dims;
+        let mut axes = [AxisWindow::default(); MAX_WINDOW_AXES];
+        for (axis, dim) in axes.iter_mut().zip(dims) {
+            *axis = AxisWindow::whole(dim.extent);
+        }
+        let mut whole = true;
+        for (axis, lo, hi) in &args.clips {
+            let Some(axis) = axes.get_mut(*axis as usize) else { continue };
+            let extent = i64::from(axis.len);
+            let lo = lo.map_or(0, |lo| self.int(lo)).clamp(0, extent);
+            let hi = hi.map_or(extent, |hi| self.int(hi)).clamp(lo, extent);
+            whole &= hi - lo == extent;
+            (axis.lo, axis.len) = (lo as u32, (hi - lo) as u32);
+        }
+        for (at, start, period) in &args.wraps {
+            let (Some(axis), Some(dim)) = (axes.get_mut(*at as usize), dims.get(*at as usize))
+            else {
+                continue;
+            };
+            let start = self.int(*start).checked_rem_euclid(*period as i64).unwrap_or(0);
+            if start as u64 + u64::from(axis.lo) + u64::from(axis.len) <= *period {
+                base = base.wrapping_add_signed(start.wrapping_mul(dim.stride));
+                continue;
+            }
+            whole = false;
+            (axis.start, axis.period) = (start as u32, *period as u32);
+        }
+        let fill = args.fill.map_or(Literal::Int(0), |fill| self.operand(fill));
+        (base, (!whole).then_some(Window { axes, dtype: args.dtype, fill }))
     }
 
     fn lanes(&self, args: LaneArgs) -> Lanes {

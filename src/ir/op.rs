@@ -285,22 +285,84 @@ impl DmaDesc {
     }
 }
 
-/// [`Load`] once its addresses are known as a descriptor.
+/// What of a block is moved, and where it wraps round: known only as a program runs. Axes are
+/// those of the descriptor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// The axes that are moved in part, each once.
+    pub clips: Vec<Clip>,
+    /// The axes that wrap round, each once.
+    pub wraps: Vec<Wrap>,
+}
+
+/// The indices `lo..hi` of an axis are moved, as far as the axis has them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clip {
+    /// The axis.
+    pub axis: u32,
+    /// The first, `i64`; from the start of the axis without.
+    pub lo: Option<Value>,
+    /// The one past the last, `i64`; to the end of the axis without.
+    pub hi: Option<Value>,
+}
+
+/// Index `i` of an axis lies `(start + i) mod period` steps from the base.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wrap {
+    /// The axis.
+    pub axis: u32,
+    /// Where index 0 lies, `i64`, not negative.
+    pub start: Value,
+    /// How many steps there are.
+    pub period: u64,
+}
+
+impl Window {
+    /// Whether it is the whole block, without gaps.
+    pub fn is_whole(&self) -> bool {
+        self.clips.is_empty() && self.wraps.is_empty()
+    }
+}
+
+impl Uses for Window {
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value)) {
+        for clip in &self.clips {
+            clip.lo.for_each_use(visit);
+            clip.hi.for_each_use(visit);
+        }
+        self.wraps.iter().for_each(|wrap| visit(wrap.start));
+    }
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
+        for clip in &mut self.clips {
+            clip.lo.replace_uses(replace);
+            clip.hi.replace_uses(replace);
+        }
+        self.wraps.iter_mut().for_each(|wrap| wrap.start = replace(wrap.start));
+    }
+}
+
+/// [`Load`] or [`GatherLoad`] once its addresses are known as a descriptor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DmaRead {
     /// The byte address of the first element, `i64`.
     pub base: Value,
     /// What is read.
     pub desc: DmaDesc,
+    /// What of it is read.
+    pub window: Window,
+    /// What the rest of the tile holds, a scalar; 0 without.
+    pub fill: Option<Value>,
 }
 
-/// [`Store`] once its addresses are known as a descriptor.
+/// [`Store`] or [`ScatterStore`] once its addresses are known as a descriptor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DmaWrite {
     /// The byte address of the first element, `i64`.
     pub base: Value,
     /// What is written.
     pub desc: DmaDesc,
+    /// What of it is written; the rest is left as it is.
+    pub window: Window,
     /// The tile.
     pub value: Value,
 }
@@ -591,8 +653,8 @@ ops! {
     store: Store, Writes, [ptr, value], [];
     gather_load: GatherLoad, Reads, [ptr, offsets, mask, other], [];
     scatter_store: ScatterStore, Writes, [ptr, offsets, value, mask], [];
-    dma_read: DmaRead, Reads, [base], [];
-    dma_write: DmaWrite, Writes, [base, value], [];
+    dma_read: DmaRead, Reads, [base, window, fill], [];
+    dma_write: DmaWrite, Writes, [base, window, value], [];
     send: Send, Writes, [src], [];
     recv: Recv, Writes, [dst], [];
     recv_async: RecvAsync, Writes, [], [];

@@ -4,12 +4,13 @@
 use super::emit::Emitter;
 use crate::command::{
     Arg, ArgSpec, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, Operand,
-    Reg, ScalarExpr, Template,
+    Reg, ScalarExpr, Template, WindowArgs,
 };
 use crate::diag::Reported;
+use crate::dtype::DType;
 use crate::ir;
 use crate::ir::eval;
-use crate::ir::{DmaDesc, Reading, Value};
+use crate::ir::{Reading, Value};
 use crate::ops::CostClass;
 use crate::shape::Shape;
 
@@ -94,12 +95,26 @@ impl Emitter<'_> {
         Ok(Message { elements, dtype: self.data(value).ty.dtype() })
     }
 
-    fn read(&mut self, base: Value, desc: DmaDesc) -> Out {
-        let base = self.operand(base)?;
-        let desc = self.desc(desc);
-        let dst = self.define()?;
-        self.issue(Template::DmaRead { base, desc, dst });
-        Ok(())
+    /// The operands of a window; none where it is the whole block.
+    fn window(
+        &mut self,
+        window: &ir::Window,
+        (dtype, fill): (DType, Option<Value>),
+    ) -> Result<Option<Box<WindowArgs>>, Reported> {
+        if window.is_whole() {
+            return Ok(None);
+        }
+        let mut args = WindowArgs { clips: Vec::new(), wraps: Vec::new(), dtype, fill: None };
+        for clip in &window.clips {
+            let lo = clip.lo.map(|lo| self.operand(lo)).transpose()?;
+            let hi = clip.hi.map(|hi| self.operand(hi)).transpose()?;
+            args.clips.push((clip.axis, lo, hi));
+        }
+        for wrap in &window.wraps {
+            args.wraps.push((wrap.axis, self.operand(wrap.start)?, wrap.period));
+        }
+        args.fill = fill.map(|fill| self.operand(fill)).transpose()?;
+        Ok(Some(Box::new(args)))
     }
 
     /// The lanes of a gather or scatter whose tile is `tile`, and its operand beside index and
@@ -148,14 +163,6 @@ impl Emitter<'_> {
         }
         let dtype = self.data(value).ty.dtype();
         Ok((Some(arg), Some(ArgSpec { dtype, offset: 0, strides })))
-    }
-
-    fn write(&mut self, base: Value, desc: DmaDesc, tile: Value) -> Out {
-        let base = self.operand(base)?;
-        let desc = self.desc(desc);
-        let src = self.dense(tile)?;
-        self.issue(Template::DmaWrite { base, desc, src });
-        Ok(())
     }
 
     /// How a factor of a matrix product is read.
@@ -384,11 +391,23 @@ impl ir::Visit for Emitter<'_> {
     }
 
     fn dma_read(&mut self, it: &ir::DmaRead) -> Out {
-        self.read(it.base, it.desc.clone())
+        let base = self.operand(it.base)?;
+        let desc = self.desc(it.desc.clone());
+        let result = self.result()?;
+        let dtype = self.data(result).ty.dtype();
+        let window = self.window(&it.window, (dtype, it.fill))?;
+        let dst = self.define()?;
+        self.issue(Template::DmaRead { base, desc, window, dst });
+        Ok(())
     }
 
     fn dma_write(&mut self, it: &ir::DmaWrite) -> Out {
-        self.write(it.base, it.desc.clone(), it.value)
+        let base = self.operand(it.base)?;
+        let desc = self.desc(it.desc.clone());
+        let window = self.window(&it.window, (self.data(it.value).ty.dtype(), None))?;
+        let src = self.dense(it.value)?;
+        self.issue(Template::DmaWrite { base, desc, window, src });
+        Ok(())
     }
 
     fn send(&mut self, it: &ir::Send) -> Out {

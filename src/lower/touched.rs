@@ -5,7 +5,7 @@
 
 use super::{bind, check_size, emit, slice};
 use crate::arena::Id;
-use crate::command::{AgentId, Comm, Command, DescId, Lanes, Program, Walker};
+use crate::command::{AgentId, Comm, Command, DescId, Lanes, Program, Walker, Window};
 use crate::diag::{Reported, Sink};
 use crate::ir::{DmaDesc, DmaDim, Function};
 use crate::launch::Launch;
@@ -104,9 +104,9 @@ impl Sum<'_> {
             let cost = 1 + (walker.instructions() - before) / INSTS_PER_TRANSFER;
             self.budget = self.budget.saturating_sub(cost);
             if let Command::DmaRead(it) = step.command {
-                self.count(program, agent, (it.base, it.desc), true);
+                self.count(program, agent, (it.base, it.desc, it.window), true);
             } else if let Command::DmaWrite(it) = step.command {
-                self.count(program, agent, (it.base, it.desc), false);
+                self.count(program, agent, (it.base, it.desc, it.window), false);
             } else if let Command::DmaGather(it) = step.command {
                 self.count_lanes(program, agent, &it.lanes, true);
             } else if let Command::DmaScatter(it) = step.command {
@@ -134,10 +134,17 @@ impl Sum<'_> {
         &mut self,
         program: &Program,
         agent: AgentId,
-        (base, desc): (u64, DescId),
+        (base, desc, window): (u64, DescId, Option<Window>),
         is_read: bool,
     ) {
-        self.add(agent, (base, reach(&program.code(agent).descs[desc])), is_read);
+        let desc = &program.code(agent).descs[desc];
+        if let Some(window) = window {
+            for piece in window.pieces(base, desc) {
+                self.add(agent, (piece.base, reach(&piece.desc)), is_read);
+            }
+            return;
+        }
+        self.add(agent, (base, reach(desc)), is_read);
     }
 
     fn add(&mut self, agent: AgentId, (base, reach): (u64, Option<Reach>), is_read: bool) {

@@ -8,7 +8,7 @@ use crate::diag::Reported;
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Binary, BlockId, Cast, Const, DmaDesc, DmaDim, DmaRead, DmaWrite, Function, Literal, Op, OpId,
-    TileType, Type, Value,
+    TileType, Type, Value, Window,
 };
 use crate::ops::BinaryOp;
 
@@ -90,11 +90,13 @@ fn describe(function: &mut Function, op: OpId) {
     if let Op::Load(it) = function.ops[op].op.clone()
         && let Some(desc) = function.ty(function.result(op)).tile().and_then(contiguous)
     {
-        function.ops[op].op = DmaRead { base: it.ptr, desc }.into();
+        function.ops[op].op =
+            DmaRead { base: it.ptr, desc, window: Window::default(), fill: None }.into();
     } else if let Op::Store(it) = function.ops[op].op.clone()
         && let Some(desc) = function.ty(it.value).tile().and_then(contiguous)
     {
-        function.ops[op].op = DmaWrite { base: it.ptr, desc, value: it.value }.into();
+        function.ops[op].op =
+            DmaWrite { base: it.ptr, desc, window: Window::default(), value: it.value }.into();
     }
 }
 

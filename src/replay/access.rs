@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::block::Block;
 use super::memory::Memory;
-use crate::command::{AgentId, Command, Program, Step};
+use crate::command::{AgentId, Command, Piece, Program, Step};
 use crate::launch::Placement;
 use crate::topology::PeId;
 
@@ -28,6 +28,8 @@ pub(super) struct Access<'p> {
 pub(super) enum Touches<'p> {
     /// The runs of a block from a base on.
     Block(u64, Block<'p>),
+    /// The pieces of a window.
+    Pieces(Vec<Piece>),
     /// What the data says, once it has run.
     Lanes,
 }
@@ -40,8 +42,8 @@ pub(super) fn access<'p>(
     step: &Step,
 ) -> Option<Access<'p>> {
     let (base, desc, writes) = match step.command {
-        Command::DmaRead(it) => (it.base, Some(it.desc), false),
-        Command::DmaWrite(it) => (it.base, Some(it.desc), true),
+        Command::DmaRead(it) => (it.base, Some((it.desc, it.window)), false),
+        Command::DmaWrite(it) => (it.base, Some((it.desc, it.window)), true),
         Command::DmaGather(it) => (it.lanes.base, None, false),
         Command::DmaScatter(it) => (it.lanes.base, None, true),
         Command::MathCmd(_)
@@ -53,7 +55,13 @@ pub(super) fn access<'p>(
         | Command::IpcqRelease(_) => return None,
     };
     let (region, bounds, touches) = match desc {
-        Some(desc) => {
+        Some((desc, Some(window))) => {
+            let pieces = window.pieces(base, &program.code(agent).descs[desc]);
+            let bounds = pieces_bounds(&pieces)?;
+            let region = memory.map().find(bounds.start, bounds.end - bounds.start).ok()?;
+            (region, bounds, Touches::Pieces(pieces))
+        }
+        Some((desc, None)) => {
             let block = Block::new(&program.code(agent).descs[desc]);
             let bounds = block.bounds(base)?;
             let region = memory.map().find(bounds.start, bounds.end - bounds.start).ok()?;
@@ -69,6 +77,12 @@ pub(super) fn access<'p>(
     let replicated = memory.map().regions()[region].placement == Placement::Replicated;
     let image = (region, replicated.then(|| program.agents[agent].pe));
     Some(Access { image, writes, bounds, touches })
+}
+
+/// The lowest address of some pieces and the one past the highest; `None` where there are none.
+pub(super) fn pieces_bounds(pieces: &[Piece]) -> Option<Range<u64>> {
+    let bounds = pieces.iter().filter_map(|piece| Block::new(&piece.desc).bounds(piece.base));
+    bounds.reduce(|all, it| all.start.min(it.start)..all.end.max(it.end))
 }
 
 /// A stretch that an agent touches.
@@ -188,6 +202,19 @@ pub(super) fn add_stretches(
             block.for_each(*base, |start| {
                 stretches.push(Stretch { start, end: start + run, agent, writes, seq });
             });
+        }
+        Touches::Pieces(pieces) => {
+            let blocks = || pieces.iter().map(|piece| (piece.base, Block::new(&piece.desc)));
+            let count = blocks().fold(0, |sum: u64, (_, it)| sum.saturating_add(it.count()));
+            if stretches.len() as u64 + count > most as u64 {
+                return false;
+            }
+            for (base, block) in blocks() {
+                let run = block.run as u64;
+                block.for_each(base, |start| {
+                    stretches.push(Stretch { start, end: start + run, agent, writes, seq });
+                });
+            }
         }
         Touches::Lanes => {
             if stretches.len() + lanes.len() > most {

@@ -113,8 +113,11 @@ impl Visit for Executor<'_> {
         if desc.bytes() != it.dst.bytes {
             return self.broken("a DMA reads other than the bytes of its tile");
         }
-        let block = Block::new(desc);
         self.local.mark(out.clone());
+        if let Some(window) = it.window {
+            return self.read_window((it.base, desc), &window, out);
+        }
+        let block = Block::new(desc);
         let Some((region, base)) = self.region(&block, it.base, false) else { return };
         let mut reader = self.memory.view(region, self.pe()).reader();
         let mut unwritten = None;
@@ -135,6 +138,9 @@ impl Visit for Executor<'_> {
         let Some(src) = self.readable(it.src) else { return };
         if desc.bytes() != it.src.bytes {
             return self.broken("a DMA writes other than the bytes of its tile");
+        }
+        if let Some(window) = it.window {
+            return self.write_window((it.base, desc), &window, src);
         }
         let block = Block::new(desc);
         let Some((region, base)) = self.region(&block, it.base, true) else { return };

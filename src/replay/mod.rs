@@ -31,6 +31,7 @@ mod schedule;
 mod stream;
 mod value;
 pub mod verify;
+mod windows;
 
 pub use image::{Origin, Writer};
 pub use memory::Memory;

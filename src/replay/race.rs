@@ -233,7 +233,7 @@ impl Search<'_> {
             sites.insert(id, step.site);
             let lanes = match access.touches {
                 Touches::Lanes => agents.touched(agent, step.seq),
-                Touches::Block(..) => Vec::new(),
+                Touches::Block(..) | Touches::Pieces(_) => Vec::new(),
             };
             let touched = (&access, lanes.as_slice());
             check.complete &= add_stretches(&mut stretches, id, touched, MAX_STRETCHES);

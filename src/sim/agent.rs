@@ -340,16 +340,8 @@ impl<L: LogSink> Issue<'_, '_, L> {
         Ok(Flow::GoesOn)
     }
 
-    fn dma(
-        &mut self,
-        base: u64,
-        desc: command::DescId,
-        tile: &TileRef,
-        writes: bool,
-    ) -> Step<Flow> {
-        let code = self.sim.program.code(AgentId(self.agent));
-        let block = Block::new(code, base, desc, writes);
-        let bytes = code.descs[desc].bytes();
+    fn dma(&mut self, block: Block, tile: &TileRef, bytes: u64) -> Step<Flow> {
+        let writes = block.writes;
         let range = Range::of(tile);
         let touches = if writes { Footprint::reading(range) } else { Footprint::writing(range) };
         let touches = Footprint { block: Some(block), ..touches };
@@ -470,11 +462,15 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
     type Out = Step<Flow>;
 
     fn dma_read(&mut self, it: &command::DmaRead) -> Step<Flow> {
-        self.dma(it.base, it.desc, &it.dst, false)
+        let code = self.sim.program.code(AgentId(self.agent));
+        let block = Block::new(code, (it.base, it.desc, it.window), false);
+        self.dma(block, &it.dst, it.bytes(code))
     }
 
     fn dma_write(&mut self, it: &command::DmaWrite) -> Step<Flow> {
-        self.dma(it.base, it.desc, &it.src, true)
+        let code = self.sim.program.code(AgentId(self.agent));
+        let block = Block::new(code, (it.base, it.desc, it.window), true);
+        self.dma(block, &it.src, it.bytes(code))
     }
 
     fn dma_gather(&mut self, it: &command::DmaGather) -> Step<Flow> {

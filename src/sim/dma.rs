@@ -1,13 +1,13 @@
 //! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
 //! lie in.
 
-use crate::command::{Code, DescId, LaneId, Lanes};
+use crate::command::{Code, DescId, LaneId, Lanes, Window};
 use crate::ir::DmaDesc;
 use crate::launch::{AddressMap, Fault, Placement};
 use crate::topology::PeId;
 
 /// What one DMA command touches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Block {
     pub(super) base: u64,
     shape: Shape,
@@ -18,10 +18,12 @@ pub(super) struct Block {
 }
 
 /// How what is touched lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Shape {
     /// As a descriptor says.
     Strided(DescId),
+    /// As a descriptor says, in part.
+    Window(DescId, Window),
     /// Anywhere in a tensor.
     Lanes(LaneId),
 }
@@ -37,8 +39,19 @@ pub(super) struct Piece {
 }
 
 impl Block {
-    /// The block of `desc` from `base` on.
-    pub(super) fn new(code: &Code, base: u64, desc: DescId, writes: bool) -> Block {
+    /// What of the block of `desc` from `base` on a window shows.
+    pub(super) fn new(
+        code: &Code,
+        (base, desc, window): (u64, DescId, Option<Window>),
+        writes: bool,
+    ) -> Block {
+        if let Some(window) = window {
+            let pieces = window.pieces(base, &code.descs[desc]);
+            let all = pieces.iter().map(|piece| bounds(piece.base, &piece.desc));
+            let join = |(lo, hi): (u64, u64), (from, to): (u64, u64)| (lo.min(from), hi.max(to));
+            let (lo, hi) = all.reduce(join).unwrap_or((base, base));
+            return Block { base, shape: Shape::Window(desc, window), writes, lo, hi };
+        }
         let (lo, hi) = bounds(base, &code.descs[desc]);
         Block { base, shape: Shape::Strided(desc), writes, lo, hi }
     }
@@ -59,7 +72,12 @@ impl Block {
             return false;
         }
         let rows = |block: &Block| match block.shape {
-            Shape::Strided(desc) => Rows::of(block, &code.descs[desc]),
+            Shape::Strided(desc) => Rows::of(block.base, &code.descs[desc]),
+            Shape::Window(desc, window) => {
+                let pieces = window.pieces(block.base, &code.descs[desc]);
+                let [only] = pieces.as_slice() else { return None };
+                Rows::of(only.base, &only.desc)
+            }
             Shape::Lanes(_) => None,
         };
         match (rows(self), rows(other)) {
@@ -82,6 +100,16 @@ impl Block {
         pieces.clear();
         match self.shape {
             Shape::Strided(desc) => self.find_rows(&code.descs[desc], place, pieces),
+            Shape::Window(desc, window) => {
+                for piece in window.pieces(self.base, &code.descs[desc]) {
+                    let (lo, hi) = bounds(piece.base, &piece.desc);
+                    let part = Block { base: piece.base, lo, hi, ..*self };
+                    let mut own = Vec::new();
+                    part.find_rows(&piece.desc, place, &mut own)?;
+                    own.iter().for_each(|it| add(pieces, it.owner, it.bytes));
+                }
+                Ok(())
+            }
             Shape::Lanes(spec) => self.spread(code.lanes[spec].bursts(place.2), place, pieces),
         }
     }
@@ -141,7 +169,7 @@ impl Block {
 
     /// Whether all of it lies in one tensor.
     pub(super) fn is_inside(&self, memory: &AddressMap) -> bool {
-        memory.find(self.lo, self.hi - self.lo).is_ok()
+        self.lo == self.hi || memory.find(self.lo, self.hi - self.lo).is_ok()
     }
 }
 
@@ -208,7 +236,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(block: &Block, desc: &DmaDesc) -> Option<Rows> {
+    fn of(base: u64, desc: &DmaDesc) -> Option<Rows> {
         let (distance, width) = match desc.dims.as_slice() {
             [rows, columns] if columns.stride == desc.elem_bytes as i64 => {
                 (rows.stride, columns.extent.checked_mul(desc.elem_bytes)?)
@@ -217,7 +245,7 @@ impl Rows {
             _ => return None,
         };
         let distance = u64::try_from(distance).ok().filter(|distance| *distance > 0)?;
-        (width <= distance).then(|| Rows { distance, column: block.base % distance, width })
+        (width <= distance).then(|| Rows { distance, column: base % distance, width })
     }
 
     /// Whether some column is in both; columns wrap at the distance.
@@ -257,7 +285,7 @@ mod tests {
     fn neighbouring_columns_of_a_matrix_do_not_conflict() {
         // Tiles of 4 x 8 elements of a matrix of 64-byte rows.
         let code = code(&[&[(4, 64), (8, 2)], &[(8, 2)], &[(4, 64)], &[(4, -64), (8, 2)]]);
-        let block = |base, desc, writes| Block::new(&code, base, DescId(desc), writes);
+        let block = |base, desc, writes| Block::new(&code, (base, DescId(desc), None), writes);
         for (a, b) in [(0, 16), (0, 48), (0, 8), (0, 64), (48, 64), (130, 0), (0, 256)] {
             let (first, second) = (block(1024 + a, 0, true), block(1024 + b, 0, false));
             let shared = bytes_of(1024 + a, &code.descs[DescId(0)])
@@ -282,7 +310,7 @@ mod tests {
         let memory = AddressMap::new(vec![region]);
         let pieces = |base, desc: u32| {
             let (desc, mut pieces) = (DescId(desc), Vec::new());
-            Block::new(&code, base, desc, false)
+            Block::new(&code, (base, desc, None), false)
                 .find_owners(&code, (&memory, PeId(0), 256), &mut pieces)
                 .map(|()| pieces)
         };

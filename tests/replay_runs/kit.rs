@@ -59,14 +59,14 @@ impl CodeKit {
         let dst = self.tile(desc.bytes());
         let desc = self.code.descs.push(desc);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.issue(Template::DmaRead { base, desc, dst });
+        self.issue(Template::DmaRead { base, desc, window: None, dst });
         dst
     }
 
     pub(crate) fn write(&mut self, base: u64, desc: DmaDesc, src: TileReg) {
         let desc = self.code.descs.push(desc);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.issue(Template::DmaWrite { base, desc, src });
+        self.issue(Template::DmaWrite { base, desc, window: None, src });
     }
 
     pub(crate) fn math(&mut self, spec: MathSpec, args: &[Arg]) -> TileReg {

@@ -253,13 +253,13 @@ impl Writer {
     pub fn load(&mut self, dst: TileReg, base: u64, elements: u64) {
         let desc = self.row(elements);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.site(Template::DmaRead { base, desc, dst });
+        self.site(Template::DmaRead { base, desc, window: None, dst });
     }
 
     pub fn store(&mut self, src: TileReg, base: u64, elements: u64) {
         let desc = self.row(elements);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.site(Template::DmaWrite { base, desc, src });
+        self.site(Template::DmaWrite { base, desc, window: None, src });
     }
 
     fn row(&mut self, elements: u64) -> kbc::command::DescId {

@@ -5,8 +5,8 @@ use super::names::Names;
 use super::{desc, message};
 use crate::command::Comm;
 use crate::command::{
-    Arg, ArgSpec, Code, FactorSpec, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp, MathSpec,
-    Operand, Template, TileReg,
+    Arg, ArgSpec, Code, DescId, FactorSpec, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp,
+    MathSpec, Operand, Template, TileReg, WindowArgs,
 };
 use crate::dtype::Rounding;
 use crate::ir::SortKind;
@@ -26,19 +26,14 @@ impl Sites<'_> {
     /// The text of a template.
     pub(super) fn text(&self, template: &Template) -> String {
         match template {
-            Template::DmaRead { base, desc, dst } => format!(
-                "{} = dma_read {} at {}{}",
-                self.tile(*dst),
-                self.block(*desc),
-                self.operand(*base),
-                self.place(*dst)
-            ),
-            Template::DmaWrite { base, desc, src } => format!(
-                "dma_write {} at {} from {}",
-                self.block(*desc),
-                self.operand(*base),
-                self.tile(*src)
-            ),
+            Template::DmaRead { base, desc, window, dst } => {
+                let from = self.shown(*desc, *base, window.as_deref());
+                format!("{} = dma_read {from}{}", self.tile(*dst), self.place(*dst))
+            }
+            Template::DmaWrite { base, desc, window, src } => {
+                let to = self.shown(*desc, *base, window.as_deref());
+                format!("dma_write {to} from {}", self.tile(*src))
+            }
             Template::DmaGather { lanes, other, dst } => {
                 let spec = &self.code.lanes[lanes.spec];
                 let other = self.lane_arg("other", *other, spec.value.as_ref(), spec);
@@ -108,6 +103,24 @@ impl Sites<'_> {
         )
     }
 
+    /// `[64:4] elem 4 at base clip [0: 0..n]`: a block, and what of it is moved.
+    fn shown(&self, desc: DescId, base: Operand, window: Option<&WindowArgs>) -> String {
+        format!("{} at {}{}", self.block(desc), self.operand(base), self.window(window))
+    }
+
+    /// ` clip [0: 0..n] wrap [1: start mod 512] fill 1.0`, of what there is.
+    fn window(&self, window: Option<&WindowArgs>) -> String {
+        let Some(window) = window else { return String::new() };
+        let bound = |it: &Option<Operand>| it.map_or(String::new(), |it| self.operand(it));
+        let clips = window.clips.iter();
+        let clips = clips.map(|(axis, lo, hi)| format!("{axis}: {}..{}", bound(lo), bound(hi)));
+        let wraps = window.wraps.iter();
+        let wraps = wraps
+            .map(|(axis, start, period)| format!("{axis}: {} mod {period}", self.operand(*start)));
+        let fill = window.fill.map_or(String::new(), |it| format!(" fill {}", self.operand(it)));
+        format!("{}{}{fill}", listed(" clip", clips), listed(" wrap", wraps))
+    }
+
     /// `f32[64] at base index rows mask live`.
     fn lanes(&self, lanes: &LaneArgs, spec: &LaneSpec) -> String {
         let index = lanes.index.map(Arg::Tile);
@@ -143,7 +156,7 @@ impl Sites<'_> {
         self.pending.operand(operand, self.names).text
     }
 
-    fn block(&self, block: crate::command::DescId) -> String {
+    fn block(&self, block: DescId) -> String {
         desc(&self.code.descs[block])
     }
 
@@ -170,6 +183,12 @@ fn factor_strides(factor: &FactorSpec, [batch, rows, columns]: [u64; 3]) -> Stri
         return strides(&factor.strides[1..], &Shape::new([rows, columns]));
     }
     strides(&factor.strides, &Shape::new([batch, rows, columns]))
+}
+
+/// `word [a, b]`, or nothing for no items.
+fn listed(word: &str, items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { String::new() } else { format!("{word} [{}]", items.join(", ")) }
 }
 
 /// `{0, 1}` where a tile is not simply read row by row.

@@ -5,9 +5,10 @@ use std::fmt::{self, Write};
 use super::{desc, message, sites};
 use crate::arena::Id;
 use crate::command::{
-    self, AgentId, Code, MathArg, Peer, Place, Program, QueueId, Step, TileRef, Visit, WalkError,
-    Walker,
+    self, AgentId, AxisWindow, Code, MathArg, Peer, Place, Program, QueueId, Step, TileRef, Visit,
+    WalkError, Walker, Window,
 };
+use crate::ir::DmaDesc;
 use crate::source::SourceMap;
 
 /// Writes the stream of `agent`, a line a command: its number, its name, its operands, its length
@@ -137,19 +138,35 @@ impl Row<'_> {
     }
 }
 
+/// ` [0..64, 3..8 from 60 mod 64]`: what of each axis a window moves; and the bytes of that.
+fn windowed(block: &DmaDesc, window: Option<&Window>) -> (String, u64) {
+    let Some(window) = window else { return (String::new(), block.bytes()) };
+    let axes = block.dims.iter().zip(&window.axes).map(|(_, axis)| {
+        let AxisWindow { lo, len, start, period } = *axis;
+        let wrap = if period == 0 { String::new() } else { format!(" from {start} mod {period}") };
+        format!("{lo}..{}{wrap}", lo + len)
+    });
+    let axes: Vec<String> = axes.collect();
+    (format!(" [{}]", axes.join(", ")), window.bytes(block))
+}
+
 impl Visit for Row<'_> {
     type Out = Columns;
 
     fn dma_read(&mut self, it: &command::DmaRead) -> Columns {
         let block = &self.code.descs[it.desc];
-        let operands = format!("{} at {:#x} -> {}", desc(block), it.base, self.place(it.dst));
-        Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+        let (window, bytes) = windowed(block, it.window.as_ref());
+        let dst = self.place(it.dst);
+        let operands = format!("{} at {:#x}{window} -> {dst}", desc(block), it.base);
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
     }
 
     fn dma_write(&mut self, it: &command::DmaWrite) -> Columns {
         let block = &self.code.descs[it.desc];
-        let operands = format!("{} -> {} at {:#x}", self.place(it.src), desc(block), it.base);
-        Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+        let (window, bytes) = windowed(block, it.window.as_ref());
+        let src = self.place(it.src);
+        let operands = format!("{src} -> {} at {:#x}{window}", desc(block), it.base);
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
     }
 
     fn dma_gather(&mut self, it: &command::DmaGather) -> Columns {

@@ -11,7 +11,7 @@ use crate::ir::{
     Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Gather,
     GatherLoad, Histogram, If, Load, NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce,
     ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
-    SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+    SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::BinaryOp;
 
@@ -101,12 +101,18 @@ impl<'a> Step<'_, 'a> {
     }
 
     fn read(&mut self, base: Value, offsets: impl Fn(usize) -> i64) -> Out {
+        self.read_some(base, 0, |place| Some(offsets(place)))
+    }
+
+    /// Reads the elements that have an offset; the others are `fill`.
+    fn read_some(&mut self, base: Value, fill: u64, offsets: impl Fn(usize) -> Option<i64>) -> Out {
         let dtype = scalar_dtype(self.result_type()?);
         let (shape, base) = (self.shape()?, self.frame()?.address(base)?);
         let size = dtype.bytes() as usize;
         let memory = &*self.world.memory;
         let tile = Tile::build(dtype, shape, |place| {
-            let address = base.wrapping_add(offsets(place));
+            let Some(offset) = offsets(place) else { return Ok(fill) };
+            let address = base.wrapping_add(offset);
             let outside = Reason::OutOfBounds { address, bytes: size as u64 };
             memory.get(address, size).map(element_of).ok_or(outside)
         })?;
@@ -114,16 +120,47 @@ impl<'a> Step<'_, 'a> {
     }
 
     fn write(&mut self, base: Value, value: Value, offsets: impl Fn(usize) -> i64) -> Out {
+        self.write_some(base, value, |place| Some(offsets(place)))
+    }
+
+    /// Writes the elements that have an offset.
+    fn write_some(
+        &mut self,
+        base: Value,
+        value: Value,
+        offsets: impl Fn(usize) -> Option<i64>,
+    ) -> Out {
         let frame = self.frame()?;
         let (base, tile) = (frame.address(base)?, frame.tile(value)?.clone());
         let size = tile.dtype.bytes() as usize;
         self.world.spend(tile.elements.len())?;
         for (place, element) in tile.to_bytes().chunks(size).enumerate() {
-            let address = base.wrapping_add(offsets(place));
+            let Some(offset) = offsets(place) else { continue };
+            let address = base.wrapping_add(offset);
             let outside = Reason::OutOfBounds { address, bytes: size as u64 };
             self.world.memory.get_mut(address, size).ok_or(outside)?.copy_from_slice(element);
         }
         Ok(Flow::Next)
+    }
+
+    /// The window of a transfer, as the program has it now.
+    fn bounds(&mut self, window: &Window, desc: &DmaDesc) -> Result<Bounds, Reason> {
+        let frame = self.frame()?;
+        let int = |value: Option<Value>, otherwise: i64| match value {
+            Some(value) => Ok(frame.bits(value)? as i64),
+            None => Ok(otherwise),
+        };
+        let mut bounds = Bounds::default();
+        for clip in &window.clips {
+            let extent = desc.dims.get(clip.axis as usize).map_or(0, |dim| dim.extent as i64);
+            let range = (int(clip.lo, 0)?, int(clip.hi, extent)?);
+            bounds.clips.push((clip.axis as usize, range));
+        }
+        for wrap in &window.wraps {
+            let start = int(Some(wrap.start), 0)?;
+            bounds.wraps.push((wrap.axis as usize, start, wrap.period as i64));
+        }
+        Ok(bounds)
     }
 
     /// The address of each lane of a gather or scatter; `None` where the mask leaves it out.
@@ -189,14 +226,37 @@ fn int(tile: &Tile, place: usize) -> i64 {
     }
 }
 
-/// How far the element at each place lies from the first, in a descriptor.
-fn offset(desc: &DmaDesc, place: usize) -> i64 {
-    let extents: Vec<usize> = desc.dims.iter().map(|dim| dim.extent as usize).collect();
-    let index = index_of(place, &extents);
-    let steps = index.iter().zip(&desc.dims);
-    steps.fold(0, |offset: i64, (at, dim)| {
-        offset.wrapping_add((*at as i64).wrapping_mul(dim.stride))
-    })
+/// A window whose bounds are known.
+#[derive(Default)]
+struct Bounds {
+    /// By axis: the indices that are moved.
+    clips: Vec<(usize, (i64, i64))>,
+    /// By axis: where index 0 lies, and how many steps there are.
+    wraps: Vec<(usize, i64, i64)>,
+}
+
+impl Bounds {
+    /// How far the element at a place lies from the base of `desc`; `None` where it is not moved.
+    fn offset(&self, desc: &DmaDesc, place: usize) -> Option<i64> {
+        let extents: Vec<usize> = desc.dims.iter().map(|dim| dim.extent as usize).collect();
+        let mut index: Vec<i64> =
+            index_of(place, &extents).into_iter().map(|at| at as i64).collect();
+        let outside = |(axis, (lo, hi)): &(usize, (i64, i64))| {
+            index.get(*axis).is_some_and(|at| at < lo || at >= hi)
+        };
+        if self.clips.iter().any(outside) {
+            return None;
+        }
+        for (axis, start, period) in &self.wraps {
+            let at = index.get_mut(*axis)?;
+            *at = start.wrapping_add(*at).checked_rem_euclid(*period)?;
+        }
+        let steps = index.iter().zip(&desc.dims);
+        Some(
+            steps
+                .fold(0, |offset: i64, (at, dim)| offset.wrapping_add(at.wrapping_mul(dim.stride))),
+        )
+    }
 }
 
 /// What an op along an axis that is not there is.
@@ -516,11 +576,17 @@ impl Visit for Step<'_, '_> {
     }
 
     fn dma_read(&mut self, it: &DmaRead) -> Out {
-        self.read(it.base, |place| offset(&it.desc, place))
+        let bounds = self.bounds(&it.window, &it.desc)?;
+        let fill = match it.fill {
+            Some(fill) => self.frame()?.operand(fill)?.elements.first().copied().unwrap_or(0),
+            None => 0,
+        };
+        self.read_some(it.base, fill, |place| bounds.offset(&it.desc, place))
     }
 
     fn dma_write(&mut self, it: &DmaWrite) -> Out {
-        self.write(it.base, it.value, |place| offset(&it.desc, place))
+        let bounds = self.bounds(&it.window, &it.desc)?;
+        self.write_some(it.base, it.value, |place| bounds.offset(&it.desc, place))
     }
 
     fn send(&mut self, it: &Send) -> Out {

@@ -6,10 +6,10 @@ use crate::arena::Id;
 use crate::diag::{Diagnostic, nearest_help, syntax};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
+    Arange, Assert, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy, DimRule,
     DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad, Literal,
     Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait, Yield,
+    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait, Window, Wrap, Yield,
 };
 use crate::ops::{BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
@@ -328,12 +328,44 @@ impl Parser<'_, '_> {
 
     fn dma_read(&mut self) -> Parse<Op> {
         let [base] = self.operands()?;
-        Ok(DmaRead { base, desc: self.desc()? }.into())
+        let (desc, window) = (self.desc()?, self.window()?);
+        let fill = if self.cursor.eat_word("fill") { Some(self.value()?) } else { None };
+        Ok(DmaRead { base, desc, window, fill }.into())
     }
 
     fn dma_write(&mut self) -> Parse<Op> {
         let [base, value] = self.operands()?;
-        Ok(DmaWrite { base, desc: self.desc()?, value }.into())
+        let (desc, window) = (self.desc()?, self.window()?);
+        Ok(DmaWrite { base, desc, window, value }.into())
+    }
+
+    /// Reads `clip [0: %lo to %hi, 1: to %hi] wrap [0: %s mod 512]`, of what there is.
+    fn window(&mut self) -> Parse<Window> {
+        let mut window = Window::default();
+        if self.cursor.eat_word("clip") {
+            window.clips = self.bracketed(Self::clip)?;
+        }
+        if self.cursor.eat_word("wrap") {
+            window.wraps = self.bracketed(Self::wrap)?;
+        }
+        Ok(window)
+    }
+
+    fn clip(&mut self) -> Parse<Clip> {
+        let axis = self.index()?;
+        self.cursor.expect(":")?;
+        let lo = if self.cursor.sees("%") { Some(self.value()?) } else { None };
+        let hi = if self.cursor.eat_word("to") { Some(self.value()?) } else { None };
+        Ok(Clip { axis, lo, hi })
+    }
+
+    fn wrap(&mut self) -> Parse<Wrap> {
+        let axis = self.index()?;
+        self.cursor.expect(":")?;
+        let start = self.value()?;
+        self.cursor.expect_word("mod")?;
+        let period = self.cursor.number("a period", |text| text.parse().ok())?;
+        Ok(Wrap { axis, start, period })
     }
 
     fn gather_load(&mut self) -> Parse<Op> {

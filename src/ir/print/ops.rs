@@ -8,7 +8,7 @@ use crate::ir::{
     FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, ProgramId, Recv,
     RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
     Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit,
-    Wait, While, Yield,
+    Wait, While, Window, Yield,
 };
 
 impl Op {
@@ -56,6 +56,28 @@ impl<'a> Printer<'a> {
             desc.dims.iter().map(|dim| format!("{}:{}", dim.extent, dim.stride)).collect();
         let text = format!(" desc [{}] elem {}", dims.join(", "), desc.elem_bytes);
         self.put(text);
+    }
+
+    /// ` clip [0: %lo to %hi, 1: to %hi] wrap [0: %s mod 512]`, of what there is.
+    fn window(&mut self, window: &Window) {
+        for (index, clip) in window.clips.iter().enumerate() {
+            self.put(if index == 0 { " clip [" } else { ", " });
+            self.put(format!("{}:", clip.axis));
+            for (word, bound) in [(" ", clip.lo), (" to ", clip.hi)] {
+                if let Some(bound) = bound {
+                    self.put(word);
+                    self.value(bound);
+                }
+            }
+        }
+        self.put(if window.clips.is_empty() { "" } else { "]" });
+        for (index, wrap) in window.wraps.iter().enumerate() {
+            self.put(if index == 0 { " wrap [" } else { ", " });
+            self.put(format!("{}: ", wrap.axis));
+            self.value(wrap.start);
+            self.put(format!(" mod {}", wrap.period));
+        }
+        self.put(if window.wraps.is_empty() { "" } else { "]" });
     }
 
     /// ` offsets %o mask %m other %x strides [1, 64]`, of what there is.
@@ -286,10 +308,16 @@ impl Visit for Printer<'_> {
     fn dma_read(&mut self, it: &DmaRead) {
         self.simple("dma_read", &[it.base]);
         self.desc(&it.desc);
+        self.window(&it.window);
+        if let Some(fill) = it.fill {
+            self.put(" fill ");
+            self.value(fill);
+        }
     }
     fn dma_write(&mut self, it: &DmaWrite) {
         self.simple("dma_write", &[it.base, it.value]);
         self.desc(&it.desc);
+        self.window(&it.window);
     }
     fn send(&mut self, it: &Send) {
         self.put(format!("send {}, ", quoted(&it.dir)));

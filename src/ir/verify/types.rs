@@ -6,10 +6,10 @@ use crate::dtype::{DType, Kind};
 use crate::ir::{
     Arange, Assert, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition, Const,
     Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Function,
-    Gather, GatherLoad, Histogram, If, Literal, Load, Module, NumPrograms, OpId, ProgramId, Recv,
-    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
-    Send, Slice, Sort, Store, Ternary, TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait,
-    While, Yield,
+    Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module, NumPrograms, OpId,
+    ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy,
+    ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType, Transpose, Type, Unary,
+    Uses, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{BinaryOp, Domain};
 
@@ -213,6 +213,37 @@ impl<'a> Checker<'a> {
         require(tile.bytes().is_none_or(|bytes| bytes == moved), || {
             format!("{moved} bytes are moved for a tile of {}", tile.bytes().unwrap_or(0))
         })
+    }
+
+    /// Checks that a window is one of the axes of `desc`, which it names at most once.
+    fn window(&self, window: &Window, desc: &DmaDesc) -> Checked {
+        let mut bounds = Ok(());
+        window.for_each_use(&mut |value| {
+            if bounds.is_ok() {
+                bounds = self.is(value, &Type::I64);
+            }
+        });
+        bounds?;
+        if window.is_whole() {
+            return Ok(());
+        }
+        let rank = desc.dims.len();
+        require(rank <= MAX_WINDOW_AXES, || {
+            format!("a block of {rank} axes has a window; at most {MAX_WINDOW_AXES} axes do")
+        })?;
+        let narrow = |extent: u64| u32::try_from(extent).is_ok();
+        let fits = desc.dims.iter().all(|dim| narrow(dim.extent))
+            && window.wraps.iter().all(|wrap| wrap.period > 0 && narrow(wrap.period));
+        require(fits, || String::from("an axis of a window is too long"))?;
+        let clips: Vec<u32> = window.clips.iter().map(|clip| clip.axis).collect();
+        let wraps: Vec<u32> = window.wraps.iter().map(|wrap| wrap.axis).collect();
+        for axes in [clips, wraps] {
+            axes.iter().try_for_each(|axis| self.axis(*axis, rank))?;
+            require(axes.is_sorted_by(|x, y| x < y), || {
+                String::from("the axes of a window are named once, in order")
+            })?;
+        }
+        Ok(())
     }
 
     fn program_axis(&self, axis: u32) -> Checked {
@@ -485,13 +516,17 @@ impl Visit for Checker<'_> {
 
     fn dma_read(&mut self, it: &DmaRead) -> Checked {
         self.is(it.base, &Type::I64)?;
-        self.desc(&it.desc, self.result_tile()?)
+        let tile = self.result_tile()?;
+        self.desc(&it.desc, tile)?;
+        self.window(&it.window, &it.desc)?;
+        it.fill.map_or(Ok(()), |fill| self.is(fill, &Type::Scalar(tile.dtype)))
     }
 
     fn dma_write(&mut self, it: &DmaWrite) -> Checked {
         self.no_result()?;
         self.is(it.base, &Type::I64)?;
-        self.desc(&it.desc, self.tile(it.value)?)
+        self.desc(&it.desc, self.tile(it.value)?)?;
+        self.window(&it.window, &it.desc)
     }
 
     fn send(&mut self, it: &Send) -> Checked {

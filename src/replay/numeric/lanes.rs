@@ -3,6 +3,8 @@
 use super::operand::{BLOCK, Operand};
 use super::{Input, NumericError, elementwise};
 use crate::command::{ArgSpec, LaneSpec};
+use crate::dtype::DType;
+use crate::ir::Literal;
 use crate::replay::bytes::Bytes;
 
 /// The address of each lane, in row-major order, counted from `base`; `None` where the mask leaves
@@ -36,6 +38,18 @@ pub(in crate::replay) fn addresses(
         }
     }
     Ok(addresses)
+}
+
+/// Writes `value` to every element of `dtype` in `out`.
+///
+/// # Errors
+/// Where `out` is not whole elements.
+pub(in crate::replay) fn fill(
+    dtype: DType,
+    value: Literal,
+    out: &mut [u8],
+) -> Result<(), NumericError> {
+    elementwise::copy(&Operand::scalar(dtype, value), out)
 }
 
 /// The element of each lane, one after the other.

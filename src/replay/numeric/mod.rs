@@ -19,7 +19,7 @@ use crate::ir::Literal;
 use crate::shape::Shape;
 
 pub(super) use element::{Element, with_element};
-pub(super) use lanes::{addresses, values};
+pub(super) use lanes::{addresses, fill, values};
 pub(super) use matmul::{Factors, matmul};
 
 /// Why a computation has no result.
