@@ -174,7 +174,7 @@ pub enum Inst {
     Define {
         /// The register that names the new tile.
         dst: TileReg,
-        /// The buffer; the lowest copy that none of `live` holds is taken.
+        /// The buffer; its copies are taken in turn, those that one of `live` is in left out.
         buffer: u32,
         /// The size of the tile.
         bytes: u64,

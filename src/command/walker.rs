@@ -64,6 +64,8 @@ pub struct Walker {
     insts: u64,
     regs: Vec<Literal>,
     tiles: Vec<TileRef>,
+    /// The copy of each buffer whose turn it is.
+    turns: Vec<u32>,
     /// Messages sent in each direction.
     sent: Vec<u64>,
     /// Messages claimed from each direction.
@@ -85,6 +87,7 @@ impl Walker {
             insts: 0,
             regs: vec![Literal::Int(0); (code.regs as usize).max(3)],
             tiles: vec![NO_TILE; code.tiles as usize],
+            turns: vec![0; code.buffers.len()],
             sent: vec![0; directions],
             received: vec![0; directions],
         };
@@ -225,15 +228,19 @@ impl Walker {
         if self.int(step) > 0 { at < hi } else { at > hi }
     }
 
-    /// The lowest copy of a buffer that no live tile is in.
-    fn define(&self, code: &Code, buffer: u32, bytes: u64, live: LiveSet) -> TileRef {
-        let buffer = &code.buffers[buffer as usize];
+    /// The next copy of a buffer, going round, that no live tile is in.
+    fn define(&mut self, code: &Code, index: u32, bytes: u64, live: LiveSet) -> TileRef {
+        let buffer = &code.buffers[index as usize];
         let copy_at = |copy: u32| Place::Scratch(buffer.offset + u64::from(copy) * buffer.bytes);
         let held =
             |place: Place| code.live(live).iter().any(|tile| self.tile(*tile).place == place);
-        let free = (0..buffer.copies).map(copy_at).find(|place| !held(*place));
+        let first = self.turns[index as usize];
+        let mut turns = (0..buffer.copies).map(|turn| (first + turn) % buffer.copies);
+        let free = turns.find(|copy| !held(copy_at(*copy)));
         debug_assert!(free.is_some(), "allocation gives every loop-carried buffer enough copies");
-        TileRef { place: free.unwrap_or(Place::Scratch(buffer.offset)), bytes }
+        let copy = free.unwrap_or(0);
+        self.turns[index as usize] = (copy + 1) % buffer.copies.max(1);
+        TileRef { place: copy_at(copy), bytes }
     }
 
     fn operand(&self, operand: Operand) -> Literal {

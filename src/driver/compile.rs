@@ -57,12 +57,12 @@ impl Request<'_> {
 
     /// The program of this launch, its memory still unmapped.
     pub(super) fn compile(&self, sink: &mut Sink) -> Result<(Function, Program), Reported> {
-        let function = self.specialise(&self.first_limits(), sink, &mut |_, _| {})?;
+        let mut function = self.specialise(&self.first_limits(), sink, &mut |_, _| {})?;
         let comm = lower::connect(&lower::traffic(&function), &self.wiring(), sink)?;
         let limits = lower::limits(self.target.spec.params(), Some(&comm));
         if scratch_bytes(&function) > limits.tcm_bytes {
-            // The same passes again, now to say what does not fit beside the slots.
-            self.specialise(&limits, sink, &mut |_, _| {})?;
+            // The same passes again, now to make it fit beside the slots or to say what does not.
+            function = self.specialise(&limits, sink, &mut |_, _| {})?;
         }
         let program = lower::lower(&function, self.launch, self.target.spec.extent(), comm, sink)?;
         Ok((function, program))

@@ -19,8 +19,10 @@ mod inline;
 pub mod liveness;
 mod materialise;
 pub mod origins;
+mod pipeline;
 mod release;
 mod specialise;
+mod stages;
 mod unroll;
 
 use crate::diag::{Reported, Sink};
@@ -70,6 +72,7 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &dce::Dce,
         &materialise::Materialise,
         &release::ReleaseSlots,
+        &pipeline::Pipeline,
         &allocate::Allocate,
     ]
 }
