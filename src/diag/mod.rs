@@ -191,6 +191,11 @@ impl Sink {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Reports all that `other` holds.
+    pub fn append(&mut self, other: Sink) {
+        self.diagnostics.extend(other.diagnostics);
+    }
+
     /// Whether any error has been reported.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)

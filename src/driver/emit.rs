@@ -110,7 +110,7 @@ impl Session {
     fn passes(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<String, Reported> {
         let prepared = self.prepare(unit, options)?;
         let request = prepared.request();
-        let limits = request.first_limits();
+        let limits = request.limits();
         let (mut text, mut last) = (String::new(), String::new());
         request.specialise(&limits, &mut self.sink, &mut |pass, function| {
             let now = ir::print::print_function(function);

@@ -245,8 +245,7 @@ impl Session {
         let draft = Draft { target, module, kernel, neighborhood };
         let mut prepared = draft.launched(launch, said.known);
         let request = prepared.request();
-        let specialised =
-            request.specialise(&request.first_limits(), &mut self.sink, &mut |_, _| {})?;
+        let specialised = request.draft(&mut self.sink)?;
         let extent = prepared.target.spec.extent();
         prepared.tensors =
             direct::tensors(&specialised, &prepared.launch, extent, &open, &mut self.sink)?;

@@ -27,36 +27,56 @@ impl Pass for Pipeline {
     }
 
     fn run(&self, function: &mut Function, context: &mut Context<'_>) -> Result<(), Reported> {
-        let mut asked = Vec::new();
-        for op in function.reachable_ops() {
-            if let Op::For(it) = &function.ops[op].op
-                && it.stages > 1
-            {
-                let trips = trips(function, it).unwrap_or(u64::MAX).max(1);
-                asked.push((op, it.stages.min(u32::try_from(trips).unwrap_or(u32::MAX))));
-            }
-        }
+        let asked = asked(function);
         let most = asked.iter().map(|(_, stages)| *stages).max().unwrap_or(1);
-        let origins = Origins::of(function);
-        let liveness = Liveness::of(function, &origins);
         let limit = context.limits.tcm_bytes;
-        let fits = |function: &Function| {
-            let overlaps = overlaps(function, &origins, &liveness);
-            scratch_end(function, &liveness, &overlaps, limit) <= limit
-        };
-        let mut given = most;
+        let (given, fits) = given(function, &asked, most, limit);
         set_stages(function, &asked, given);
-        while given > 1 && !fits(function) {
-            given -= 1;
-            set_stages(function, &asked, given);
-        }
-        for (op, stages) in asked {
-            if stages > given {
-                context.sink.warning(reduced(function, op, (stages, given), limit));
-            }
+        // What does not fit even one after the other is an error, which `allocate` explains.
+        for (op, stages) in asked.into_iter().filter(|(_, stages)| fits && *stages > given) {
+            context.sink.warning(reduced(function, op, (stages, given), limit));
         }
         Ok(())
     }
+}
+
+/// The loops that ask for stages, and how many of them have an iteration to run in.
+fn asked(function: &Function) -> Vec<(OpId, u32)> {
+    let mut asked = Vec::new();
+    for op in function.reachable_ops() {
+        if let Op::For(it) = &function.ops[op].op
+            && it.stages > 1
+        {
+            let trips = trips(function, it).unwrap_or(u64::MAX).max(1);
+            asked.push((op, it.stages.min(u32::try_from(trips).unwrap_or(u32::MAX))));
+        }
+    }
+    asked
+}
+
+/// The most stages up to `most` with which tiles fit into `limit` bytes, and whether they do with
+/// one. More stages take more bytes, so halving finds it.
+fn given(function: &mut Function, asked: &[(OpId, u32)], most: u32, limit: u64) -> (u32, bool) {
+    let origins = Origins::of(function);
+    let liveness = Liveness::of(function, &origins);
+    let mut fits = |stages: u32| {
+        set_stages(function, asked, stages);
+        let overlaps = overlaps(function, &origins, &liveness);
+        scratch_end(function, &liveness, &overlaps, limit) <= limit
+    };
+    if most > 1 && fits(most) {
+        return (most, true);
+    }
+    let (mut good, mut bad) = (1, most);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        if fits(middle) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    (good, good > 1 || fits(1))
 }
 
 /// How often a loop runs, where its bounds are known.
