@@ -20,7 +20,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use kbc::command::{GemmSpec, MathOp, Program, TileReg};
 use kbc::diag::Sink;
-use kbc::dtype::DType;
+use kbc::dtype::{DType, Rounding};
 use kbc::oplog::Record;
 use kbc::ops::{BinaryOp, ReduceOp, UnaryOp};
 use kbc::replay::data::{Values, generate};
@@ -116,7 +116,7 @@ fn unary(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(args = [(DType::F16, DType::F32), (DType::F32, DType::F16), (DType::F32, DType::F8E4M3)])]
 fn cast(bencher: Bencher<'_, '_>, types: (DType, DType)) {
-    elementwise(bencher, MathOp::Cast, types, 1);
+    elementwise(bencher, MathOp::Cast(Rounding::NearestEven), types, 1);
 }
 
 #[divan::bench(args = [(0, DType::F32), (1, DType::F32), (1, DType::F16)])]
@@ -151,9 +151,7 @@ fn load_and_store(bencher: Bencher<'_, '_>) {
     (512, DType::I8, DType::I32),
 ])]
 fn matmul(bencher: Bencher<'_, '_>, (side, input, out): (u64, DType, DType)) {
-    let strides = [side as i64, 1];
-    let spec =
-        GemmSpec { m: side, n: side, k: side, input, out, a_strides: strides, b_strides: strides };
+    let spec = GemmSpec::dense([side; 3], input, out);
     let run = Run::new((input, side * side, 2), |code, tiles| {
         code.gemm(spec.clone(), tiles[0], tiles[1], None);
     });

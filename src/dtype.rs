@@ -17,6 +17,16 @@ pub enum Kind {
     Float,
 }
 
+/// How a number that a type does not have is rounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rounding {
+    /// To the nearest number; halfway between two, to the one whose last bit is 0.
+    #[default]
+    NearestEven,
+    /// To the nearest number that is not farther from zero.
+    TowardZero,
+}
+
 /// Makes [`DType`] from rows: `variant = short name, tl name, other names, bits, kind`.
 macro_rules! dtypes {
     ($($(#[doc = $doc:literal])+ $Variant:ident = $short:literal, $tl:literal, [$($alias:literal),*], $bits:literal, $kind:ident;)*) => {
@@ -82,6 +92,10 @@ dtypes! {
     F8E4M3 = "f8e4m3", "float8e4nv", ["fp8e4nv", "float8_e4m3fn"], 8, Float;
     /// 8-bit float, 5 exponent bits (OCP E5M2).
     F8E5M2 = "f8e5m2", "float8e5", ["fp8e5", "float8_e5m2"], 8, Float;
+    /// 8-bit float, 4 exponent bits of bias 8, neither infinities nor a negative zero.
+    F8E4B8 = "f8e4b8", "float8e4b8", ["fp8e4b8", "float8_e4m3fnuz"], 8, Float;
+    /// 8-bit float, 5 exponent bits of bias 16, neither infinities nor a negative zero.
+    F8E5B16 = "f8e5b16", "float8e5b16", ["fp8e5b16", "float8_e5m2fnuz"], 8, Float;
     /// IEEE binary16.
     F16 = "f16", "float16", ["fp16", "half"], 16, Float;
     /// Truncated binary32 (8 exponent bits).
@@ -116,8 +130,8 @@ impl DType {
     /// Significand bits, the implicit one included, of a float; 0 for integers.
     pub const fn significand_bits(self) -> u32 {
         match self {
-            DType::F8E4M3 => 4,
-            DType::F8E5M2 => 3,
+            DType::F8E4M3 | DType::F8E4B8 => 4,
+            DType::F8E5M2 | DType::F8E5B16 => 3,
             DType::F16 => 11,
             DType::BF16 => 8,
             DType::F32 => 24,

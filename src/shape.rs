@@ -68,6 +68,37 @@ impl Shape {
             .map(|(extent, stride)| if *extent == 1 { 0 } else { *stride });
         std::iter::repeat_n(0, lead).chain(own).collect()
     }
+
+    /// Element strides that read a tile with this shape and `strides` in row-major order as if it
+    /// had shape `target`, of as many elements; `None` where no strides do.
+    pub fn reshaped_strides(&self, strides: &[i64], target: &Shape) -> Option<Vec<i64>> {
+        let own = self.0.iter().zip(strides).filter(|(extent, _)| **extent != 1);
+        let own: Vec<(u64, i64)> = own.map(|(extent, stride)| (*extent, *stride)).collect();
+        let mut result = vec![0; target.rank()];
+        // Both are walked from the last axis on. `run` elements are `step` apart: what is left of
+        // an axis, or of several that run on into one another.
+        let mut axes = own.into_iter().rev().peekable();
+        let (mut run, mut step) = (1_u64, 0_i64);
+        for (stride, extent) in result.iter_mut().zip(&target.0).rev() {
+            if *extent == 1 {
+                continue;
+            }
+            if run == 1 {
+                (run, step) = axes.next()?;
+            }
+            while run % extent != 0 {
+                let (more, outer) = axes.next()?;
+                if outer != step.checked_mul(i64::try_from(run).ok()?)? {
+                    return None;
+                }
+                run = run.checked_mul(more)?;
+            }
+            *stride = step;
+            step = step.checked_mul(i64::try_from(*extent).ok()?)?;
+            run /= extent;
+        }
+        (run == 1 && axes.peek().is_none()).then_some(result)
+    }
 }
 
 impl fmt::Display for Shape {
@@ -89,6 +120,26 @@ mod tests {
         assert_eq!(of(&[]).broadcast(&of(&[3])), Ok(of(&[3])));
         assert_eq!(of(&[64, 32]).broadcast(&of(&[64, 16])), Err(1));
         assert_eq!(of(&[2, 3]).broadcast(&of(&[3, 3])), Err(0));
+    }
+
+    #[test]
+    fn strides_of_a_reshape_read_the_same_elements() {
+        let of = |from: &[u64], strides: &[i64], to: &[u64]| {
+            Shape::new(from).reshaped_strides(strides, &Shape::new(to))
+        };
+        assert_eq!(of(&[4, 6], &[6, 1], &[24]), Some(vec![1]));
+        assert_eq!(of(&[24], &[1], &[2, 3, 4]), Some(vec![12, 4, 1]));
+        // Every second column of a matrix: its rows can be cut, not joined.
+        assert_eq!(of(&[4, 6], &[12, 2], &[2, 2, 3, 2]), Some(vec![24, 12, 4, 2]));
+        assert_eq!(of(&[4, 6], &[12, 2], &[24]), Some(vec![2]));
+        assert_eq!(of(&[4, 6], &[24, 2], &[24]), None);
+        // A transposed matrix, and one with an axis of one element in between.
+        assert_eq!(of(&[6, 4], &[1, 6], &[24]), None);
+        assert_eq!(of(&[6, 1, 4], &[1, 99, 6], &[6, 4, 1]), Some(vec![1, 6, 0]));
+        assert_eq!(of(&[4, 6], &[6, 1], &[3, 8]), Some(vec![8, 1]));
+        assert_eq!(of(&[4, 6], &[-6, -1], &[24]), Some(vec![-1]));
+        assert_eq!(of(&[1], &[0], &[]), Some(vec![]));
+        assert_eq!(of(&[4, 8], &[0, 1], &[32]), None);
     }
 
     #[test]

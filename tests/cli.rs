@@ -134,3 +134,142 @@ fn a_number_without_a_value_is_not_taken_for_a_tensor() {
         assert!(ran.stderr.contains(&said), "{}", ran.stderr);
     }
 }
+
+/// Lines of standard error up to one that contains `end`.
+fn lines_until(lines: &mut impl Iterator<Item = std::io::Result<String>>, end: &str) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&line.unwrap());
+        text.push('\n');
+        if text.contains(end) {
+            break;
+        }
+    }
+    text
+}
+
+#[test]
+fn a_watch_checks_again_when_the_file_is_saved() {
+    use std::io::BufRead;
+    use std::process::{Command, Stdio};
+    let scratch = Scratch::new();
+    scratch.write("k.kb", WRONG);
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_kbc"))
+        .args(["check", "k.kb", "--watch"])
+        .current_dir(scratch.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = watch.stderr.take().unwrap();
+    let mut lines = std::io::BufReader::new(stderr).lines();
+    let first = lines_until(&mut lines, "waiting for a change");
+    scratch.write("k.kb", RIGHT);
+    let second = lines_until(&mut lines, "waiting for a change");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert!(first.contains("`load`") && first.contains("kbc: errors;"), "{first}");
+    assert_eq!(second, "kbc: no errors; waiting for a change\n");
+}
+
+const DOUBLE: &str = r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def double(x_ptr, y_ptr, scale, BLOCK: tl.constexpr):
+    i = tl.program_id(0)
+    x = tl.load(x_ptr + i * BLOCK, shape=(BLOCK,), dtype=tl.float32)
+    tl.store(y_ptr + i * BLOCK, x * scale)
+"#;
+
+fn double(words: &str) -> command_line::Ran {
+    let line = format!("sim k.kb --grid 4 --set BLOCK=16 --arg scale=2.0 {words}");
+    with_file(DOUBLE, &line.split_whitespace().collect::<Vec<_>>())
+}
+
+#[test]
+fn what_the_shell_gives_is_run_compared_and_saved() {
+    let scratch = Scratch::new();
+    scratch.write("k.kb", DOUBLE);
+    let arange = "sim k.kb --grid 4 --set BLOCK=16 --arg x_ptr=arange:64:f32";
+    let run = |words: &str| {
+        let line = format!("{arange} {words}");
+        kbc(scratch.path(), &line.split_whitespace().collect::<Vec<_>>())
+    };
+    let saved = run("--arg y_ptr=empty:64:f32 --arg scale=2.0 --save y_ptr=y.npy");
+    assert_eq!(saved.code, 0, "{}", saved.stderr);
+    assert!(saved.stdout.contains("unchecked"), "{}", saved.stdout);
+    // The same computed as 1 + 1, then compared with the file.
+    let doubled = "--arg y_ptr=empty:64:f32 --arg scale=2.0 --expect y_ptr=@y.npy --map cyclic";
+    let verified = run(doubled);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    assert!(verified.stdout.contains("verified: 64 elements of `y_ptr`"), "{}", verified.stdout);
+    let wrong = run("--arg y_ptr=empty:64:f32 --arg scale=3.0 --expect y_ptr=@y.npy");
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.stderr.contains("K0735"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("wrote `y_ptr[1]`: got 3.0, expected 2.0"), "{}", wrong.stderr);
+    assert!(wrong.stdout.contains("MISMATCH"), "{}", wrong.stdout);
+}
+
+#[test]
+fn what_the_shell_gives_wrongly_is_refused() {
+    let program = double("--arg x_ptr=arange:64:f32");
+    assert_eq!(program.code, 1);
+    assert!(program.stderr.contains("[K0820]") && program.stderr.contains("`y_ptr`"));
+    let both = "--arg x_ptr=arange:64:f32 --arg y_ptr=empty:64:f32";
+    for usage in [
+        "--arg x_ptr=@nowhere.npy",
+        "--arg x_ptr=arange:64",
+        "--save y=y.npy",
+        "--expect x_ptr=y.npy",
+        "--grid 0",
+        "--check all_reduce:sum",
+    ] {
+        let ran = double(&format!("{both} {usage}"));
+        assert_eq!(ran.code, 2, "{usage}: {}", ran.stderr);
+    }
+    let unread = double("--arg x_ptr=empty:64:f32 --arg y_ptr=empty:64:f32");
+    assert!(unread.stderr.contains("[K0730]"), "{}", unread.stderr);
+    assert_eq!(kbc_here("sim kernels/ring_allreduce.kb --ws 2 --save x=x.npy").code, 2);
+}
+
+/// Numbers that begin a sum, and single elements that join a number, over 0, 1, …, 99.
+const RUNNING_SUM: &str = r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(x, out, n, BLOCK: tl.constexpr):
+    total = 0.0
+    best = -float("inf")
+    for i in range(0, n, BLOCK):
+        offsets = i + tl.arange(0, BLOCK)
+        v = tl.load(x + offsets, mask=offsets < n, other=0.0)
+        total += tl.sum(v, axis=0)
+        best = tl.maximum(best, tl.max(v, axis=0))
+    tl.store(out, total)
+    tl.store(out + 1, best)
+    m = tl.load(x + 7)
+    if n > 500:
+        m = 1.0
+    tl.store(out + 2, m)
+"#;
+
+#[test]
+fn a_number_becomes_what_data_makes_of_it() {
+    let scratch = Scratch::new();
+    scratch.write("k.kb", RUNNING_SUM);
+    let run = |words: &str| {
+        let line =
+            format!("sim k.kb --grid 1 --set BLOCK=32 --arg n=100 --arg x=arange:100:f32 {words}");
+        kbc(scratch.path(), &line.split_whitespace().collect::<Vec<_>>())
+    };
+    let ran = run("--arg out=empty:3:f32 --save out=out.npy");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let file = std::fs::read(scratch.path().join("out.npy")).unwrap();
+    let saved = kbc::replay::npy::read(&file).unwrap();
+    let wanted: Vec<u8> = [4950.0_f32, 99.0, 7.0].iter().flat_map(|it| it.to_le_bytes()).collect();
+    assert_eq!(saved.bytes, wanted);
+}

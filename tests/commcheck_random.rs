@@ -218,6 +218,8 @@ fn can_go_on(
         Command::Wait(it) => has_come(it.slot),
         Command::DmaRead(_)
         | Command::DmaWrite(_)
+        | Command::DmaGather(_)
+        | Command::DmaScatter(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqRecvAsync(_)

@@ -107,6 +107,50 @@ fn commands_of_the_documents_run() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Commands that build on each other: the lines of ```` ```sh in order ```` fences, run one after
+/// the other in a directory that holds the page's ```` ```py NAME ```` fences.
+#[test]
+fn commands_that_build_on_each_other_run() {
+    let mut count = 0;
+    for (page, text) in pages() {
+        let scratch = Scratch::new();
+        let found = fences(&text);
+        for (fence, name) in found.iter().filter_map(|it| Some((it, it.info.strip_prefix("py ")?)))
+        {
+            scratch.write(name, &fence.text);
+        }
+        let commands =
+            found.iter().filter(|it| it.info == "sh in order").flat_map(|it| it.text.lines());
+        for line in commands {
+            let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+            let ran = kbc(scratch.path(), &words);
+            assert_eq!(ran.code, 0, "{page}: `{line}`\n{}", ran.stderr);
+            let is_compared = line.contains("--expect");
+            assert!(!is_compared || ran.stdout.contains("verified"), "{line}\n{}", ran.stdout);
+            count += 1;
+        }
+    }
+    assert!(count >= 3, "docs/data.md shows commands that build on each other");
+}
+
+/// Relative links lead to files that are there.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut wrong = Vec::new();
+    for (page, text) in pages() {
+        let dir = root().join(&page).parent().unwrap().to_path_buf();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            // Code like `kernel[grid](x, n)` is no link.
+            let is_link = !path.is_empty() && !path.contains("://") && !path.contains(' ');
+            if is_link && !dir.join(path).exists() {
+                wrong.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_shipped_kernel_checks_without_a_word() {
     let mut wrong = Vec::new();

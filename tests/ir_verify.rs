@@ -102,7 +102,7 @@ fn scalars_and_elementwise_ops_have_their_types() {
     breaks("K0162", "%a = select %x, %x, %x : i64", "of type i64 where i1 is expected");
     breaks("K0162", "%a = fma %x, %x, %x : i64", "`fma` is not defined on i64");
     breaks("K0162", "%a = program_id 3 : i64", "there is no program axis 3");
-    breaks("K0162", "%a = program_id 0 : i32", "this gives i64, not i32");
+    breaks("K0162", "%a = program_id 0 : f32", "this gives i64, not f32");
     breaks("K0162", "%a = extent equal %y, %x axis 0 of \"\" : i64", "this takes i64, not i32");
     keeps("%a = add %t, %s : tile<4x8xf16>\n%b = add %p, %y : *f16\n%d = lt %p, %p : i1");
 }

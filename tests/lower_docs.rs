@@ -10,8 +10,9 @@
 )]
 
 use kbc::command::{
-    Command, DescId, DmaRead, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease,
-    IpcqSend, MathCmd, MathId, Message, Place, QueueId, TileRef, Wait,
+    Command, DescId, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, GemmId, IpcqRecv,
+    IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId, Lanes, MathCmd, MathId, Message, Place, QueueId,
+    TileRef, Wait,
 };
 use kbc::dtype::DType;
 
@@ -20,9 +21,12 @@ fn samples() -> Vec<Command> {
     let tile = TileRef { place: Place::Scratch(0), bytes: 4 };
     let message = Message { elements: 1, dtype: DType::F32 };
     let (queue, args) = (QueueId(0), [None; 3]);
+    let lanes = Lanes { spec: LaneId(0), base: 0, index: None, mask: None };
     vec![
-        DmaRead { base: 0, desc: DescId(0), dst: tile }.into(),
-        DmaWrite { base: 0, desc: DescId(0), src: tile }.into(),
+        DmaRead { base: 0, desc: DescId(0), window: None, dst: tile }.into(),
+        DmaWrite { base: 0, desc: DescId(0), window: None, src: tile }.into(),
+        DmaGather { lanes, other: None, dst: tile }.into(),
+        DmaScatter { lanes, src: tile }.into(),
         MathCmd { spec: MathId(0), args, out: tile }.into(),
         GemmCmd { spec: GemmId(0), a: tile, b: tile, acc: None, out: tile }.into(),
         IpcqSend { queue, token: 0, src: tile, message }.into(),

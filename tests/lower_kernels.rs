@@ -137,6 +137,9 @@ fn arguments(args: &KernelArguments) -> (BTreeMap<String, Constant>, BTreeMap<St
                 params.insert(name.clone(), Literal::Int(i64::from(*value)));
             }
             Scalar::Text(text) => drop(constants.insert(name.clone(), Constant::Str(text.clone()))),
+            Scalar::DType(dtype) => {
+                constants.insert(name.clone(), Constant::DType(*dtype));
+            }
             Scalar::None => drop(constants.insert(name.clone(), Constant::None)),
         }
     }

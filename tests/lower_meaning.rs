@@ -189,6 +189,14 @@ impl Visit for Machine<'_> {
         self.events.push(Event::Store { address, tile });
     }
 
+    fn dma_gather(&mut self, it: &command::DmaGather) {
+        panic!("no kernel here has lanes: {it:?}");
+    }
+
+    fn dma_scatter(&mut self, it: &command::DmaScatter) {
+        panic!("no kernel here has lanes: {it:?}");
+    }
+
     fn math(&mut self, it: &command::MathCmd) {
         let spec = &self.code.maths[it.spec];
         let terms = match spec.op {
@@ -197,7 +205,7 @@ impl Visit for Machine<'_> {
             MathOp::Ternary(op) => self.elementwise(it, op.name()),
             MathOp::Compare(op) => self.elementwise(it, op.name()),
             MathOp::Select => self.elementwise(it, "select"),
-            MathOp::Cast => self.elementwise(it, "cast"),
+            MathOp::Cast(_) => self.elementwise(it, "cast"),
             MathOp::Full => self.elementwise(it, "full"),
             MathOp::Arange(start) => {
                 (0..spec.shape.elements()).map(|at| hash(&[7, start as u64, at])).collect()
@@ -213,6 +221,11 @@ impl Visit for Machine<'_> {
                 }
                 reduced(op.name(), (&tile, &from), axis, &left)
             }
+            MathOp::Scan { .. }
+            | MathOp::Sort { .. }
+            | MathOp::Concat { .. }
+            | MathOp::Gather { .. }
+            | MathOp::Histogram { .. } => panic!("no kernel here has this: {:?}", spec.op),
         };
         self.write(it.out, &terms, spec.out.bytes());
     }
@@ -220,22 +233,21 @@ impl Visit for Machine<'_> {
     fn gemm(&mut self, it: &command::GemmCmd) {
         let spec = &self.code.gemms[it.spec];
         let (m, n, k) = (spec.m, spec.n, spec.k);
-        let size = spec.input.bytes();
-        let a = self.strided(it.a, (&[m, k], &spec.a_strides), size);
-        let b = self.strided(it.b, (&[k, n], &spec.b_strides), size);
-        let acc = it.acc.map(|acc| self.dense(acc, m * n, spec.out.bytes()));
-        let element = |row: u64, column: u64| {
+        let (a_shape, b_shape) = (spec.a_shape(), spec.b_shape());
+        let a = self.strided(it.a, (&a_shape.0, &spec.a.strides), spec.a.dtype.bytes());
+        let b = self.strided(it.b, (&b_shape.0, &spec.b.strides), spec.b.dtype.bytes());
+        let acc = it.acc.map(|acc| self.dense(acc, spec.elements(), spec.out.bytes()));
+        let element = |place: u64| {
+            let (batch, row, column) = (place / (m * n), place / n % m, place % n);
             let mut parts = vec![9];
             for at in 0..k {
-                parts.extend([a[(row * k + at) as usize], b[(at * n + column) as usize]]);
+                let (x, y) = ((batch * m + row) * k + at, (batch * k + at) * n + column);
+                parts.extend([a[x as usize], b[y as usize]]);
             }
-            parts.extend(acc.iter().map(|acc| acc[(row * n + column) as usize]));
+            parts.extend(acc.iter().map(|acc| acc[place as usize]));
             hash(&parts)
         };
-        let terms: Vec<u64> = (0..m)
-            .flat_map(|row| (0..n).map(move |column| (row, column)))
-            .map(|(row, column)| element(row, column))
-            .collect();
+        let terms: Vec<u64> = (0..spec.elements()).map(element).collect();
         self.write(it.out, &terms, spec.out.bytes());
     }
 

@@ -142,7 +142,7 @@ fn operands_must_match_their_spec() {
     assert!(scalar.contains("a scalar is read with strides"), "{scalar}");
     let too_far = in_code(|code| {
         let (_, gemm) = code.gemms.iter_mut().next().expect("there is a product");
-        gemm.a_strides = [4096, 1];
+        gemm.a.strides = [0, 4096, 1];
     });
     assert!(too_far.contains("are read"), "{too_far}");
 }

@@ -323,11 +323,15 @@ fn shown(number: u64) -> String {
     format!("mutant {number}\n{kernel}\n{machine}")
 }
 
+/// When a mutant counts as one that never ends: some loop on the host until their steps are used
+/// up, which takes a busy machine half a minute.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// How many of the mutants got through each number of commands; and what went wrong.
 fn watch(events: &Receiver<(u64, Event)>) -> ([u32; 4], Vec<String>) {
     let (mut counts, mut failures, mut current) = ([0; 4], Vec::new(), 0);
     loop {
-        match events.recv_timeout(Duration::from_secs(20)) {
+        match events.recv_timeout(PATIENCE) {
             Ok((number, Event::Begun)) => current = number,
             Ok((_, Event::Ended(Ok(passed)))) => counts[passed as usize] += 1,
             Ok((number, Event::Ended(Err(panic)))) => {

@@ -16,12 +16,16 @@ use std::fs;
 use std::path::Path;
 
 use kbc::diag::Sink;
+use kbc::ir::interpret;
 use kbc::ir::print::{print, print_function};
 use kbc::ir::verify::{verify, verify_function};
 use kbc::ir::{Function, Module};
+use kbc::launch::NeighborMap;
 use kbc::passes::{Context, run_observed};
 use kbc::sema::{Constant, Input, analyze};
 use kbc::source::SourceMap;
+use kbc::topology::neighbors::Neighbors;
+use kbc::topology::{Extent, Grid};
 use support::{bindings, limits, read, rendered};
 
 /// Arguments that fit a launch of every kernel.
@@ -123,5 +127,63 @@ fn text_ir_is_lowered_as_its_source_is() {
         let from_source = print_function(&lowered(&module).1);
         let from_text = print_function(&lowered(&read(&print(&module))).1);
         assert_eq!(from_source, from_text, "{name}");
+    }
+}
+
+/// What 16 programs of a function leave in memory and send.
+fn computed(
+    module: &Module,
+    function: &Function,
+) -> Result<(interpret::Memory, interpret::Messages), interpret::Fault> {
+    let grid = |w, h| Grid { w, h, wraps: false };
+    let extent = Extent { sips: grid(1, 1), cubes: grid(2, 1), pes: grid(4, 2) };
+    let neighbors = Neighbors::new(&extent, 16);
+    let peers = |from: usize, dir: &str| {
+        let (cube, pe) = (from / 8, from % 8);
+        // The hierarchical kernel asks for rings within and between cubes.
+        let ring = match dir {
+            "intra_E" => Some((cube * 8 + (pe + 1) % 8, "intra_W")),
+            "cube_E" => Some(((1 - cube) * 8 + pe, "cube_W")),
+            _ => None,
+        };
+        if let Some((to, theirs)) = ring {
+            return Some((to, String::from(theirs)));
+        }
+        let to = NeighborMap::receiver(&neighbors, from as u32, dir).ok()??;
+        Some((to.0 as usize, String::from(to.1)))
+    };
+    let programs: Vec<[u32; 3]> = (0..16).map(|rank| [rank % 8, rank / 8, 0]).collect();
+    let bindings = bindings(ARGUMENTS);
+    let mut memory = interpret::Memory::new();
+    for (seed, base) in [1 << 20, 1 << 21, 1 << 22].into_iter().enumerate() {
+        memory.add(base, support::random_kernels::data(seed as u64, 1 << 16));
+    }
+    let launch = interpret::Launch {
+        module: Some(module),
+        function,
+        params: &bindings.params,
+        programs: &programs,
+        num_programs: bindings.num_programs,
+        peers: &peers,
+        budget: 20_000_000,
+    };
+    let messages = launch.run(&mut memory)?;
+    Ok((memory, messages))
+}
+
+#[test]
+fn every_pass_keeps_what_a_kernel_computes() {
+    for (name, text) in kernels() {
+        let module = analyzed(&name, &text);
+        let kernel = &module.functions[module.kernels().next().unwrap()];
+        let expected =
+            computed(&module, kernel).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+        let again = read(&print(&module));
+        let kernel = &again.functions[again.kernels().next().unwrap()];
+        assert!(computed(&again, kernel).unwrap() == expected, "{name}, read back");
+        for (pass, function) in lowered(&module).0 {
+            let found = computed(&module, &function);
+            assert!(found.as_ref() == Ok(&expected), "{name} after {pass}");
+        }
     }
 }

@@ -85,7 +85,9 @@ fn compile(text: &str, sink: &mut Sink) -> Option<(Module, BTreeMap<String, Lite
         let literal = match value {
             Scalar::Int(value) => Literal::Int(value),
             Scalar::Float(value) => Literal::Float(value),
-            Scalar::Bool(_) | Scalar::Text(_) | Scalar::None => panic!("{name} is no number"),
+            Scalar::Bool(_) | Scalar::Text(_) | Scalar::DType(_) | Scalar::None => {
+                panic!("{name} is no number")
+            }
         };
         params.insert(name, literal);
     }

@@ -89,7 +89,7 @@ fn code(span: impl Fn(&str) -> Span) -> Code {
     let mut code = Code { name: "kernel".into(), ..Code::default() };
     let dims = vec![DmaDim { extent: 256, stride: 4 }];
     code.descs.push(DmaDesc { dims, elem_bytes: 4 });
-    let dense = ArgSpec { dtype: DType::F32, strides: vec![1] };
+    let dense = ArgSpec { dtype: DType::F32, offset: 0, strides: vec![1] };
     code.maths.push(MathSpec {
         op: MathOp::Binary(BinaryOp::Add),
         shape: Shape::new([256]),
@@ -103,12 +103,12 @@ fn code(span: impl Fn(&str) -> Span) -> Code {
     let mut site = |template, text| {
         code.sites.push(Site { template, span: span(text) });
     };
-    site(Template::DmaRead { base, desc, dst: tile }, "tl.load");
+    site(Template::DmaRead { base, desc, window: None, dst: tile }, "tl.load");
     site(Template::Send { queue: east, src: tile, message }, "tl.send");
     let recv = Template::Recv { queue: west, dst: None, out: tile, consume: true, message };
     site(recv, "tl.recv");
     site(Template::Math { spec: MathId(0), args: [None; 3], out: tile }, "a + b");
-    site(Template::DmaWrite { base, desc, src: tile }, "tl.store");
+    site(Template::DmaWrite { base, desc, window: None, src: tile }, "tl.store");
     code
 }
 

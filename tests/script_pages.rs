@@ -125,6 +125,10 @@ fn each_page_fails_and_is_mended_as_it_says() {
     let codes = diag::all_codes().filter(|code| code.id.starts_with("K08"));
     for code in codes {
         let programs = programs(code.page);
+        // Mistakes on the command line are of no host program; `tests/errors.rs` runs them.
+        if programs.is_empty() {
+            continue;
+        }
         let [fails, mended] = &programs[..] else {
             panic!("{}: a page has two programs", code.id);
         };

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use kbc::diag::{self, Diagnostic, Sink};
+use kbc::dtype::DType;
 use kbc::host::{
     Argument, Arithmetic, Array, Completion, Device, Index, LaunchRequest, Refusal, Scalar, Tensor,
     Ticket, Writer,
@@ -269,7 +270,7 @@ def run(torch, n=3):
         [
             ("n", &Scalar::Int(5)),
             ("scale", &Scalar::Float(1.5)),
-            ("dtype", &Scalar::Text("f16".into()))
+            ("dtype", &Scalar::DType(DType::F16))
         ]
     );
     let tensor = first.tensors()[0];

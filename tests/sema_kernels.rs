@@ -13,8 +13,9 @@ mod sema_common;
 
 use std::collections::BTreeMap;
 
-use kbc::sema::Constant;
-use sema_common::{compile, compile_with};
+use kbc::dtype::DType;
+use kbc::sema::{ArgType, Constant};
+use sema_common::{compile, compile_arguments, compile_with};
 
 /// The IR of `text`, compared with its snapshot.
 macro_rules! snapshot {
@@ -271,15 +272,32 @@ fn signature(text: &str) -> String {
 #[test]
 fn pointers_are_found_by_their_use() {
     let load = "a = tl.load(x + n, shape=(n,), dtype=tl.float16)\ntl.store(y, a)";
-    assert_eq!(signature(&jit(load)), "%x: *f16, %y: *f16, %n: i64");
+    assert_eq!(signature(&jit(load)), "%x: *f16, %y: *f16, %n: i32");
     let moved =
         "p = x\nfor i in range(n):\n    tl.store(p, tl.zeros((8,), tl.float32))\n    p += n";
-    assert_eq!(signature(&jit(moved)), "%x: *f32, %y: i64, %n: i64");
+    assert_eq!(signature(&jit(moved)), "%x: *f32, %y: i32, %n: i32");
     let chosen = "p = x if n > 2 else y\ntl.store(x, tl.zeros((8,), tl.int8))\n\
                   tl.store(y, tl.zeros((8,), tl.int8))\ntl.store(p + 1, tl.zeros((8,), tl.int8))";
-    assert_eq!(signature(&jit(chosen)), "%x: *i8, %y: *i8, %n: i64");
-    let unclear = compile(&jit("tl.store(x + n, tl.zeros((8,), tl.float32))"));
+    assert_eq!(signature(&jit(chosen)), "%x: *i8, %y: *i8, %n: i32");
+    // Of two that may be the pointer, it is the one on the left.
+    let leftmost = "tl.store(x + n, tl.zeros((8,), tl.float32))";
+    assert_eq!(signature(&jit(leftmost)), "%x: *f32, %y: i32, %n: i32");
+    let both = "a = x * 2\nb = n * 2\ntl.store(x + n, tl.zeros((8,), tl.float32))";
+    let unclear = compile(&jit(both));
     assert_eq!(unclear.codes(), ["K0321"], "{}", unclear.text());
+}
+
+#[test]
+fn a_launch_says_what_it_passes() {
+    let text = jit("tl.store(y + n, tl.zeros((8,), tl.float16))");
+    let arguments = BTreeMap::from([
+        (String::from("x"), ArgType::Pointer(DType::I8)),
+        (String::from("y"), ArgType::Pointer(DType::BF16)),
+        (String::from("n"), ArgType::Scalar(DType::I64)),
+    ]);
+    let ir = compile_arguments(&text, BTreeMap::new(), arguments).ir();
+    assert!(ir.starts_with("kernel @k(%x: *i8, %y: *bf16, %n: i64) {"), "{ir}");
+    assert!(ir.contains("cast %2 : tile<8xbf16>"), "a store converts: {ir}");
 }
 
 /// The IR of a kernel that stores at `ptr` plus an expression.

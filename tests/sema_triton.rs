@@ -71,6 +71,14 @@ const ACCEPTED: &[(&str, &str)] = &[
     ),
     ("a product", "a = f[:, None] * f[None, :]\ntl.store(X, tl.dot(a, a, input_precision='ieee'))"),
     ("math", "tl.store(X, tl.math.exp(f))"),
+    ("a mask", "a = tl.load(X + t, mask=t < n, other=0.0)\ntl.store(Y + t, a, mask=t < n)"),
+    ("new axes of pointers", "p = (X + t)[:, None] + t[None, :] * 16\ntl.store(p, tl.load(p))"),
+    ("a single element", "a = tl.load(X + n)\ntl.store(Y, a * 2 + 1)"),
+    ("a loaded address", "a = tl.load(X + n).to(tl.int32)\ntl.store(Y + a, a + 1.0)"),
+    (
+        "pointers that move in a loop",
+        "p = X + t\nfor i in range(n):\n    a = tl.load(p)\n    p += 16\n    tl.store(p - t, a)",
+    ),
 ];
 
 /// Bodies that do not, and the code of the reason.
@@ -121,7 +129,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("else of a for", "for i in range(n):\n    pass\nelse:\n    pass", "K0220"),
     ("else of a while", "i = 0\nwhile i < n:\n    i += 1\nelse:\n    pass", "K0220"),
     ("zip", "for i, j in zip((1, 2), (3, 4)):\n    pass", "K0213"),
-    ("a mask", "a = tl.load(X + t, mask=t < n)", "K0317"),
+    ("a mask of integers", "tl.store(X + t, f, mask=t)", "K0350"),
+    ("other without a mask", "a = tl.load(X, other=0.0)", "K0351"),
+    ("more values than pointers", "tl.store(X + t[:, None], t[:, None] + t[None, :])", "K0352"),
     ("a large range", "a = tl.arange(0, 1 << 40)", "K0333"),
     ("a keyword", "tl.store(X, f, msk=t < n)", "K0215"),
     ("a missing name", "tl.store(X, tl.ones((16,)))", "K0202"),

@@ -62,6 +62,9 @@ pub(super) struct CheckArgs {
     /// Kernel files (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
+    /// Check again whenever a file changes, until interrupted.
+    #[arg(long)]
+    pub(super) watch: bool,
     /// The launch to check communication for.
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
@@ -114,6 +117,19 @@ pub(super) struct SimArgs {
     /// What the result must equal, for a file without `run`: `all_reduce:sum`, `broadcast`, ….
     #[arg(long, value_name = "DEFINITION")]
     pub(super) check: Option<String>,
+    /// Writes what a tensor of --arg holds in the end: `out=out.npy`.
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_setting)]
+    pub(super) save: Vec<(String, String)>,
+    /// What a tensor of --arg must hold in the end: `out=@expected.npy`, with `:TYPE` as in --arg.
+    #[arg(long, value_name = "NAME=@FILE")]
+    pub(super) expect: Vec<String>,
+    /// How far --expect may be off, relative to what is expected; without it and --atol, as
+    /// torch.testing.assert_close.
+    #[arg(long, value_name = "X")]
+    pub(super) rtol: Option<f64>,
+    /// How far --expect may be off beside.
+    #[arg(long, value_name = "X")]
+    pub(super) atol: Option<f64>,
     /// Time only: no data is made, moved or checked.
     #[arg(long)]
     pub(super) no_data: bool,
@@ -143,9 +159,21 @@ pub(super) struct LaunchArgs {
     /// Ranks that take part: the first N PEs. All of the machine's by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) ws: Option<u32>,
-    /// Sets a parameter of `kernel_args` or `run`.
+    /// Sets a parameter of `kernel_args` or `run`; with --arg, one known at compile time
+    /// (`tl.constexpr`) of the kernel.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub(super) set: Vec<(String, String)>,
+    /// Gives a parameter of the kernel its value: `x=@x.npy`, `x=@x.npy:bf16`,
+    /// `x=zeros:64x32:f16` (ones, full, empty, rand, randn, randint, arange), `n=1000`, `n=1000:i64`,
+    /// `bias=none`; where no data is needed, only a type: `x=*f16`, `n=i32`.
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub(super) arg: Vec<String>,
+    /// Programs on up to three axes, dealt to PEs.
+    #[arg(long, value_name = "X,Y,Z")]
+    pub(super) grid: Option<String>,
+    /// How the programs of --grid are dealt.
+    #[arg(long, value_enum, default_value_t = Map::Block)]
+    pub(super) map: Map,
     /// The kernel (or, for `sim`, the host function) to run.
     #[arg(long, value_name = "NAME")]
     pub(super) entry: Option<String>,
@@ -155,6 +183,15 @@ pub(super) struct LaunchArgs {
     /// Skip the communication check, to see a deadlock happen in the simulator.
     #[arg(long)]
     pub(super) no_check: bool,
+}
+
+/// How the programs of a grid are dealt to PEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Map {
+    /// Neighbouring programs to one PE.
+    Block,
+    /// One to each PE in turn.
+    Cyclic,
 }
 
 /// Arguments of `topo`.

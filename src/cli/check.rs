@@ -2,12 +2,17 @@
 
 use super::args::CheckArgs;
 use super::console::{Console, Failure};
-use super::launch;
+use super::{launch, watch};
 use crate::driver::Session;
 
-/// Checks every file, whatever is wrong with the others.
+/// Checks every file, once or whenever one changes.
 pub(super) fn run(console: Console, args: &CheckArgs) -> Result<(), Failure> {
-    let options = launch::options(&args.launch)?;
+    if args.watch { watch::run(console, args) } else { once(console, args) }
+}
+
+/// Checks every file, whatever is wrong with the others.
+pub(super) fn once(console: Console, args: &CheckArgs) -> Result<(), Failure> {
+    let options = launch::options(&args.launch, 0)?;
     let mut worst = Ok(());
     for path in &args.files {
         let mut session = Session::new();

@@ -7,7 +7,7 @@ use crate::driver::{Session, Stage, StreamChoice};
 
 /// Compiles as far as the last stage that is asked for, and prints the stages.
 pub(super) fn run(console: Console, args: &CompileArgs) -> Result<(), Failure> {
-    let options = launch::options(&args.launch)?;
+    let options = launch::options(&args.launch, 0)?;
     let mut session = Session::new();
     let unit = launch::load(&mut session, &args.file)?;
     let mut stages: Vec<Stage> = args.emit.iter().copied().map(stage).collect();

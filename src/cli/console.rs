@@ -85,6 +85,14 @@ impl Console {
         }
     }
 
+    /// Says that one round of a watch is over.
+    pub(super) fn round(self, text: &str, is_good: bool) {
+        match self.format {
+            ErrorFormat::Json => eprintln!("{}", serde_json::json!({ "checked": is_good })),
+            ErrorFormat::Human | ErrorFormat::Short => eprintln!("kbc: {text}"),
+        }
+    }
+
     /// Prints a failure of the world to standard error.
     pub(super) fn fail(self, error: &WorldError) {
         match self.format {
@@ -95,11 +103,16 @@ impl Console {
         }
     }
 
+    /// Writes a file.
+    pub(super) fn write(self, bytes: &[u8], path: &Path) -> Result<(), WorldError> {
+        let written = std::fs::write(path, bytes);
+        written.map_err(|error| WorldError(format!("cannot write {}: {error}", path.display())))
+    }
+
     /// Prints results to standard output, or to a file.
     pub(super) fn output(self, text: &str, to: Option<&Path>) -> Result<(), WorldError> {
         match to {
-            Some(path) => std::fs::write(path, text)
-                .map_err(|error| WorldError(format!("cannot write {}: {error}", path.display()))),
+            Some(path) => self.write(text.as_bytes(), path),
             None => {
                 let mut out = std::io::stdout().lock();
                 let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -138,6 +151,15 @@ pub(super) fn read_bytes(path: &Path) -> Result<(String, Vec<u8>), WorldError> {
     let bytes = std::fs::read(path)
         .map_err(|error| WorldError(format!("cannot read {}: {error}", path.display())))?;
     Ok((path.display().to_string(), bytes))
+}
+
+/// When a file was changed last, and its length, which tells two changes of one moment apart.
+pub(super) type Changed = (std::time::SystemTime, u64);
+
+/// When a file was changed last; `None` where it cannot be told.
+pub(super) fn changed(path: &Path) -> Option<Changed> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
 }
 
 /// A file's text, for files that must be text.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::args::LaunchArgs;
+use super::args::{LaunchArgs, Map};
 use super::console::{Console, Failure, WorldError, read_bytes, read_text};
 use crate::diag::Reported;
-use crate::driver::{LaunchOptions, Session, Unit, UsageError, parse_ipcq};
+use crate::driver::{Argument, LaunchOptions, Session, Unit, UsageError, parse_grid, parse_ipcq};
+use crate::launch::Deal;
 
 impl From<UsageError> for Failure {
     fn from(UsageError(message): UsageError) -> Failure {
@@ -13,11 +14,21 @@ impl From<UsageError> for Failure {
     }
 }
 
-/// Reads what the arguments name.
-pub(super) fn options(args: &LaunchArgs) -> Result<LaunchOptions, Failure> {
+/// Reads what the arguments name. `seed` is that of random tensors that name none.
+pub(super) fn options(args: &LaunchArgs, seed: u64) -> Result<LaunchOptions, Failure> {
     let topology = args.topology.as_deref().map(read_text).transpose()?;
     let ipcq = parse_ipcq(args.ipcq.as_deref().unwrap_or(""))?;
+    // Two random tensors are not the same one.
+    let seeds = (0..).map(|place| seed.wrapping_add(place));
+    let arguments =
+        args.arg.iter().zip(seeds).map(|(text, seed)| Argument::parse(text, seed, &mut file));
     Ok(LaunchOptions {
+        arguments: arguments.collect::<Result<_, _>>()?,
+        grid: args.grid.as_deref().map(parse_grid).transpose()?,
+        deal: match args.map {
+            Map::Block => Deal::Block,
+            Map::Cyclic => Deal::Cyclic,
+        },
         topology,
         world: args.ws,
         settings: args.set.clone(),
@@ -25,6 +36,11 @@ pub(super) fn options(args: &LaunchArgs) -> Result<LaunchOptions, Failure> {
         ipcq,
         skip_check: args.no_check,
     })
+}
+
+/// The bytes of a file that an argument names.
+pub(super) fn file(name: &str) -> Result<Vec<u8>, UsageError> {
+    read_bytes(Path::new(name)).map(|(_, bytes)| bytes).map_err(|WorldError(why)| UsageError(why))
 }
 
 /// Reads a file into the session. What is wrong with its text stays in the session.

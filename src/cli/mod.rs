@@ -13,6 +13,7 @@ mod progress;
 mod sim;
 mod spill;
 mod topo;
+mod watch;
 
 use std::process::ExitCode;
 

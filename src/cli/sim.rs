@@ -1,16 +1,21 @@
 //! `kbc sim`: compile, simulate, replay, verify.
 
+use std::path::Path;
+
 use super::args::SimArgs;
 use super::console::{Console, Failure, Stopwatch, peak_rss_bytes};
 use super::launch;
 use super::progress::{Mark, Progress};
 use crate::diag::Reported;
-use crate::driver::{Cost, Session, SimError, SimOptions, SimReport, SimRequest};
+use crate::driver::{
+    Cost, Expectation, Session, SimError, SimOptions, SimReport, SimRequest, TensorValue,
+    UsageError,
+};
 
 /// Runs the file and prints what it found out.
 pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
     let started = Stopwatch::start();
-    let options = launch::options(&args.launch)?;
+    let options = launch::options(&args.launch, args.seed)?;
     let sim = SimOptions {
         definition: args.check.clone(),
         no_data: args.no_data || args.no_explain,
@@ -18,6 +23,10 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         seed: args.seed,
         threads: args.threads,
         spill: Some(super::spill::open),
+        save: args.save.iter().map(|(name, _)| name.clone()).collect(),
+        expect: args.expect.iter().map(|text| expectation(text)).collect::<Result<_, _>>()?,
+        rtol: args.rtol,
+        atol: args.atol,
     };
     let mut session = Session::new();
     let unit = launch::load(&mut session, &args.file)?;
@@ -38,6 +47,15 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
     show(console, &mut session, (args, report), started)
 }
 
+/// Reads `NAME=@FILE[:TYPE]`.
+fn expectation(text: &str) -> Result<Expectation, UsageError> {
+    let usage = || UsageError(format!("--expect {text}: expected NAME=@FILE.npy[:TYPE]"));
+    let (name, file) = text.split_once("=@").ok_or_else(usage)?;
+    let value = TensorValue::from_file(file.trim(), &mut launch::file)
+        .map_err(|UsageError(why)| UsageError(format!("--expect {name}: {why}")))?;
+    Ok(Expectation { name: name.trim().into(), value })
+}
+
 fn mark_of(mark: crate::sim::Progress) -> Mark {
     Mark { now: mark.now, events: mark.events, finished: mark.finished }
 }
@@ -53,6 +71,10 @@ fn show(
     let Ok(report) = report else { return told };
     if let Some(path) = &args.report {
         console.output(&report.text(), Some(path))?;
+    }
+    for (name, path) in &args.save {
+        let saved = report.saved.iter().find(|saved| saved.name == *name);
+        saved.map_or(Ok(()), |saved| console.write(&saved.file, Path::new(path)))?;
     }
     let cost = Cost { wall_s: started.seconds(), peak_rss_bytes: peak_rss_bytes() };
     let text = if args.json { format!("{}\n", report.json(cost)) } else { report.text() };

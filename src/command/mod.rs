@@ -17,15 +17,18 @@ mod registers;
 mod uniform;
 pub mod verify;
 mod walker;
+mod window;
 
 pub use code::{
-    Arg, ArgSpec, Code, DescId, GemmId, GemmSpec, Inst, LiveSet, MathArg, MathId, MathOp, MathSpec,
-    Operand, Pc, Reg, ScalarExpr, Site, SiteId, Template, TileReg,
+    Arg, ArgSpec, Code, DescId, FactorSpec, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec,
+    LiveSet, MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId,
+    Template, TileReg, WindowArgs,
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};
 pub use uniform::{Uniformity, uniformity};
 pub use walker::{Step, WalkError, Walker};
+pub use window::{AxisWindow, Piece, Window};
 
 /// Where a tile's bytes are, in the memory of the agent that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +61,8 @@ pub struct DmaRead {
     pub base: u64,
     /// The shape of the block.
     pub desc: DescId,
+    /// What of the block is read; all of it without.
+    pub window: Option<Window>,
     /// The tile.
     pub dst: TileRef,
 }
@@ -69,6 +74,58 @@ pub struct DmaWrite {
     pub base: u64,
     /// The shape of the block.
     pub desc: DescId,
+    /// What of the block is written; all of it without.
+    pub window: Option<Window>,
+    /// The tile.
+    pub src: TileRef,
+}
+
+impl DmaRead {
+    /// Bytes that are moved.
+    pub fn bytes(&self, code: &Code) -> u64 {
+        let desc = &code.descs[self.desc];
+        self.window.map_or(desc.bytes(), |window| window.bytes(desc))
+    }
+}
+
+impl DmaWrite {
+    /// Bytes that are moved.
+    pub fn bytes(&self, code: &Code) -> u64 {
+        let desc = &code.descs[self.desc];
+        self.window.map_or(desc.bytes(), |window| window.bytes(desc))
+    }
+}
+
+/// Elements of HBM whose addresses are partly data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lanes {
+    /// How they lie and how their operands are read.
+    pub spec: LaneId,
+    /// The virtual address that they are counted from.
+    pub base: u64,
+    /// What each lane adds to it, in elements.
+    pub index: Option<TileRef>,
+    /// Which lanes take part.
+    pub mask: Option<MathArg>,
+}
+
+/// Moves elements of HBM into a tile, one for each lane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaGather {
+    /// What is read.
+    pub lanes: Lanes,
+    /// What masked-off lanes hold; 0 without.
+    pub other: Option<MathArg>,
+    /// The tile.
+    pub dst: TileRef,
+}
+
+/// Moves the elements of a tile to HBM, one for each lane. Of lanes with one address the last in
+/// row-major order stays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaScatter {
+    /// What is written.
+    pub lanes: Lanes,
     /// The tile.
     pub src: TileRef,
 }
@@ -204,6 +261,8 @@ macro_rules! commands {
 commands! {
     dma_read: DmaRead, "dma_read";
     dma_write: DmaWrite, "dma_write";
+    dma_gather: DmaGather, "dma_gather";
+    dma_scatter: DmaScatter, "dma_scatter";
     math: MathCmd, "math";
     gemm: GemmCmd, "gemm";
     ipcq_send: IpcqSend, "ipcq_send";

@@ -1,7 +1,9 @@
 //! Which registers an instruction reads and writes: said once, for register allocation,
 //! verification, printing and the analysis of what depends on the program id.
 
-use super::{Arg, Code, Inst, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg};
+use super::{
+    Arg, Code, Inst, LaneArgs, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg, WindowArgs,
+};
 
 /// A use of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +99,7 @@ impl ScalarExpr {
     /// Its operands, in order.
     pub fn operands_mut(&mut self) -> Vec<&mut Operand> {
         match self {
-            ScalarExpr::Copy(x) | ScalarExpr::Unary(_, _, x) | ScalarExpr::Cast(_, x) => vec![x],
+            ScalarExpr::Copy(x) | ScalarExpr::Unary(_, _, x) | ScalarExpr::Cast(_, x, _) => vec![x],
             ScalarExpr::Binary(_, _, x, y) | ScalarExpr::Compare(_, _, x, y) => vec![x, y],
             ScalarExpr::Ternary(_, _, xs) | ScalarExpr::Select(xs) => xs.iter_mut().collect(),
         }
@@ -140,10 +142,20 @@ impl Template {
     /// Maps its registers, reads first. A result that was defined before is read: its place is.
     pub fn map_registers(&mut self, map: &mut dyn RegisterMap) {
         match self {
-            Template::DmaRead { base, dst: tile, .. }
-            | Template::DmaWrite { base, src: tile, .. } => {
+            Template::DmaRead { base, window, dst: tile, .. }
+            | Template::DmaWrite { base, window, src: tile, .. } => {
                 base.map_registers(map);
+                window.iter_mut().for_each(|window| window.map_registers(map));
                 *tile = map.read_tile(*tile);
+            }
+            Template::DmaGather { lanes, other, dst } => {
+                lanes.map_registers(map);
+                other.iter_mut().for_each(|other| other.map_registers(map));
+                *dst = map.read_tile(*dst);
+            }
+            Template::DmaScatter { lanes, src } => {
+                lanes.map_registers(map);
+                *src = map.read_tile(*src);
             }
             Template::Math { args, out, .. } => {
                 args.iter_mut().flatten().for_each(|arg| arg.map_registers(map));
@@ -163,6 +175,24 @@ impl Template {
             | Template::Release { tile, .. } => *tile = map.read_tile(*tile),
             Template::Assert { .. } => {}
         }
+    }
+}
+
+impl WindowArgs {
+    fn map_registers(&mut self, map: &mut dyn RegisterMap) {
+        for (_, lo, hi) in &mut self.clips {
+            lo.iter_mut().chain(hi).for_each(|bound| bound.map_registers(map));
+        }
+        self.wraps.iter_mut().for_each(|(_, start, _)| start.map_registers(map));
+        self.fill.iter_mut().for_each(|fill| fill.map_registers(map));
+    }
+}
+
+impl LaneArgs {
+    fn map_registers(&mut self, map: &mut dyn RegisterMap) {
+        self.base.map_registers(map);
+        self.index.iter_mut().for_each(|index| *index = map.read_tile(*index));
+        self.mask.iter_mut().for_each(|mask| mask.map_registers(map));
     }
 }
 

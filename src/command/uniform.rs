@@ -226,9 +226,18 @@ impl Analysis<'_> {
     /// some of them hold.
     fn issue(&mut self, pc: Pc, template: &Template) {
         let holds = |tile: crate::command::TileReg| self.state.tiles[tile.index()];
+        if let Template::DmaRead { window: Some(window), .. }
+        | Template::DmaWrite { window: Some(window), .. } = template
+            && window.bounds().any(|bound| self.depends(bound))
+        {
+            // How much is moved differs, and so does the stream.
+            self.found.stream.get_or_insert(self.code.spans[pc.index()]);
+        }
         let differs = match template {
             Template::DmaRead { .. }
             | Template::DmaWrite { .. }
+            | Template::DmaGather { .. }
+            | Template::DmaScatter { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Assert { .. } => false,

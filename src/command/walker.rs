@@ -1,13 +1,14 @@
 //! Unrolls an agent's commands, one at a time, from the code it shares.
 
 use super::{
-    Agent, AgentId, Arg, Code, Command, DmaRead, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync,
-    IpcqRelease, IpcqSend, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program,
-    QueueId, Reg, ScalarExpr, SiteId, Template, TileRef, TileReg, Wait,
+    Agent, AgentId, Arg, AxisWindow, Code, Command, DescId, DmaGather, DmaRead, DmaScatter,
+    DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs, Lanes,
+    LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program, QueueId, Reg, ScalarExpr,
+    SiteId, Template, TileRef, TileReg, Wait, Window, WindowArgs,
 };
 use crate::arena::Id;
-use crate::ir::Literal;
 use crate::ir::eval;
+use crate::ir::{Literal, MAX_WINDOW_AXES};
 use crate::source::Span;
 
 /// Instructions without a command after which a walk is given up as endless.
@@ -63,6 +64,8 @@ pub struct Walker {
     insts: u64,
     regs: Vec<Literal>,
     tiles: Vec<TileRef>,
+    /// The copy of each buffer whose turn it is.
+    turns: Vec<u32>,
     /// Messages sent in each direction.
     sent: Vec<u64>,
     /// Messages claimed from each direction.
@@ -84,6 +87,7 @@ impl Walker {
             insts: 0,
             regs: vec![Literal::Int(0); (code.regs as usize).max(3)],
             tiles: vec![NO_TILE; code.tiles as usize],
+            turns: vec![0; code.buffers.len()],
             sent: vec![0; directions],
             received: vec![0; directions],
         };
@@ -224,15 +228,19 @@ impl Walker {
         if self.int(step) > 0 { at < hi } else { at > hi }
     }
 
-    /// The lowest copy of a buffer that no live tile is in.
-    fn define(&self, code: &Code, buffer: u32, bytes: u64, live: LiveSet) -> TileRef {
-        let buffer = &code.buffers[buffer as usize];
+    /// The next copy of a buffer, going round, that no live tile is in.
+    fn define(&mut self, code: &Code, index: u32, bytes: u64, live: LiveSet) -> TileRef {
+        let buffer = &code.buffers[index as usize];
         let copy_at = |copy: u32| Place::Scratch(buffer.offset + u64::from(copy) * buffer.bytes);
         let held =
             |place: Place| code.live(live).iter().any(|tile| self.tile(*tile).place == place);
-        let free = (0..buffer.copies).map(copy_at).find(|place| !held(*place));
+        let first = self.turns[index as usize];
+        let mut turns = (0..buffer.copies).map(|turn| (first + turn) % buffer.copies);
+        let free = turns.find(|copy| !held(copy_at(*copy)));
         debug_assert!(free.is_some(), "allocation gives every loop-carried buffer enough copies");
-        TileRef { place: free.unwrap_or(Place::Scratch(buffer.offset)), bytes }
+        let copy = free.unwrap_or(0);
+        self.turns[index as usize] = (copy + 1) % buffer.copies.max(1);
+        TileRef { place: copy_at(copy), bytes }
     }
 
     fn operand(&self, operand: Operand) -> Literal {
@@ -266,18 +274,27 @@ impl Walker {
                     of(y)
                 }
             }
-            ScalarExpr::Cast(dtype, x) => eval::wrap(dtype, of(x)),
+            ScalarExpr::Cast(dtype, x, rounding) => eval::convert(dtype, of(x), rounding),
         })
     }
 
     /// The command of `site`; `None` for a release that releases nothing.
     fn issue(&mut self, code: &Code, site: SiteId) -> Option<Command> {
         Some(match code.sites[site].template {
-            Template::DmaRead { base, desc, dst } => {
-                DmaRead { base: self.int(base) as u64, desc, dst: self.tile(dst) }.into()
+            Template::DmaRead { base, desc, ref window, dst } => {
+                let (base, window) = self.windowed(code, (base, desc), window.as_deref());
+                DmaRead { base, desc, window, dst: self.tile(dst) }.into()
             }
-            Template::DmaWrite { base, desc, src } => {
-                DmaWrite { base: self.int(base) as u64, desc, src: self.tile(src) }.into()
+            Template::DmaWrite { base, desc, ref window, src } => {
+                let (base, window) = self.windowed(code, (base, desc), window.as_deref());
+                DmaWrite { base, desc, window, src: self.tile(src) }.into()
+            }
+            Template::DmaGather { lanes, other, dst } => {
+                let other = other.map(|other| self.math_arg(other));
+                DmaGather { lanes: self.lanes(lanes), other, dst: self.tile(dst) }.into()
+            }
+            Template::DmaScatter { lanes, src } => {
+                DmaScatter { lanes: self.lanes(lanes), src: self.tile(src) }.into()
             }
             Template::Math { spec, args, out } => {
                 let args = args.map(|arg| arg.map(|arg| self.math_arg(arg)));
@@ -321,6 +338,54 @@ impl Walker {
         }
     }
 
+    /// Where a block begins, and what of it is moved. A window that turns out to be the whole
+    /// block is none.
+    fn windowed(
+        &self,
+        code: &Code,
+        (base, desc): (Operand, DescId),
+        args: Option<&WindowArgs>,
+    ) -> (u64, Option<Window>) {
+        let mut base = self.int(base) as u64;
+        let Some(args) = args else { return (base, None) };
+        let dims = &code.descs[desc].dims;
+        let mut axes = [AxisWindow::default(); MAX_WINDOW_AXES];
+        for (axis, dim) in axes.iter_mut().zip(dims) {
+            *axis = AxisWindow::whole(dim.extent);
+        }
+        let mut whole = true;
+        for (axis, lo, hi) in &args.clips {
+            let Some(axis) = axes.get_mut(*axis as usize) else { continue };
+            let extent = i64::from(axis.len);
+            let lo = lo.map_or(0, |lo| self.int(lo)).clamp(0, extent);
+            let hi = hi.map_or(extent, |hi| self.int(hi)).clamp(lo, extent);
+            whole &= hi - lo == extent;
+            (axis.lo, axis.len) = (lo as u32, (hi - lo) as u32);
+        }
+        for (at, start, period) in &args.wraps {
+            let (Some(axis), Some(dim)) = (axes.get_mut(*at as usize), dims.get(*at as usize))
+            else {
+                continue;
+            };
+            let start = self.int(*start).checked_rem_euclid(*period as i64).unwrap_or(0);
+            if start as u64 + u64::from(axis.lo) + u64::from(axis.len) <= *period {
+                base = base.wrapping_add_signed(start.wrapping_mul(dim.stride));
+                continue;
+            }
+            whole = false;
+            (axis.start, axis.period) = (start as u32, *period as u32);
+        }
+        let fill = args.fill.map_or(Literal::Int(0), |fill| self.operand(fill));
+        (base, (!whole).then_some(Window { axes, dtype: args.dtype, fill }))
+    }
+
+    fn lanes(&self, args: LaneArgs) -> Lanes {
+        let LaneArgs { spec, base, index, mask } = args;
+        let index = index.map(|index| self.tile(index));
+        let mask = mask.map(|mask| self.math_arg(mask));
+        Lanes { spec, base: self.int(base) as u64, index, mask }
+    }
+
     /// The slot of the next message of `queue`.
     fn claim(&mut self, queue: QueueId, message: Message) -> TileRef {
         let token = count(&mut self.received, queue);
@@ -341,6 +406,8 @@ fn assertion(code: &Code, site: SiteId) -> WalkError {
         Template::Assert { message } => message.clone(),
         Template::DmaRead { .. }
         | Template::DmaWrite { .. }
+        | Template::DmaGather { .. }
+        | Template::DmaScatter { .. }
         | Template::Math { .. }
         | Template::Gemm { .. }
         | Template::Send { .. }

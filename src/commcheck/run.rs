@@ -309,6 +309,14 @@ impl command::Visit for Act<'_, '_> {
         Ok(())
     }
 
+    fn dma_gather(&mut self, _: &command::DmaGather) -> Outcome {
+        Ok(())
+    }
+
+    fn dma_scatter(&mut self, _: &command::DmaScatter) -> Outcome {
+        Ok(())
+    }
+
     fn math(&mut self, _: &command::MathCmd) -> Outcome {
         Ok(())
     }

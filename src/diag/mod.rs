@@ -37,6 +37,8 @@ impl Eq for Code {}
 /// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// Something that the program asked to be told.
+    Note,
     /// The program is accepted; something in it is doubtful.
     Warning,
     /// The program is refused.
@@ -153,6 +155,12 @@ impl Diagnostic {
         self
     }
 
+    /// The same where the program is accepted all the same.
+    pub fn as_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
     /// Whether this refuses the program.
     pub fn is_error(&self) -> bool {
         self.severity >= Severity::Error
@@ -178,9 +186,14 @@ impl Sink {
         Reported(())
     }
 
-    /// Reports `diagnostic`, a warning.
+    /// Reports `diagnostic`, a warning or note, which refuses nothing.
     pub fn warning(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports all that `other` holds.
+    pub fn append(&mut self, other: Sink) {
+        self.diagnostics.extend(other.diagnostics);
     }
 
     /// Whether any error has been reported.

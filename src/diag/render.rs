@@ -92,6 +92,7 @@ fn place(span: Span, sources: &SourceMap) -> serde_json::Map<String, serde_json:
 
 const fn severity_name(severity: Severity) -> &'static str {
     match severity {
+        Severity::Note => "note",
         Severity::Warning => "warning",
         Severity::Error => "error",
         Severity::Bug => "bug",
@@ -100,6 +101,7 @@ const fn severity_name(severity: Severity) -> &'static str {
 
 fn to_codespan(diagnostic: &Diagnostic) -> codespan::Diagnostic<FileId> {
     let severity = match diagnostic.severity {
+        Severity::Note => codespan::Severity::Note,
         Severity::Warning => codespan::Severity::Warning,
         Severity::Error => codespan::Severity::Error,
         Severity::Bug => codespan::Severity::Bug,

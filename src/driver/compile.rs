@@ -1,7 +1,7 @@
 //! From typed IR to a checked program: passes, queues, lowering, verification.
 
 use super::machine::Target;
-use crate::command::Program;
+use crate::command::{Comm, Program};
 use crate::commcheck::{self, Verdict};
 use crate::diag::{Diagnostic, Reported, Sink, internal};
 use crate::ir::{Bindings, FuncId, Function, Limits, Module};
@@ -51,18 +51,55 @@ impl Request<'_> {
 
     /// The limits before the queues are known: how much TCM their slots take depends on the
     /// largest tile sent, which only the specialised kernel says.
-    pub(super) fn first_limits(&self) -> Limits {
+    fn first_limits(&self) -> Limits {
         lower::limits(self.target.spec.params(), None)
+    }
+
+    /// The kernel within all the TCM there is. Warnings go to `said`, since they may not hold
+    /// beside the slots; errors to `sink`.
+    fn specialise_first(&self, said: &mut Sink, sink: &mut Sink) -> Result<Function, Reported> {
+        let result = self.specialise(&self.first_limits(), said, &mut |_, _| {});
+        if result.is_err() {
+            sink.append(std::mem::take(said));
+        }
+        result
+    }
+
+    /// The kernel as far as it can be known before the queues are; warnings are left to
+    /// [`Request::compile`].
+    pub(super) fn draft(&self, sink: &mut Sink) -> Result<Function, Reported> {
+        self.specialise_first(&mut Sink::new(), sink)
+    }
+
+    /// The queues of a kernel, and the limits it must be compiled again within if its tiles do not
+    /// fit beside their slots.
+    fn connect(
+        &self,
+        function: &Function,
+        sink: &mut Sink,
+    ) -> Result<(Comm, Option<Limits>), Reported> {
+        let comm = lower::connect(&lower::traffic(function), &self.wiring(), sink)?;
+        let limits = lower::limits(self.target.spec.params(), Some(&comm));
+        let again = scratch_bytes(function) > limits.tcm_bytes;
+        Ok((comm, again.then_some(limits)))
+    }
+
+    /// The limits that the kernel is compiled within; those of all TCM where it cannot be.
+    pub(super) fn limits(&self) -> Limits {
+        let mut sink = Sink::new();
+        let again = self.draft(&mut sink).and_then(|it| Ok(self.connect(&it, &mut sink)?.1));
+        again.ok().flatten().unwrap_or_else(|| self.first_limits())
     }
 
     /// The program of this launch, its memory still unmapped.
     pub(super) fn compile(&self, sink: &mut Sink) -> Result<(Function, Program), Reported> {
-        let function = self.specialise(&self.first_limits(), sink, &mut |_, _| {})?;
-        let comm = lower::connect(&lower::traffic(&function), &self.wiring(), sink)?;
-        let limits = lower::limits(self.target.spec.params(), Some(&comm));
-        if scratch_bytes(&function) > limits.tcm_bytes {
-            // The same passes again, now to say what does not fit beside the slots.
-            self.specialise(&limits, sink, &mut |_, _| {})?;
+        let mut said = Sink::new();
+        let mut function = self.specialise_first(&mut said, sink)?;
+        let (comm, again) = self.connect(&function, sink)?;
+        match again {
+            // The same passes again, now to make it fit beside the slots or to say what does not.
+            Some(limits) => function = self.specialise(&limits, sink, &mut |_, _| {})?,
+            None => sink.append(said),
         }
         let program = lower::lower(&function, self.launch, self.target.spec.extent(), comm, sink)?;
         Ok((function, program))

@@ -125,6 +125,10 @@ fn dtypes(function: &Function, bases: &[u64]) -> Vec<Option<DType>> {
     for (_, data) in function.ops.iter() {
         let moved = if let Op::DmaRead(read) = &data.op {
             data.results.first().map(|tile| (read.base, *tile))
+        } else if let Op::GatherLoad(read) = &data.op {
+            data.results.first().map(|tile| (read.ptr, *tile))
+        } else if let Op::ScatterStore(write) = &data.op {
+            Some((write.ptr, write.value))
         } else if let Op::DmaWrite(write) = &data.op {
             Some((write.base, write.value))
         } else {

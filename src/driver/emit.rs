@@ -1,7 +1,5 @@
 //! `kbc check` and `kbc compile`: how far a file gets, and what each stage makes of it.
 
-use std::collections::BTreeMap;
-
 use super::front::Body;
 use super::settings::Prepared;
 use super::{LaunchOptions, Session, Unit, compile};
@@ -46,7 +44,8 @@ impl Session {
     pub fn check(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<(), Reported> {
         let known = self.known_constants(unit, options)?;
         let module = self.analyze(unit, known)?;
-        let is_launched = options.world.is_some() || options.topology.is_some();
+        let is_launched =
+            options.world.is_some() || options.topology.is_some() || options.grid.is_some();
         if is_launched && module.kernels().next().is_some() {
             let prepared = self.prepare(unit, options)?;
             self.program(&prepared, options)?;
@@ -111,7 +110,7 @@ impl Session {
     fn passes(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<String, Reported> {
         let prepared = self.prepare(unit, options)?;
         let request = prepared.request();
-        let limits = request.first_limits();
+        let limits = request.limits();
         let (mut text, mut last) = (String::new(), String::new());
         request.specialise(&limits, &mut self.sink, &mut |pass, function| {
             let now = ir::print::print_function(function);
@@ -180,6 +179,3 @@ impl Session {
         text
     }
 }
-
-/// Constants by parameter name.
-pub(super) type Known = BTreeMap<String, crate::sema::Constant>;

@@ -5,10 +5,27 @@ use std::collections::BTreeMap;
 use super::{Session, library};
 use crate::diag::{Diagnostic, Reported, syntax as codes};
 use crate::ir;
-use crate::sema::{self, Constant, Input};
+use crate::sema::{self, ArgType, Constant, Input};
 use crate::source::{FileId, Span};
 use crate::syntax;
 use crate::syntax::ast;
+
+/// What analysis must know of parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// Values of parameters that no launch passes: what is known at compile time.
+    pub constants: BTreeMap<String, Constant>,
+    /// Types of those that a launch passes.
+    pub arguments: BTreeMap<String, ArgType>,
+    /// The only kernel that they are for; all of the file's where it is not given.
+    pub entry: Option<String>,
+}
+
+impl From<BTreeMap<String, Constant>> for Known {
+    fn from(constants: BTreeMap<String, Constant>) -> Known {
+        Known { constants, ..Known::default() }
+    }
+}
 
 /// A file that can be compiled.
 #[derive(Clone, Debug)]
@@ -81,10 +98,11 @@ impl Session {
         self.sink.error(diagnostic)
     }
 
-    /// The library modules that `main` imports, and those that they import. A module that is not
-    /// there is left out: `sema` says so where it is named.
+    /// The library modules that `main` imports, those that they import, and those that every file
+    /// has. A module that is not there is left out: `sema` says so where it is named.
     fn load_imports(&mut self, main: &ast::Module) -> BTreeMap<String, ast::Module> {
         let mut wanted: Vec<String> = names_of_imports(main);
+        wanted.extend(library::IMPLIED.iter().map(|name| (*name).to_owned()));
         let mut found = BTreeMap::new();
         while let Some(name) = wanted.pop() {
             let Some(text) = library::text(&name) else { continue };
@@ -99,23 +117,19 @@ impl Session {
         found
     }
 
-    /// The typed IR of a file, with nothing known of launches but `constants`.
+    /// The typed IR of a file, with nothing known of launches but `known`.
     ///
     /// # Errors
     /// Everything wrong has been reported.
-    pub fn analyze(
-        &mut self,
-        unit: &Unit,
-        constants: BTreeMap<String, Constant>,
-    ) -> Result<ir::Module, Reported> {
-        analyze(unit, constants, &mut self.sink)
+    pub fn analyze(&mut self, unit: &Unit, known: Known) -> Result<ir::Module, Reported> {
+        analyze(unit, known, &mut self.sink)
     }
 }
 
 /// [`Session::analyze`] that reports to a sink of the caller's.
 pub(super) fn analyze(
     unit: &Unit,
-    constants: BTreeMap<String, Constant>,
+    known: Known,
     sink: &mut crate::diag::Sink,
 ) -> Result<ir::Module, Reported> {
     let (main, modules) = match &unit.body {
@@ -124,7 +138,9 @@ pub(super) fn analyze(
     };
     let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
-    sema::analyze(&Input { main, imports, library: &library, constants }, sink)
+    let Known { constants, arguments, entry } = known;
+    let input = Input { main, imports, library: &library, constants, arguments, entry };
+    sema::analyze(&input, sink)
 }
 
 fn names_of_imports(module: &ast::Module) -> Vec<String> {

@@ -12,6 +12,7 @@ mod compile;
 mod direct;
 mod emit;
 mod front;
+mod given;
 mod library;
 mod machine;
 mod options;
@@ -22,7 +23,8 @@ mod simulator;
 mod unset;
 
 pub use emit::{Stage, StreamChoice};
-pub use front::Unit;
+pub use front::{Known, Unit};
+pub use given::{Argument, ArgumentValue, Expectation, ReadFile, Saved, TensorValue, parse_grid};
 pub use machine::Target;
 pub use options::{LaunchOptions, SimOptions, UsageError, parse_ipcq};
 pub use outcome::{Cost, Data, LaunchResult, SimReport};

@@ -1,6 +1,7 @@
 //! What the user asks of a launch.
 
-use crate::launch::IpcqOptions;
+use super::given::{Argument, Expectation};
+use crate::launch::{Deal, IpcqOptions};
 use crate::topology::SlotKind;
 
 /// What launches have in common.
@@ -12,12 +13,25 @@ pub struct LaunchOptions {
     pub world: Option<u32>,
     /// `--set name=value`, in order.
     pub settings: Vec<(String, String)>,
+    /// `--arg name=value`, in order.
+    pub arguments: Vec<Argument>,
+    /// `--grid`: how many programs run, on three axes.
+    pub grid: Option<[u32; 3]>,
+    /// `--map`: how they are dealt to ranks.
+    pub deal: Deal,
     /// The kernel, or the host function, to run.
     pub entry: Option<String>,
     /// The queues.
     pub ipcq: IpcqOptions,
     /// Whether the communication check is left out.
     pub skip_check: bool,
+}
+
+impl LaunchOptions {
+    /// Whether the kernel is launched on what the shell gives it.
+    pub fn is_given(&self) -> bool {
+        self.grid.is_some() || !self.arguments.is_empty()
+    }
 }
 
 /// What simulations have beside.
@@ -35,6 +49,14 @@ pub struct SimOptions {
     pub threads: Option<usize>,
     /// Where logs go that do not fit in memory; they stay there all the same without it.
     pub spill: Option<crate::oplog::OpenStore>,
+    /// The tensors whose contents are asked for, by parameter.
+    pub save: Vec<String>,
+    /// What tensors must hold in the end.
+    pub expect: Vec<Expectation>,
+    /// How far elements may be from that, relative to it.
+    pub rtol: Option<f64>,
+    /// How far they may be beside.
+    pub atol: Option<f64>,
 }
 
 /// An option that means nothing: a mistake on the command line.

@@ -1,5 +1,6 @@
 //! What a simulation found out, for people and for programs.
 
+use super::given::Saved;
 use super::machine::Target;
 use crate::commcheck::Verdict;
 use crate::report::Report;
@@ -58,6 +59,8 @@ pub struct SimReport {
     pub data: Data,
     /// What the host program printed.
     pub printed: String,
+    /// The tensors that were asked for.
+    pub saved: Vec<Saved>,
 }
 
 /// What the process cost, which only `cli` can measure.
@@ -77,7 +80,7 @@ impl SimReport {
         printed: String,
     ) -> SimReport {
         let (machine, world) = (target.spec.name().to_owned(), target.world);
-        SimReport { machine, world, launches, data, printed }
+        SimReport { machine, world, launches, data, printed, saved: Vec::new() }
     }
 
     /// Text for people.
@@ -114,7 +117,7 @@ impl SimReport {
             Data::Mismatch => String::from("MISMATCH: see the errors"),
             Data::Skipped => String::from("skipped: no data was made or moved"),
             Data::Unchecked => String::from(
-                "unchecked: nothing says what it must be (a `run` in the file, or --check)",
+                "unchecked: nothing says what it must be (a `run` in the file, --check or --expect)",
             ),
         }
     }

@@ -1,14 +1,17 @@
 //! From options to a launch: the kernel, its scalars, its tensors, who is next to whom.
 
+use std::collections::BTreeMap;
+
 use super::compile::{self, Request};
 use super::direct::{self, MadeTensor};
-use super::emit::Known;
+pub(super) use super::front::Known;
+use super::given::GivenTensor;
 use super::machine::Target;
 use super::{LaunchOptions, Session, Unit, unset};
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, nearest_help};
 use crate::host::Scalar;
 use crate::ir::{self, FuncId, Literal};
-use crate::launch::{AddressMap, Deal, Launch, NeighborMap, NeighborTable};
+use crate::launch::{AddressMap, Launch, NeighborMap, NeighborTable};
 use crate::script::{self, KernelArguments, Script};
 use crate::sema::Constant;
 use crate::source::Span;
@@ -60,6 +63,8 @@ pub(super) struct Prepared {
     pub(super) tensors: Vec<MadeTensor>,
     /// What analysis had to know.
     pub(super) known: Known,
+    /// The tensors that the shell gave, as many as `tensors`; none where they are made up.
+    pub(super) given: Vec<GivenTensor>,
 }
 
 impl Prepared {
@@ -95,13 +100,16 @@ impl Session {
         unit: &Unit,
         options: &LaunchOptions,
     ) -> Result<Known, Reported> {
-        let Some(module) = unit.ast() else { return Ok(Known::new()) };
+        if options.is_given() {
+            return self.known_of_given(unit, options);
+        }
+        let Some(module) = unit.ast() else { return Ok(Known::default()) };
         let target = self.target(options)?;
         if chosen_by_name(module, options.entry.as_deref()).is_none() {
             // A host program may launch kernels that no option names.
             return self
                 .settings_are_taken(module, (&target, options), None)
-                .map(|()| Known::new());
+                .map(|()| Known::default());
         }
         Ok(self.said(module, &target, options)?.known)
     }
@@ -147,11 +155,7 @@ impl Session {
         target: &Target,
         options: &LaunchOptions,
     ) -> Result<Said, Reported> {
-        let entry = options.entry.as_deref();
-        let Some(kernel) = chosen_by_name(module, entry) else {
-            let names: Vec<&str> = kernels(module).map(|it| it.name.name.as_str()).collect();
-            return Err(self.sink.error(no_kernel(&names, entry)));
-        };
+        let kernel = chosen(module, options.entry.as_deref()).map_err(|it| self.sink.error(it))?;
         let script = self.script(module, target, options);
         self.settings_are_taken(module, (target, options), Some(kernel))?;
         let args = script.kernel_args(kernel).map_err(|fault| report(fault, &mut self.sink))?;
@@ -165,14 +169,9 @@ impl Session {
         module: &ir::Module,
         options: &LaunchOptions,
     ) -> Result<Said, Reported> {
-        let names: Vec<&str> =
-            module.kernels().map(|id| module.functions[id].name.as_str()).collect();
-        let entry = options.entry.as_deref();
-        let Some(kernel) = choose_name(&names, entry) else {
-            return Err(self.sink.error(no_kernel(&names, entry)));
-        };
+        let id = chosen_ir(module, options.entry.as_deref()).map_err(|it| self.sink.error(it))?;
+        let kernel = &module.functions[id].name;
         let mut args = KernelArguments::default();
-        let id = module.kernel(kernel).expect("the name was taken from the module");
         for param in &module.functions[id].params {
             match options.settings.iter().rfind(|(name, _)| *name == param.name) {
                 Some((name, text)) => args.scalars.push((name.clone(), Scalar::parse(text))),
@@ -182,7 +181,7 @@ impl Session {
                 None => {}
             }
         }
-        Ok(Said { kernel: kernel.to_owned(), args, known: Known::new() })
+        Ok(Said { kernel: kernel.clone(), args, known: Known::default() })
     }
 
     /// Everything about the launch of a file's kernel by nobody but the options.
@@ -191,11 +190,14 @@ impl Session {
         unit: &Unit,
         options: &LaunchOptions,
     ) -> Result<Prepared, Reported> {
+        if options.is_given() {
+            return self.prepare_given(unit, options);
+        }
         let target = self.target(options)?;
         self.notes.extend(target.note.clone());
         let (module, said) = match unit.ast() {
             None => {
-                let module = self.analyze(unit, Known::new())?;
+                let module = self.analyze(unit, Known::default())?;
                 let said = self.said_of_ir(&module, options)?;
                 (module, said)
             }
@@ -237,16 +239,13 @@ impl Session {
             args,
             world: target.world,
             grid: None,
-            deal: Deal::default(),
+            deal: options.deal,
             ipcq: options.ipcq,
         };
-        let known = said.known;
-        let tensors = Vec::new();
-        let mut prepared =
-            Prepared { target, module, kernel, launch, neighborhood, tensors, known };
+        let draft = Draft { target, module, kernel, neighborhood };
+        let mut prepared = draft.launched(launch, said.known);
         let request = prepared.request();
-        let specialised =
-            request.specialise(&request.first_limits(), &mut self.sink, &mut |_, _| {})?;
+        let specialised = request.draft(&mut self.sink)?;
         let extent = prepared.target.spec.extent();
         prepared.tensors =
             direct::tensors(&specialised, &prepared.launch, extent, &open, &mut self.sink)?;
@@ -261,11 +260,20 @@ fn report(fault: script::Fault, sink: &mut Sink) -> Reported {
 }
 
 /// A launch whose tensors are not placed yet.
-struct Draft {
-    target: Target,
-    module: ir::Module,
-    kernel: FuncId,
-    neighborhood: Neighborhood,
+pub(super) struct Draft {
+    pub(super) target: Target,
+    pub(super) module: ir::Module,
+    pub(super) kernel: FuncId,
+    pub(super) neighborhood: Neighborhood,
+}
+
+impl Draft {
+    /// The launch, still without tensors.
+    pub(super) fn launched(self, launch: Launch, known: Known) -> Prepared {
+        let Draft { target, module, kernel, neighborhood } = self;
+        let (tensors, given) = (Vec::new(), Vec::new());
+        Prepared { target, module, kernel, launch, neighborhood, tensors, known, given }
+    }
 }
 
 /// Whether a parameter of textual IR can be the address of a tensor.
@@ -278,8 +286,13 @@ fn kernels(module: &ast::Module) -> impl Iterator<Item = &ast::Function> {
     module.functions().filter(|function| function.style(module) != ast::FunctionStyle::Host)
 }
 
+/// Whether there are kernels in Triton's style, whose pointers have the types that a launch gives.
+pub(super) fn has_typed_kernels(module: &ast::Module) -> bool {
+    module.functions().any(|function| function.style(module) == ast::FunctionStyle::JitKernel)
+}
+
 /// The names of the parameters that are annotated as known at compile time.
-fn constexprs(module: &ast::Module, kernel: &ast::Function) -> Vec<String> {
+pub(super) fn constexprs(module: &ast::Module, kernel: &ast::Function) -> Vec<String> {
     let is_constexpr = |annotation: ast::ExprId| {
         if let ast::ExprKind::Attribute { attr, .. } = module.kind(annotation) {
             return attr.name == "constexpr";
@@ -296,6 +309,30 @@ fn chosen_by_name<'m>(module: &'m ast::Module, entry: Option<&str>) -> Option<&'
     kernels(module).find(|kernel| kernel.name.name == name)
 }
 
+/// The kernel that is launched.
+///
+/// # Errors
+/// There is none, or more than one.
+pub(super) fn chosen<'m>(
+    module: &'m ast::Module,
+    entry: Option<&str>,
+) -> Result<&'m ast::Function, Diagnostic> {
+    chosen_by_name(module, entry).ok_or_else(|| {
+        let names: Vec<&str> = kernels(module).map(|it| it.name.name.as_str()).collect();
+        no_kernel(&names, entry)
+    })
+}
+
+/// [`chosen`] for textual IR.
+///
+/// # Errors
+/// There is none, or more than one.
+pub(super) fn chosen_ir(module: &ir::Module, entry: Option<&str>) -> Result<FuncId, Diagnostic> {
+    let names: Vec<&str> = module.kernels().map(|id| module.functions[id].name.as_str()).collect();
+    let kernel = choose_name(&names, entry).and_then(|name| module.kernel(name));
+    kernel.ok_or_else(|| no_kernel(&names, entry))
+}
+
 /// The kernel that is asked for; else the only one, or the one named `kernel`.
 fn choose_name<'n>(names: &[&'n str], entry: Option<&str>) -> Option<&'n str> {
     let named = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
@@ -308,18 +345,19 @@ fn choose_name<'n>(names: &[&'n str], entry: Option<&str>) -> Option<&'n str> {
 
 /// What analysis must know: what no launch can pass as a scalar, and constexpr parameters.
 fn constants(scalars: &[(String, Scalar)], constexprs: &[String]) -> Known {
-    let mut known: Known =
+    let mut known: BTreeMap<String, Constant> =
         scalars.iter().filter_map(|(name, value)| constant(name, value)).collect();
     for (name, value) in scalars.iter().filter(|(name, _)| constexprs.contains(name)) {
         known.extend(literal(value).map(|literal| (name.clone(), Constant::from(literal))));
     }
-    known
+    known.into()
 }
 
 /// A scalar that no launch can pass, as analysis must know it.
 pub(super) fn constant(name: &str, value: &Scalar) -> Option<(String, Constant)> {
     let constant = match value {
         Scalar::Text(text) => Constant::Str(text.clone()),
+        Scalar::DType(dtype) => Constant::DType(*dtype),
         Scalar::None => Constant::None,
         Scalar::Bool(truth) => Constant::Bool(*truth),
         Scalar::Int(_) | Scalar::Float(_) => return None,
@@ -333,7 +371,7 @@ pub(super) fn literal(value: &Scalar) -> Option<Literal> {
         Scalar::Int(number) => Some(Literal::Int(*number)),
         Scalar::Float(number) => Some(Literal::Float(*number)),
         Scalar::Bool(truth) => Some(Literal::Int(i64::from(*truth))),
-        Scalar::Text(_) | Scalar::None => None,
+        Scalar::Text(_) | Scalar::DType(_) | Scalar::None => None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! `kbc sim`: a host program, or a kernel by itself, from source to verdict.
 
 use super::direct::MadeTensor;
+use super::given::Results;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
-use super::settings::Prepared;
+use super::settings::{self, Prepared};
 use super::simulator::{Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
@@ -56,6 +57,18 @@ impl Session {
             Some(text) => Some(collective(text)?),
             None => None,
         };
+        let sim = request.sim;
+        if request.launch.is_given() {
+            if definition.is_some() {
+                let why = "--check is for kernels without --arg; compare with --expect";
+                return Err(SimError::Usage(UsageError(why.into())));
+            }
+            return self.run_given(request, progress);
+        }
+        if !sim.save.is_empty() || !sim.expect.is_empty() {
+            let why = "--save and --expect need --arg: they name tensors that it gives";
+            return Err(SimError::Usage(UsageError(why.into())));
+        }
         let is_host = request.launch.entry.as_deref().is_none_or(|entry| entry == HOST_ENTRY);
         if is_host && definition.is_none() && request.unit.host_function(HOST_ENTRY).is_some() {
             return Ok(self.run_host(request, progress)?);
@@ -71,10 +84,13 @@ impl Session {
         let target = self.target(request.launch)?;
         self.notes.extend(target.note.clone());
         let known = self.known_constants(request.unit, request.launch)?;
-        // Mistakes in kernels that the host program never launches are told, too.
-        self.analyze(request.unit, known)?;
-        let machine = target.spec.build(&mut self.sink)?;
         let module = request.unit.ast().expect("a host function was found in the tree");
+        // Mistakes in kernels that the host program never launches are told, too; where only a
+        // launch says the types of what they load, when it does.
+        if !settings::has_typed_kernels(module) {
+            self.analyze(request.unit, known)?;
+        }
+        let machine = target.spec.build(&mut self.sink)?;
         let script = self.script(module, &target, request.launch);
         let Session { sources, sink, .. } = self;
         let mut simulator = Simulator::new(Parts {
@@ -104,6 +120,40 @@ impl Session {
             (Some(Verdict::Unchecked) | None, None) => Data::Unchecked,
         };
         Ok(SimReport::new(&target, simulator.into_results(), data, ran.printed))
+    }
+
+    /// Runs a kernel on what the shell gives it.
+    fn run_given<'s>(
+        &'s mut self,
+        request: SimRequest<'s>,
+        progress: &'s mut Progress<'s>,
+    ) -> Result<SimReport, SimError> {
+        let SimRequest { unit, launch, sim } = request;
+        let prepared = self.prepare(unit, launch)?;
+        let map = prepared.memory();
+        let results = Results { tensors: &prepared.given, regions: map.regions() };
+        results.refuse_unknown(sim).map_err(SimError::Usage)?;
+        let machine = prepared.target.spec.build(&mut self.sink)?;
+        let module = unit.ast();
+        let script = module.map(|module| self.script(module, &prepared.target, launch));
+        let Session { sources, sink, .. } = self;
+        let target = &prepared.target;
+        let parts = Parts { sources, unit, target, machine, script, launch, sim, progress };
+        let mut simulator = Simulator::new(parts);
+        simulator.map(map.clone());
+        let has_data = !sim.no_data && !sim.no_explain;
+        if has_data {
+            write_given(&mut simulator, results);
+        }
+        simulator.run((&prepared.launch.kernel, &prepared.launch), &prepared.known, sink)?;
+        let (mut data, mut saved) = (Data::Skipped, Vec::new());
+        if let Some(program) = simulator.last_program().filter(|_| has_data) {
+            data = results.compared((program, simulator.memory()), sim, sink);
+            saved = results.saved(simulator.memory(), &sim.save);
+        }
+        let mut report = SimReport::new(target, simulator.into_results(), data, String::new());
+        report.saved = saved;
+        Ok(report)
     }
 
     fn run_kernel<'s>(
@@ -150,6 +200,15 @@ fn collective(text: &str) -> Result<Collective, SimError> {
         ))
     };
     Collective::from_name(text).ok_or_else(|| SimError::Usage(unknown()))
+}
+
+/// Writes the contents of the tensors that the shell gives.
+fn write_given(simulator: &mut Simulator<'_>, given: Results<'_>) {
+    for (tensor, region) in given.tensors.iter().zip(given.regions) {
+        let Some(bytes) = &tensor.value.bytes else { continue };
+        let written = simulator.memory_mut().write(None, region.base, bytes);
+        debug_assert!(written.is_ok() || bytes.is_empty(), "the region was mapped just before");
+    }
 }
 
 /// Fills what the kernel reads with seeded data, and gives the bytes of every tensor.

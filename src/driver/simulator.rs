@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::compile::{self, Request};
-use super::front::{self, Unit};
+use super::front::{self, Known, Unit};
 use super::machine::Target;
 use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
-use super::{LaunchOptions, SimOptions};
+use super::{LaunchOptions, SimOptions, given};
 use crate::arena::Id;
 use crate::command::Program;
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, runtime};
+use crate::dtype::DType;
 use crate::host::{
     Argument, Completion, Device, LaunchRequest, Refusal, Scalar, Tensor, TensorId, Ticket, Writer,
 };
@@ -21,9 +22,10 @@ use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Replay};
 use crate::report::{LinkUse, Report};
 use crate::script::Script;
-use crate::sema::Constant;
+use crate::sema::{ArgType, Constant};
 use crate::sim;
 use crate::source::{SourceMap, Span};
+use crate::syntax::ast;
 use crate::topology::{LinkId, Machine, PeId};
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
@@ -53,7 +55,7 @@ pub(super) struct Parts<'s> {
 pub(super) struct Simulator<'s> {
     parts: Parts<'s>,
     /// Typed IR by what was known when it was made.
-    modules: Vec<(BTreeMap<String, Constant>, Module)>,
+    modules: Vec<(Known, Module)>,
     tensors: BTreeMap<TensorId, Tensor>,
     memory: Memory,
     results: Vec<LaunchResult>,
@@ -82,6 +84,11 @@ impl<'s> Simulator<'s> {
         &mut self.memory
     }
 
+    /// The program of the last launch.
+    pub(super) fn last_program(&self) -> Option<&Program> {
+        self.programs.last()
+    }
+
     /// Makes the memory hold these regions; what is in them already stays.
     pub(super) fn map(&mut self, map: AddressMap) {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
@@ -97,7 +104,7 @@ impl<'s> Simulator<'s> {
     pub(super) fn run(
         &mut self,
         (label, launch): (&str, &Launch),
-        known: &BTreeMap<String, Constant>,
+        known: &Known,
         sink: &mut Sink,
     ) -> Result<(), Reported> {
         let module = self.module(known, sink)?;
@@ -136,11 +143,7 @@ impl<'s> Simulator<'s> {
     }
 
     /// The place of the typed IR for what is known.
-    fn module(
-        &mut self,
-        known: &BTreeMap<String, Constant>,
-        sink: &mut Sink,
-    ) -> Result<usize, Reported> {
+    fn module(&mut self, known: &Known, sink: &mut Sink) -> Result<usize, Reported> {
         if let Some(index) = self.modules.iter().position(|(other, _)| other == known) {
             return Ok(index);
         }
@@ -213,18 +216,30 @@ impl<'s> Simulator<'s> {
     }
 
     /// A launch as the compiler takes it, and what must be known to analyse its kernel.
-    fn launch(&self, request: &LaunchRequest) -> (Launch, BTreeMap<String, Constant>) {
+    fn launch(&self, request: &LaunchRequest) -> (Launch, Known) {
         let mut args: Vec<(String, Literal)> = Vec::new();
-        let mut known = BTreeMap::new();
+        let mut known = Known::default();
+        let typed =
+            self.parts.unit.ast().and_then(|module| jit_constexprs(module, &request.kernel));
         for (name, argument) in &request.args {
+            let is_constexpr = typed.as_ref().is_some_and(|names| names.contains(name));
             match argument {
                 Argument::Tensor(tensor) => {
                     args.push((name.clone(), Literal::Int(tensor.base as i64)));
                 }
                 Argument::Scalar(value) => {
-                    known.extend(settings::constant(name, value));
-                    args.extend(settings::literal(value).map(|literal| (name.clone(), literal)));
+                    known.constants.extend(settings::constant(name, value));
+                    let literal = settings::literal(value);
+                    if is_constexpr && !known.constants.contains_key(name) {
+                        let constant = literal.map(|it| (name.clone(), Constant::from(it)));
+                        known.constants.extend(constant);
+                    }
+                    args.extend(literal.map(|literal| (name.clone(), literal)));
                 }
+            }
+            if typed.is_some() && !is_constexpr {
+                known.entry = Some(request.kernel.clone());
+                known.arguments.extend(arg_type(argument).map(|it| (name.clone(), it)));
             }
         }
         let launch = Launch {
@@ -253,6 +268,25 @@ impl<'s> Simulator<'s> {
             self.tensors.insert(tensor.id, tensor.clone());
             self.map_tensors();
         }
+    }
+}
+
+/// The compile-time parameters of a kernel whose arguments have Triton's types; `None` for one that
+/// takes `tl`.
+fn jit_constexprs(module: &ast::Module, kernel: &str) -> Option<Vec<String>> {
+    let function = module.functions().filter(|it| it.name.name == *kernel).last()?;
+    let is_jit = function.style(module) == ast::FunctionStyle::JitKernel;
+    is_jit.then(|| settings::constexprs(module, function))
+}
+
+/// The type that Triton gives an argument; `None` for what is known at compile time only.
+fn arg_type(argument: &Argument) -> Option<ArgType> {
+    match argument {
+        Argument::Tensor(tensor) => Some(ArgType::Pointer(tensor.dtype)),
+        Argument::Scalar(Scalar::Int(value)) => Some(ArgType::Scalar(given::int_type(*value))),
+        Argument::Scalar(Scalar::Float(_)) => Some(ArgType::Scalar(DType::F32)),
+        Argument::Scalar(Scalar::Bool(_)) => Some(ArgType::Scalar(DType::I1)),
+        Argument::Scalar(Scalar::Text(_) | Scalar::DType(_) | Scalar::None) => None,
     }
 }
 

@@ -5,11 +5,14 @@
 //! code. No library or CPU conversion is used: those that go from `f64` through `f32` round
 //! twice, and which do so depends on the CPU.
 //!
-//! The 8-bit types saturate: a finite value beyond the largest becomes the largest. `f8e4m3`,
-//! which has no infinity, saturates infinities too; `f8e5m2` keeps them. Every NaN becomes the
-//! type's one canonical quiet NaN, of positive sign.
+//! What is too large for a type becomes an infinity, or a NaN in the types that have no infinity
+//! (`f8e4m3`, `f8e4b8`, `f8e5b16`), as in PyTorch and ml_dtypes. Every NaN becomes the type's one
+//! canonical NaN, which has a positive sign wherever the format leaves a choice.
 
-/// A binary format of at most 16 bits, by what its bits mean.
+use super::DType;
+
+/// A binary format of at most 16 bits, by what its bits mean. Where the NaN is the sign bit alone,
+/// there is no negative zero.
 struct Format {
     /// Stored fraction bits.
     fraction: u32,
@@ -17,9 +20,7 @@ struct Format {
     min_exponent: i32,
     /// The bits of the largest finite number.
     max: u32,
-    /// What a finite number beyond `max` becomes.
-    overflow: u32,
-    /// What an infinity becomes.
+    /// What a number beyond `max` becomes: infinity, or `nan` where there is none.
     infinity: u32,
     /// The canonical NaN.
     nan: u32,
@@ -31,31 +32,22 @@ const F16: Format = Format {
     fraction: 10,
     min_exponent: -14,
     max: 0x7bff,
-    overflow: 0x7c00,
     infinity: 0x7c00,
     nan: 0x7e00,
     sign: 0x8000,
 };
 
-const F8E5M2: Format = Format {
-    fraction: 2,
-    min_exponent: -14,
-    max: 0x7b,
-    overflow: 0x7b,
-    infinity: 0x7c,
-    nan: 0x7e,
-    sign: 0x80,
-};
+const F8E5M2: Format =
+    Format { fraction: 2, min_exponent: -14, max: 0x7b, infinity: 0x7c, nan: 0x7e, sign: 0x80 };
 
-const F8E4M3: Format = Format {
-    fraction: 3,
-    min_exponent: -6,
-    max: 0x7e,
-    overflow: 0x7e,
-    infinity: 0x7e,
-    nan: 0x7f,
-    sign: 0x80,
-};
+const F8E4M3: Format =
+    Format { fraction: 3, min_exponent: -6, max: 0x7e, infinity: 0x7f, nan: 0x7f, sign: 0x80 };
+
+const F8E4B8: Format =
+    Format { fraction: 3, min_exponent: -7, max: 0x7f, infinity: 0x80, nan: 0x80, sign: 0x80 };
+
+const F8E5B16: Format =
+    Format { fraction: 2, min_exponent: -15, max: 0x7f, infinity: 0x80, nan: 0x80, sign: 0x80 };
 
 /// `2^exponent`, for exponents of normal numbers.
 const fn power_of_two(exponent: i32) -> f32 {
@@ -82,10 +74,11 @@ impl Format {
         let subnormal =
             (f32::from_bits(magnitude) + spacing_at).to_bits().wrapping_sub(spacing_at.to_bits());
         let finite = if magnitude < smallest_normal { subnormal } else { normal };
-        let finite = if finite > self.max { self.overflow } else { finite };
-        let number = if magnitude == 0x7f80_0000 { self.infinity } else { finite };
-        let sign = if bits >> 31 != 0 { self.sign } else { 0 };
-        if magnitude > 0x7f80_0000 { self.nan } else { number | sign }
+        // Infinity itself, shifted, is beyond the largest number, too.
+        let number = if finite > self.max { self.infinity } else { finite };
+        let unsigned = bits >> 31 == 0 || (number == 0 && self.nan == self.sign);
+        let sign = if unsigned { 0 } else { self.sign };
+        if magnitude > 0x7f80_0000 || number == self.nan { self.nan } else { number | sign }
     }
 
     /// The value of `bits`, exactly.
@@ -96,8 +89,10 @@ impl Format {
         // that are subnormal here are subnormal there, too, and the product is exact.
         let scale = power_of_two(126 + self.min_exponent);
         let finite = f32::from_bits(magnitude << (23 - self.fraction)) * scale;
-        let special = if magnitude == self.infinity { f32::INFINITY } else { f32::NAN };
-        let value = if magnitude > self.max { special } else { finite };
+        let infinite = magnitude == self.infinity && self.infinity != self.nan;
+        let special = if infinite { f32::INFINITY } else { f32::NAN };
+        let is_number = magnitude <= self.max && bits != self.nan;
+        let value = if is_number { finite } else { special };
         f32::from_bits(value.to_bits() | if bits & self.sign != 0 { 0x8000_0000 } else { 0 })
     }
 }
@@ -123,6 +118,8 @@ conversions! {
     F16, u16, "`f16`", f16_from_f32, f16_to_f32;
     F8E4M3, u8, "`f8e4m3`", f8e4m3_from_f32, f8e4m3_to_f32;
     F8E5M2, u8, "`f8e5m2`", f8e5m2_from_f32, f8e5m2_to_f32;
+    F8E4B8, u8, "`f8e4b8`", f8e4b8_from_f32, f8e4b8_to_f32;
+    F8E5B16, u8, "`f8e5b16`", f8e5b16_from_f32, f8e5b16_to_f32;
 }
 
 /// The `bf16` bits of `value`, rounded once.
@@ -151,6 +148,97 @@ pub fn f64_to_odd_f32(value: f64) -> f32 {
     if back == value || value.is_nan() { nearest } else { odd }
 }
 
+/// The stored fraction bits, the exponent of the smallest normal number and the largest number of
+/// a float type; `None` for integers.
+fn limits(dtype: DType) -> Option<(i32, i32, f64)> {
+    let of = |format: &Format| {
+        let max = f64::from(format.decode(format.max));
+        Some((format.fraction as i32, format.min_exponent, max))
+    };
+    match dtype {
+        DType::F8E4M3 => of(&F8E4M3),
+        DType::F8E5M2 => of(&F8E5M2),
+        DType::F8E4B8 => of(&F8E4B8),
+        DType::F8E5B16 => of(&F8E5B16),
+        DType::F16 => of(&F16),
+        DType::BF16 => Some((7, -126, f64::from(bf16_to_f32(0x7f7f)))),
+        DType::F32 => Some((23, -126, f64::from(f32::MAX))),
+        DType::F64 => Some((52, -1022, f64::MAX)),
+        DType::I1
+        | DType::I8
+        | DType::I16
+        | DType::I32
+        | DType::I64
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64 => None,
+    }
+}
+
+/// The largest finite number of a float type; for integers that of `f64`.
+pub fn largest(dtype: DType) -> f64 {
+    limits(dtype).map_or(f64::MAX, |(_, _, max)| max)
+}
+
+/// The smallest positive normal number of a float type; for integers that of `f64`.
+pub fn smallest_normal(dtype: DType) -> f64 {
+    limits(dtype).map_or(f64::MIN_POSITIVE, |(_, exponent, _)| 2f64.powi(exponent))
+}
+
+/// The smallest positive number of a float type; for integers that of `f64`.
+pub fn smallest(dtype: DType) -> f64 {
+    let exponent = |(fraction, exponent, _)| exponent - fraction;
+    limits(dtype).map(exponent).map_or(f64::from_bits(1), scaled_one)
+}
+
+/// `2^exponent`, subnormal numbers included.
+fn scaled_one(exponent: i32) -> f64 {
+    if exponent < -1022 { f64::from_bits(1 << (exponent + 1074)) } else { 2f64.powi(exponent) }
+}
+
+/// `value` rounded toward zero to the nearest number of a float type that is not farther from
+/// zero; what is beyond the largest number becomes that. Infinities, NaNs and values of integer
+/// types stay.
+pub fn toward_zero(dtype: DType, value: f64) -> f64 {
+    let Some((fraction, min_exponent, max)) = limits(dtype) else { return value };
+    if dtype == DType::F64 || !value.is_finite() {
+        return value;
+    }
+    // Subnormal numbers of `f64` are below the smallest number of any other type.
+    let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    let spacing = scaled_one(exponent.max(min_exponent) - fraction);
+    // Both scale by a power of two, and the quotient has at most 53 bits: they are exact.
+    let magnitude = ((value.abs() / spacing).floor() * spacing).min(max);
+    magnitude.copysign(value)
+}
+
+/// `value` rounded to the nearest number of a float type, ties to even, once; values of integer
+/// types stay.
+pub fn nearest(dtype: DType, value: f64) -> f64 {
+    let odd = || f64_to_odd_f32(value);
+    let rounded = match dtype {
+        DType::F8E4M3 => f8e4m3_to_f32(f8e4m3_from_f32(odd())),
+        DType::F8E5M2 => f8e5m2_to_f32(f8e5m2_from_f32(odd())),
+        DType::F8E4B8 => f8e4b8_to_f32(f8e4b8_from_f32(odd())),
+        DType::F8E5B16 => f8e5b16_to_f32(f8e5b16_from_f32(odd())),
+        DType::F16 => f16_to_f32(f16_from_f32(odd())),
+        DType::BF16 => bf16_to_f32(bf16_from_f32(odd())),
+        DType::F32 => value as f32,
+        DType::F64
+        | DType::I1
+        | DType::I8
+        | DType::I16
+        | DType::I32
+        | DType::I64
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64 => return value,
+    };
+    f64::from(rounded)
+}
+
 /// `value`, or the canonical NaN in place of any NaN.
 #[inline(always)]
 pub fn canonical_f32(value: f32) -> f32 {
@@ -166,6 +254,13 @@ pub fn canonical_f64(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALL: [&Format; 5] = [&F16, &F8E4M3, &F8E5M2, &F8E4B8, &F8E5B16];
+
+    /// The bits of the negative of a number.
+    fn negative(format: &Format, bits: u32) -> u32 {
+        if bits == 0 && format.nan == format.sign { 0 } else { bits | format.sign }
+    }
 
     /// Every finite non-negative value of a format, in order of its bits, from the definition:
     /// `fraction * 2^(E - F)` below the smallest normal, `(2^F + fraction) * 2^(e - F)` above.
@@ -199,13 +294,13 @@ mod tests {
 
     #[test]
     fn every_bit_pattern_decodes_to_its_definition_and_back() {
-        for format in [&F16, &F8E4M3, &F8E5M2] {
+        for format in ALL {
             for (bits, value) in values(format).into_iter().enumerate() {
                 let bits = bits as u32;
                 assert_eq!(f64::from(format.decode(bits)), value);
-                assert_eq!(f64::from(format.decode(bits | format.sign)), -value);
+                assert_eq!(f64::from(format.decode(negative(format, bits))), -value);
                 assert_eq!(format.encode(value as f32), bits);
-                assert_eq!(format.encode(-value as f32), bits | format.sign);
+                assert_eq!(format.encode(-value as f32), negative(format, bits));
             }
             assert!(format.decode(format.nan).is_nan());
             assert_eq!(format.encode(f32::NAN), format.nan);
@@ -219,7 +314,7 @@ mod tests {
     /// upper.
     #[test]
     fn rounding_is_to_the_nearest_and_ties_go_to_even() {
-        for format in [&F16, &F8E4M3, &F8E5M2] {
+        for format in ALL {
             let values = values(format);
             for pair in values.windows(2) {
                 let tie = (pair[0] + pair[1]) / 2.0;
@@ -229,21 +324,60 @@ mod tests {
                     [bits.wrapping_sub(1), bits, bits + 1].map(f32::from_bits)
                 });
                 for value in beside {
-                    let expected = nearest(&values, format.overflow, f64::from(value));
+                    let expected = nearest(&values, format.infinity, f64::from(value));
                     assert_eq!(format.encode(value), expected, "{value:e}");
                 }
             }
         }
     }
 
+    /// By PyTorch's and ml_dtypes's tables: halfway between the largest number and what would be
+    /// next goes to the even one.
     #[test]
-    fn saturation_follows_the_format() {
+    fn what_is_too_large_is_an_infinity_or_a_nan() {
         assert_eq!(f16_from_f32(65519.99), 0x7bff);
         assert_eq!(f16_from_f32(65520.0), 0x7c00);
-        assert_eq!(f8e4m3_from_f32(1e30), 0x7e);
-        assert_eq!(f8e4m3_from_f32(f32::NEG_INFINITY), 0xfe);
-        assert_eq!(f8e5m2_from_f32(1e30), 0x7b);
-        assert_eq!(f8e5m2_from_f32(f32::NEG_INFINITY), 0xfc);
+        let e4m3 = [448.0, 464.0, 464.1, 1e30, f32::INFINITY, f32::NEG_INFINITY];
+        assert_eq!(e4m3.map(f8e4m3_from_f32), [0x7e, 0x7e, 0x7f, 0x7f, 0x7f, 0x7f]);
+        let e5m2 = [57344.0, 61439.0, 61440.0, 1e30, f32::INFINITY, f32::NEG_INFINITY];
+        assert_eq!(e5m2.map(f8e5m2_from_f32), [0x7b, 0x7b, 0x7c, 0x7c, 0x7c, 0xfc]);
+        let e4b8 = [240.0, 247.9, 248.0, f32::INFINITY, -0.0, -1e-9];
+        assert_eq!(e4b8.map(f8e4b8_from_f32), [0x7f, 0x7f, 0x80, 0x80, 0x00, 0x00]);
+        let e5b16 = [57344.0, 61439.0, 61440.0, -1e30, -0.0, f32::NAN];
+        assert_eq!(e5b16.map(f8e5b16_from_f32), [0x7f, 0x7f, 0x80, 0x80, 0x00, 0x80]);
+        assert!(f8e4b8_to_f32(0x80).is_nan() && f8e5b16_to_f32(0x80).is_nan());
+    }
+
+    /// Every number of a narrow type, and points between it and the next, go back to it; so do
+    /// their negatives.
+    #[test]
+    fn rounding_toward_zero_takes_the_number_below() {
+        let types = [DType::F16, DType::F8E4M3, DType::F8E5M2, DType::F8E4B8, DType::F8E5B16];
+        for (dtype, format) in types.into_iter().zip(ALL) {
+            for pair in values(format).windows(2) {
+                let step = pair[1] - pair[0];
+                for part in [0.0, 2f64.powi(-30), 0.25, 0.5, 0.75, 1.0 - 2f64.powi(-30)] {
+                    let value = pair[0] + part * step;
+                    assert_eq!(toward_zero(dtype, value), pair[0], "{dtype} {value:e}");
+                    assert_eq!(toward_zero(dtype, -value), -pair[0], "{dtype} -{value:e}");
+                }
+            }
+            assert_eq!(toward_zero(dtype, 1e30), largest(dtype));
+            assert_eq!(toward_zero(dtype, f64::NEG_INFINITY), f64::NEG_INFINITY);
+        }
+        assert_eq!(toward_zero(DType::BF16, 1.999), 1.9921875);
+        assert_eq!(toward_zero(DType::F32, 1.0 - 2f64.powi(-40)), 1.0 - 2f64.powi(-24));
+        assert_eq!(toward_zero(DType::F32, 1e-300), 0.0);
+    }
+
+    #[test]
+    fn limits_are_those_of_the_formats() {
+        assert_eq!((largest(DType::F8E4M3), smallest(DType::F8E4M3)), (448.0, 2f64.powi(-9)));
+        assert_eq!((largest(DType::F8E5M2), smallest(DType::F8E5M2)), (57344.0, 2f64.powi(-16)));
+        assert_eq!((largest(DType::F8E4B8), smallest(DType::F8E4B8)), (240.0, 2f64.powi(-10)));
+        assert_eq!(smallest_normal(DType::F16), 2f64.powi(-14));
+        assert_eq!(smallest(DType::F32), f64::from(f32::from_bits(1)));
+        assert_eq!(smallest(DType::F64), f64::from_bits(1));
     }
 
     #[test]

@@ -84,21 +84,19 @@ impl Lane for f32 {
             }
         };
         match dtype {
-            DType::F16 => {
-                for value in values {
-                    *value = convert::f16_to_f32(convert::f16_from_f32(*value));
-                }
-            }
-            DType::BF16 => {
-                for value in values {
-                    *value = convert::bf16_to_f32(convert::bf16_from_f32(*value));
-                }
-            }
+            DType::F16 => each(|it| convert::f16_to_f32(convert::f16_from_f32(it)), values),
+            DType::BF16 => each(|it| convert::bf16_to_f32(convert::bf16_from_f32(it)), values),
             DType::F8E4M3 => {
                 each(|it| convert::f8e4m3_to_f32(convert::f8e4m3_from_f32(it)), values)
             }
             DType::F8E5M2 => {
                 each(|it| convert::f8e5m2_to_f32(convert::f8e5m2_from_f32(it)), values)
+            }
+            DType::F8E4B8 => {
+                each(|it| convert::f8e4b8_to_f32(convert::f8e4b8_from_f32(it)), values)
+            }
+            DType::F8E5B16 => {
+                each(|it| convert::f8e5b16_to_f32(convert::f8e5b16_from_f32(it)), values)
             }
             DType::F32
             | DType::F64
@@ -134,6 +132,8 @@ impl Lane for f32 {
             DType::BF16 => out.extend(convert::bf16_from_f32(self).to_le_bytes()),
             DType::F8E4M3 => out.push(convert::f8e4m3_from_f32(self)),
             DType::F8E5M2 => out.push(convert::f8e5m2_from_f32(self)),
+            DType::F8E4B8 => out.push(convert::f8e4b8_from_f32(self)),
+            DType::F8E5B16 => out.push(convert::f8e5b16_from_f32(self)),
             DType::F32
             | DType::F64
             | DType::I1
@@ -154,6 +154,8 @@ impl Lane for f32 {
             DType::BF16 => convert::bf16_to_f32(bits as u16),
             DType::F8E4M3 => convert::f8e4m3_to_f32(bits as u8),
             DType::F8E5M2 => convert::f8e5m2_to_f32(bits as u8),
+            DType::F8E4B8 => convert::f8e4b8_to_f32(bits as u8),
+            DType::F8E5B16 => convert::f8e5b16_to_f32(bits as u8),
             DType::F32
             | DType::F64
             | DType::I1

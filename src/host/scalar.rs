@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::dtype::DType;
+
 /// A scalar argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {
@@ -11,8 +13,10 @@ pub enum Scalar {
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// Text: the name of an element type or of a direction. Known at compile time only.
+    /// Text: the name of a direction, a choice. Known at compile time only.
     Text(String),
+    /// An element type. Known at compile time only.
+    DType(DType),
     /// `None`. Known at compile time only.
     None,
 }
@@ -45,6 +49,7 @@ impl Scalar {
             Scalar::Float(_) => "float",
             Scalar::Bool(_) => "bool",
             Scalar::Text(_) => "str",
+            Scalar::DType(_) => "dtype",
             Scalar::None => "None",
         }
     }
@@ -83,6 +88,7 @@ impl fmt::Display for Scalar {
             Scalar::Bool(true) => f.write_str("True"),
             Scalar::Bool(false) => f.write_str("False"),
             Scalar::Text(text) => write!(f, "{text:?}"),
+            Scalar::DType(dtype) => f.write_str(dtype.name()),
             Scalar::None => f.write_str("None"),
         }
     }

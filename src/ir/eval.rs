@@ -2,13 +2,13 @@
 //! folded scalar and a walked one are the same bits.
 
 use super::Literal;
-use crate::dtype::{DType, Kind, convert};
+use crate::dtype::{DType, Kind, Rounding, convert};
 use crate::ops::{BinaryOp, CompareOp, Domain, TernaryOp, UnaryOp};
 
 /// `value` as `dtype` holds it: integers wrapped to their width, floats rounded to nearest even.
 pub fn wrap(dtype: DType, value: Literal) -> Literal {
     match (dtype.kind(), value) {
-        (Kind::Float, value) => Literal::Float(round(dtype, value.as_float())),
+        (Kind::Float, value) => Literal::Float(convert::nearest(dtype, value.as_float())),
         (Kind::Bool, Literal::Int(value)) => Literal::Int(i64::from(value != 0)),
         (Kind::Bool, Literal::Float(value)) => Literal::Int(i64::from(value != 0.0)),
         (Kind::Signed | Kind::Unsigned, Literal::Int(value)) => {
@@ -23,6 +23,16 @@ pub fn wrap(dtype: DType, value: Literal) -> Literal {
     }
 }
 
+/// `value` as `dtype` holds it, rounded as `rounding` says where a float does not hold it.
+pub fn convert(dtype: DType, value: Literal, rounding: Rounding) -> Literal {
+    match rounding {
+        Rounding::TowardZero if dtype.is_float() => {
+            wrap(dtype, Literal::Float(convert::toward_zero(dtype, value.as_float())))
+        }
+        Rounding::TowardZero | Rounding::NearestEven => wrap(dtype, value),
+    }
+}
+
 /// The low bits of `value` that an integer `dtype` keeps, extended by its signedness.
 fn wrap_int(dtype: DType, value: i64) -> i64 {
     let unused = 64 - dtype.bits();
@@ -30,28 +40,6 @@ fn wrap_int(dtype: DType, value: i64) -> i64 {
         (((value as u64) << unused) >> unused) as i64
     } else {
         (value << unused) >> unused
-    }
-}
-
-/// `value` rounded to a float `dtype`, ties to even.
-fn round(dtype: DType, value: f64) -> f64 {
-    let odd = || convert::f64_to_odd_f32(value);
-    match dtype {
-        DType::F16 => f64::from(convert::f16_to_f32(convert::f16_from_f32(odd()))),
-        DType::BF16 => f64::from(convert::bf16_to_f32(convert::bf16_from_f32(odd()))),
-        DType::F32 => f64::from(value as f32),
-        DType::F8E4M3 => f64::from(convert::f8e4m3_to_f32(convert::f8e4m3_from_f32(odd()))),
-        DType::F8E5M2 => f64::from(convert::f8e5m2_to_f32(convert::f8e5m2_from_f32(odd()))),
-        DType::F64
-        | DType::I1
-        | DType::I8
-        | DType::I16
-        | DType::I32
-        | DType::I64
-        | DType::U8
-        | DType::U16
-        | DType::U32
-        | DType::U64 => value,
     }
 }
 
@@ -171,7 +159,10 @@ mod tests {
         let above = Literal::Float(2049.0 + 2f64.powi(-40));
         assert_eq!(wrap(DType::F16, above), Literal::Float(2050.0));
         assert_eq!(wrap(DType::F8E4M3, Literal::Float(17.0)), Literal::Float(16.0));
-        assert_eq!(wrap(DType::F8E4M3, Literal::Float(1000.0)), Literal::Float(448.0));
+        assert_eq!(wrap(DType::F8E4M3, Literal::Float(464.0)), Literal::Float(448.0));
+        assert!(wrap(DType::F8E4M3, Literal::Float(1000.0)).as_float().is_nan());
+        let cut = convert(DType::F8E4M3, Literal::Float(1000.0), Rounding::TowardZero);
+        assert_eq!(cut, Literal::Float(448.0));
         assert_eq!(wrap(DType::F8E5M2, Literal::Float(9.0)), Literal::Float(8.0));
     }
 }

@@ -1,9 +1,11 @@
 //! How the elements of a value lie in the bytes that hold it.
 //!
 //! Whatever makes a tile lays it out row by row. A view looks at the same bytes in another order,
-//! so its layout is the strides by which it walks the tile at the end of its chain of views.
+//! so its layout is where it begins and the strides by which it walks the tile at the end of its chain
+//! of views.
 
-use super::{Function, Op, TileType, Uses, Value};
+use super::{Function, Op, Uses, Value};
+use crate::shape::Shape;
 
 impl Function {
     /// The value whose bytes `value` is a view of, through any number of views; itself, if it is
@@ -26,56 +28,94 @@ impl Function {
         operand
     }
 
-    /// The distance in elements between neighbours along each axis of `value`, in the bytes of its
-    /// [`Function::view_root`]; 0 along a repeated axis. `None` for what is no tile, where an
-    /// extent is not known yet, and for a reshape of what is not laid out row by row (no strides
-    /// describe that; the materialise pass puts a copy before it).
+    /// The distance in elements between neighbours along each axis of `value`; see
+    /// [`Function::reading`].
     pub fn strides(&self, value: Value) -> Option<Vec<i64>> {
+        self.reading(value).map(|reading| reading.strides)
+    }
+
+    /// How to walk `value` in the bytes of its [`Function::view_root`]. `None` for what is no tile,
+    /// where an extent is not known yet, and for a reshape that no strides describe (the
+    /// materialise pass puts a copy before it).
+    pub fn reading(&self, value: Value) -> Option<Reading> {
         let mut chain = vec![value];
         while let Some(x) = chain.last().and_then(|last| self.viewed(*last)) {
             chain.push(x);
         }
-        let mut strides = self.row_major_strides(chain.pop()?)?;
+        let strides = self.shape_of(chain.pop()?)?.row_major_strides();
+        let mut reading = Reading { offset: 0, strides };
         while let Some(view) = chain.pop() {
-            strides = self.view_strides(view, strides)?;
+            reading = self.view_reading(view, reading)?;
         }
-        Some(strides)
+        Some(reading)
     }
 
-    /// Whether walking `value` row by row walks its bytes in order, without gaps.
+    /// Whether walking `value` row by row walks all bytes of its root in order, without gaps.
     pub fn is_row_major(&self, value: Value) -> bool {
-        self.strides(value).is_some_and(|strides| self.steps_in_order(value, &strides))
+        let elements = |value: Value| self.shape_of(value).map(|shape| shape.elements());
+        elements(value) == elements(self.view_root(value))
+            && self.reading(value).is_some_and(|reading| self.steps_in_order(value, &reading))
     }
 
-    /// Whether `strides` walk a tile of `value`'s shape in row-major order. The stride of an axis
-    /// of one element does not matter.
-    fn steps_in_order(&self, value: Value, strides: &[i64]) -> bool {
-        let Some(shape) = self.ty(value).tile().and_then(TileType::shape) else { return false };
+    /// Whether `value` can be read by what begins at a tile's first element and goes forward.
+    pub fn goes_forward(&self, value: Value) -> bool {
+        let forward = |it: Reading| it.offset == 0 && it.strides.iter().all(|stride| *stride >= 0);
+        self.reading(value).is_some_and(forward)
+    }
+
+    /// Whether `reading` walks a tile of `value`'s shape in row-major order from the first element
+    /// of its root. The stride of an axis of one element does not matter.
+    fn steps_in_order(&self, value: Value, reading: &Reading) -> bool {
+        let Some(shape) = self.shape_of(value) else { return false };
         let wanted = shape.row_major_strides();
-        let mut axes = shape.0.iter().zip(strides).zip(&wanted);
-        axes.all(|((extent, stride), wanted)| *extent == 1 || stride == wanted)
+        let mut axes = shape.0.iter().zip(&reading.strides).zip(&wanted);
+        reading.offset == 0
+            && axes.all(|((extent, stride), wanted)| *extent == 1 || stride == wanted)
     }
 
-    fn row_major_strides(&self, value: Value) -> Option<Vec<i64>> {
-        Some(self.ty(value).tile()?.shape()?.row_major_strides())
+    fn shape_of(&self, value: Value) -> Option<Shape> {
+        self.ty(value).tile()?.shape()
     }
 
-    /// The strides of `view`, whose operand has `inner`.
-    fn view_strides(&self, view: Value, mut inner: Vec<i64>) -> Option<Vec<i64>> {
+    /// The reading of `view`, whose operand has `inner`.
+    fn view_reading(&self, view: Value, mut inner: Reading) -> Option<Reading> {
         let op = &self.ops[self.defining_op(view)?].op;
         if let Op::Transpose(it) = op {
-            return it.axes.iter().map(|axis| inner.get(*axis as usize).copied()).collect();
+            let strides = &inner.strides;
+            let axes = it.axes.iter().map(|axis| strides.get(*axis as usize).copied());
+            return Some(Reading { offset: inner.offset, strides: axes.collect::<Option<_>>()? });
         }
         if let Op::ExpandDims(it) = op {
             // Any stride will do for an axis of one element; 0 reads the same bytes.
-            inner.insert((it.axis as usize).min(inner.len()), 0);
-            return Some(inner);
+            inner.strides.insert((it.axis as usize).min(inner.strides.len()), 0);
+        } else if let Op::Broadcast(it) = op {
+            let (from, to) = (self.shape_of(it.x)?, self.shape_of(view)?);
+            inner.strides = from.broadcast_strides(&inner.strides, &to);
+        } else if let Op::Slice(it) = op {
+            let stride = inner.strides.get_mut(it.axis as usize)?;
+            inner.offset += i64::try_from(it.start).ok()?.checked_mul(*stride)?;
+            *stride = stride.checked_mul(i64::try_from(it.step).ok()?)?;
+        } else if let Op::Flip(it) = op {
+            let last = i64::try_from(*self.shape_of(it.x)?.0.get(it.axis as usize)?).ok()? - 1;
+            let stride = inner.strides.get_mut(it.axis as usize)?;
+            inner.offset += last.checked_mul(*stride)?;
+            *stride = -*stride;
+        } else if let Op::Reshape(it) = op {
+            let (from, to) = (self.shape_of(it.x)?, self.shape_of(view)?);
+            inner.strides = from.reshaped_strides(&inner.strides, &to)?;
+        } else if !matches!(op, Op::Bitcast(_)) {
+            return None;
         }
-        if let Op::Broadcast(it) = op {
-            let from = self.ty(it.x).tile()?.shape()?;
-            return Some(from.broadcast_strides(&inner, &self.ty(view).tile()?.shape()?));
-        }
-        let Op::Reshape(it) = op else { return None };
-        if self.steps_in_order(it.x, &inner) { self.row_major_strides(view) } else { None }
+        Some(inner)
     }
+}
+
+/// How a tile is walked in the bytes of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Where its first element is, in elements from the start.
+    pub offset: i64,
+    /// The distance in elements between neighbours along each axis; 0 along a repeated axis,
+    /// negative where it goes backwards.
+    pub strides: Vec<i64>,
 }

@@ -9,19 +9,26 @@
 //! their operands, scalars included, to the shape of their result.
 
 pub mod eval;
+pub mod interpret;
 mod layout;
 mod op;
 pub mod parse;
 pub mod print;
+mod tile_op;
 mod types;
 pub mod verify;
 mod walk;
 
+pub use layout::Reading;
 pub use op::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, If, Load,
-    NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Yield,
+    Arange, Assert, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy, DimRule,
+    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, GatherLoad, If,
+    Load, NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Window,
+    Wrap, Yield,
+};
+pub use tile_op::{
+    Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort, SortKind,
 };
 pub use types::{Dim, Literal, TileType, Type};
 pub use walk::{Cloner, MAX_DEPTH, Nest, Substitution, UseCounts};
@@ -44,6 +51,9 @@ id! {
     /// A stretch of TCM that the allocation pass has given to values.
     BufferId, "buf";
 }
+
+/// The most axes of a transfer that has a [`Window`].
+pub const MAX_WINDOW_AXES: usize = 5;
 
 /// Kernels and the functions they call.
 #[derive(Clone, Debug, Default)]

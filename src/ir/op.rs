@@ -3,8 +3,11 @@
 //! An op names the values it uses in its fields; what it defines is in
 //! [`OpData::results`](super::OpData). Extents of a result are in the result's type.
 
+use super::tile_op::{
+    Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort,
+};
 use super::{BlockId, Dim, FuncId, Literal, Value};
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ops;
 
 /// A constant scalar; its type is its result's.
@@ -69,14 +72,16 @@ pub struct Select {
     pub y: Value,
 }
 
-/// Conversion to another element type: floats round to nearest even, float to integer truncates,
-/// integers wrap, to `i1` is `!= 0`.
+/// Conversion to another element type: floats round as told, float to integer truncates, integers
+/// wrap, to `i1` is `!= 0`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cast {
     /// What is converted.
     pub x: Value,
     /// To what.
     pub to: DType,
+    /// How a float type rounds what it does not hold.
+    pub rounding: Rounding,
 }
 
 /// How two extents must agree.
@@ -183,15 +188,16 @@ pub struct Reduce {
     pub keep_dims: bool,
 }
 
-/// `a @ b (+ acc)`: `[m, k] · [k, n]`, accumulated in `f32` (`i32` for `i8`, `f64` for `f64`)
+/// `a @ b (+ acc)`: `[m, k] · [k, n]`, or one for each of a batch where a first axis counts them;
+/// accumulated in `f32` (`i32` for `i8`, `f64` for `f64`)
 /// and rounded once to the result's type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dot {
-    /// `[m, k]`.
+    /// `[m, k]` or `[batch, m, k]`.
     pub a: Value,
-    /// `[k, n]`.
+    /// `[k, n]` or `[batch, k, n]`; of the type of `a`, or both of 8-bit float types.
     pub b: Value,
-    /// `[m, n]`, of the result's type.
+    /// `[m, n]` or `[batch, m, n]`, of the result's type.
     pub acc: Option<Value>,
 }
 
@@ -209,6 +215,39 @@ pub struct Store {
     pub ptr: Value,
     /// The tile.
     pub value: Value,
+}
+
+/// One element for each lane of the result: lane `(i, j, …)` is at
+/// `ptr + strides[0] * i + strides[1] * j + … + offsets[i, j, …]`, counted in elements of the
+/// result's type. Offsets, mask and `other` are repeated to the shape of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatherLoad {
+    /// Where lanes are counted from: a byte address (`i64`) or a pointer.
+    pub ptr: Value,
+    /// Elements from lane to lane along each axis; empty for none.
+    pub strides: Vec<i64>,
+    /// A tile of integers; `None` where the strides say it all.
+    pub offsets: Option<Value>,
+    /// `i1`: which lanes are read; all of them without.
+    pub mask: Option<Value>,
+    /// What the other lanes hold; 0 without.
+    pub other: Option<Value>,
+}
+
+/// Writes one element for each lane of `value`, at addresses as in [`GatherLoad`]. Of lanes with
+/// one address the last in row-major order stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScatterStore {
+    /// Where lanes are counted from: a byte address (`i64`) or a pointer.
+    pub ptr: Value,
+    /// Elements from lane to lane along each axis; empty for none.
+    pub strides: Vec<i64>,
+    /// A tile of integers; `None` where the strides say it all.
+    pub offsets: Option<Value>,
+    /// The elements.
+    pub value: Value,
+    /// `i1`: which lanes are written; all of them without.
+    pub mask: Option<Value>,
 }
 
 /// An N-d block of memory: the element at index `(i, j, …)` is at
@@ -246,22 +285,84 @@ impl DmaDesc {
     }
 }
 
-/// [`Load`] once its addresses are known as a descriptor.
+/// What of a block is moved, and where it wraps round: known only as a program runs. Axes are
+/// those of the descriptor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// The axes that are moved in part, each once.
+    pub clips: Vec<Clip>,
+    /// The axes that wrap round, each once.
+    pub wraps: Vec<Wrap>,
+}
+
+/// The indices `lo..hi` of an axis are moved, as far as the axis has them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clip {
+    /// The axis.
+    pub axis: u32,
+    /// The first, `i64`; from the start of the axis without.
+    pub lo: Option<Value>,
+    /// The one past the last, `i64`; to the end of the axis without.
+    pub hi: Option<Value>,
+}
+
+/// Index `i` of an axis lies `(start + i) mod period` steps from the base.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wrap {
+    /// The axis.
+    pub axis: u32,
+    /// Where index 0 lies, `i64`, not negative.
+    pub start: Value,
+    /// How many steps there are.
+    pub period: u64,
+}
+
+impl Window {
+    /// Whether it is the whole block, without gaps.
+    pub fn is_whole(&self) -> bool {
+        self.clips.is_empty() && self.wraps.is_empty()
+    }
+}
+
+impl Uses for Window {
+    fn for_each_use(&self, visit: &mut dyn FnMut(Value)) {
+        for clip in &self.clips {
+            clip.lo.for_each_use(visit);
+            clip.hi.for_each_use(visit);
+        }
+        self.wraps.iter().for_each(|wrap| visit(wrap.start));
+    }
+    fn replace_uses(&mut self, replace: &mut dyn FnMut(Value) -> Value) {
+        for clip in &mut self.clips {
+            clip.lo.replace_uses(replace);
+            clip.hi.replace_uses(replace);
+        }
+        self.wraps.iter_mut().for_each(|wrap| wrap.start = replace(wrap.start));
+    }
+}
+
+/// [`Load`] or [`GatherLoad`] once its addresses are known as a descriptor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DmaRead {
     /// The byte address of the first element, `i64`.
     pub base: Value,
     /// What is read.
     pub desc: DmaDesc,
+    /// What of it is read.
+    pub window: Window,
+    /// What the rest of the tile holds, a scalar; 0 without.
+    pub fill: Option<Value>,
 }
 
-/// [`Store`] once its addresses are known as a descriptor.
+/// [`Store`] or [`ScatterStore`] once its addresses are known as a descriptor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DmaWrite {
     /// The byte address of the first element, `i64`.
     pub base: Value,
     /// What is written.
     pub desc: DmaDesc,
+    /// What of it is written; the rest is left as it is.
+    pub window: Window,
     /// The tile.
     pub value: Value,
 }
@@ -535,13 +636,25 @@ ops! {
     transpose: Transpose, Pure, [x], [];
     expand_dims: ExpandDims, Pure, [x], [];
     broadcast: Broadcast, Pure, [x], [];
+    slice: Slice, Pure, [x], [];
+    flip: Flip, Pure, [x], [];
+    bitcast: Bitcast, Pure, [x], [];
     copy: Copy, Pure, [x], [];
+    concat: Concat, Pure, [x, y], [];
     reduce: Reduce, Pure, [x], [];
+    scan: Scan, Pure, [x], [];
+    sort: Sort, Pure, [x], [];
+    gather: Gather, Pure, [x, index], [];
+    histogram: Histogram, Pure, [x, mask], [];
+    reduce_by: ReduceBy, Pure, [xs], [combine];
+    scan_by: ScanBy, Pure, [xs], [combine];
     dot: Dot, Pure, [a, b, acc], [];
     load: Load, Reads, [ptr], [];
     store: Store, Writes, [ptr, value], [];
-    dma_read: DmaRead, Reads, [base], [];
-    dma_write: DmaWrite, Writes, [base, value], [];
+    gather_load: GatherLoad, Reads, [ptr, offsets, mask, other], [];
+    scatter_store: ScatterStore, Writes, [ptr, offsets, value, mask], [];
+    dma_read: DmaRead, Reads, [base, window, fill], [];
+    dma_write: DmaWrite, Writes, [base, window, value], [];
     send: Send, Writes, [src], [];
     recv: Recv, Writes, [dst], [];
     recv_async: RecvAsync, Writes, [], [];
@@ -563,8 +676,17 @@ impl Op {
         matches!(self, Op::Yield(_) | Op::Condition(_) | Op::Return(_))
     }
 
-    /// Whether its result is its operand's bytes under another shape or order.
+    /// Whether its result is its operand's bytes under another shape, order or element type.
     pub const fn is_view(&self) -> bool {
-        matches!(self, Op::Reshape(_) | Op::Transpose(_) | Op::ExpandDims(_) | Op::Broadcast(_))
+        matches!(
+            self,
+            Op::Reshape(_)
+                | Op::Transpose(_)
+                | Op::ExpandDims(_)
+                | Op::Broadcast(_)
+                | Op::Slice(_)
+                | Op::Flip(_)
+                | Op::Bitcast(_)
+        )
     }
 }

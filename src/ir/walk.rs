@@ -121,7 +121,8 @@ pub enum Nest<'a> {
     While(&'a While),
     /// A branch.
     If(&'a If),
-    /// It owns no blocks.
+    /// It owns no blocks, or blocks that are no part of the program's course: what combines two
+    /// elements.
     Plain,
 }
 

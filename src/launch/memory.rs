@@ -83,6 +83,19 @@ impl AddressMap {
         Err(Fault { address: address.max(end), nearest: Some(region.clone()) })
     }
 
+    /// The index of the region that holds `address`, or else of the nearest: the one below it that
+    /// ends closest, or above it that begins closest. `None` if there is no region.
+    pub fn nearest(&self, address: u64) -> Option<usize> {
+        let after = self.regions.partition_point(|region| region.base <= address);
+        let Some(below) = after.checked_sub(1) else {
+            return (!self.regions.is_empty()).then_some(0);
+        };
+        let region = &self.regions[below];
+        let past = address.saturating_sub(region.base.saturating_add(region.bytes));
+        let ahead = self.regions.get(after).map(|region| region.base - address);
+        Some(if ahead.is_some_and(|ahead| ahead <= past) { after } else { below })
+    }
+
     /// Calls `visit(owner, bytes)` for each run of `address..address + bytes` that lies in one
     /// PE's memory, as `reader` sees it, lowest address first.
     ///

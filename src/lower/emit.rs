@@ -9,11 +9,11 @@ use super::control::Task;
 use super::slice::Slice;
 use crate::arena::{Arena, Id, SideTable};
 use crate::command::{
-    Code, Comm, DescId, GemmId, GemmSpec, Inst, LiveSet, MathId, MathSpec, Operand, Pc, QueueId,
-    Reg, ScalarExpr, Site, Template, TileReg,
+    Code, Comm, DescId, GemmId, GemmSpec, Inst, LaneId, LaneSpec, LiveSet, MathId, MathSpec,
+    Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TileReg,
 };
 use crate::diag::{Diagnostic, Reported, Sink, internal};
-use crate::ir::{DmaDesc, Function, Literal, OpId, Storage, TileType, Value, ValueData};
+use crate::ir::{DmaDesc, Function, Literal, OpId, Reading, Storage, TileType, Value, ValueData};
 use crate::launch::Launch;
 use crate::passes::liveness::Liveness;
 use crate::shape::Shape;
@@ -45,6 +45,7 @@ pub(super) struct Emitter<'a> {
     descs: Interned<DmaDesc, DescId>,
     maths: Interned<MathSpec, MathId>,
     gemms: Interned<GemmSpec, GemmId>,
+    lanes: Interned<LaneSpec, LaneId>,
     pub(super) tasks: Vec<Task>,
 }
 
@@ -97,6 +98,7 @@ pub(super) fn emit(source: &Source<'_>, sink: &mut Sink) -> Result<Code, Reporte
         descs: Interned(FxHashMap::default()),
         maths: Interned(FxHashMap::default()),
         gemms: Interned(FxHashMap::default()),
+        lanes: Interned(FxHashMap::default()),
         tasks: vec![Task::Ops { block: function.entry, at: 0 }],
     };
     emitter.bind_params();
@@ -221,7 +223,12 @@ impl<'a> Emitter<'a> {
 
     /// The element strides by which a tile is read.
     pub(super) fn strides(&mut self, value: Value) -> Result<Vec<i64>, Reported> {
-        self.function.strides(value).ok_or_else(|| {
+        self.reading(value).map(|reading| reading.strides)
+    }
+
+    /// How a tile is read.
+    pub(super) fn reading(&mut self, value: Value) -> Result<Reading, Reported> {
+        self.function.reading(value).ok_or_else(|| {
             let name = self.function.display_name(value);
             self.bug(&format!("the view `{name}` cannot be read by strides"))
         })
@@ -324,6 +331,10 @@ impl<'a> Emitter<'a> {
 
     pub(super) fn gemm_spec(&mut self, spec: GemmSpec) -> GemmId {
         self.gemms.id(&mut self.code.gemms, spec)
+    }
+
+    pub(super) fn lane_spec(&mut self, spec: LaneSpec) -> LaneId {
+        self.lanes.id(&mut self.code.lanes, spec)
     }
 
     /// Reports that what came here breaks the rules of the passes before.

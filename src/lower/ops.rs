@@ -3,12 +3,14 @@
 
 use super::emit::Emitter;
 use crate::command::{
-    Arg, ArgSpec, GemmSpec, MathOp, MathSpec, Message, Operand, Reg, ScalarExpr, Template,
+    Arg, ArgSpec, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathOp, MathSpec, Message, Operand,
+    Reg, ScalarExpr, Template, WindowArgs,
 };
 use crate::diag::Reported;
+use crate::dtype::DType;
 use crate::ir;
 use crate::ir::eval;
-use crate::ir::{DmaDesc, Value};
+use crate::ir::{Reading, Value};
 use crate::ops::CostClass;
 use crate::shape::Shape;
 
@@ -40,10 +42,14 @@ impl Emitter<'_> {
     fn vector(&mut self, vector: Vector, args: &[Value]) -> Out {
         let mut operands = [None; 3];
         let mut specs = Vec::with_capacity(args.len());
-        for (operand, value) in operands.iter_mut().zip(args) {
-            let (arg, strides) = self.vector_arg(*value, &vector.shape)?;
+        for (index, (operand, value)) in operands.iter_mut().zip(args).enumerate() {
+            let shape = vector.op.arg_shape(index, &vector.shape);
+            let (arg, Reading { offset, strides }) = self.vector_arg(*value, &shape)?;
             *operand = Some(arg);
-            specs.push(ArgSpec { dtype: self.data(*value).ty.dtype(), strides });
+            let Ok(offset) = u64::try_from(offset) else {
+                return Err(self.bug("a view begins before its tile"));
+            };
+            specs.push(ArgSpec { dtype: self.data(*value).ty.dtype(), offset, strides });
         }
         let result = self.result()?;
         let Vector { op, cost, shape } = vector;
@@ -54,13 +60,26 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// An operand of a vector command over `shape`, and its strides there.
-    fn vector_arg(&mut self, value: Value, shape: &Shape) -> Result<(Arg, Vec<i64>), Reported> {
+    /// An operand of a vector command over `shape`, and how it is read there.
+    fn vector_arg(&mut self, value: Value, shape: &Shape) -> Result<(Arg, Reading), Reported> {
         if !self.is_tile(value) {
-            return Ok((Arg::Scalar(self.operand(value)?), Vec::new()));
+            let reading = Reading { offset: 0, strides: Vec::new() };
+            return Ok((Arg::Scalar(self.operand(value)?), reading));
         }
-        let (own, strides) = (self.shape(value)?, self.strides(value)?);
-        Ok((Arg::Tile(self.tile(value)?), own.broadcast_strides(&strides, shape)))
+        let (own, mut reading) = (self.shape(value)?, self.reading(value)?);
+        reading.strides = own.broadcast_strides(&reading.strides, shape);
+        Ok((Arg::Tile(self.tile(value)?), reading))
+    }
+
+    /// What only says how elements are combined is gone before lowering.
+    fn combination(&mut self) -> Out {
+        Err(self.bug("a reduction or scan by a function is still to be written out"))
+    }
+
+    /// The extent of a tile along an axis.
+    fn extent_along(&mut self, tile: Value, axis: u32) -> Result<u64, Reported> {
+        let extent = self.shape(tile)?.0.get(axis as usize).copied();
+        extent.ok_or_else(|| self.bug("an axis is not among those of its tile"))
     }
 
     /// Another way to read the bytes of `x`.
@@ -76,20 +95,85 @@ impl Emitter<'_> {
         Ok(Message { elements, dtype: self.data(value).ty.dtype() })
     }
 
-    fn read(&mut self, base: Value, desc: DmaDesc) -> Out {
-        let base = self.operand(base)?;
-        let desc = self.desc(desc);
-        let dst = self.define()?;
-        self.issue(Template::DmaRead { base, desc, dst });
-        Ok(())
+    /// The operands of a window; none where it is the whole block.
+    fn window(
+        &mut self,
+        window: &ir::Window,
+        (dtype, fill): (DType, Option<Value>),
+    ) -> Result<Option<Box<WindowArgs>>, Reported> {
+        if window.is_whole() {
+            return Ok(None);
+        }
+        let mut args = WindowArgs { clips: Vec::new(), wraps: Vec::new(), dtype, fill: None };
+        for clip in &window.clips {
+            let lo = clip.lo.map(|lo| self.operand(lo)).transpose()?;
+            let hi = clip.hi.map(|hi| self.operand(hi)).transpose()?;
+            args.clips.push((clip.axis, lo, hi));
+        }
+        for wrap in &window.wraps {
+            args.wraps.push((wrap.axis, self.operand(wrap.start)?, wrap.period));
+        }
+        args.fill = fill.map(|fill| self.operand(fill)).transpose()?;
+        Ok(Some(Box::new(args)))
     }
 
-    fn write(&mut self, base: Value, desc: DmaDesc, tile: Value) -> Out {
-        let base = self.operand(base)?;
-        let desc = self.desc(desc);
-        let src = self.dense(tile)?;
-        self.issue(Template::DmaWrite { base, desc, src });
-        Ok(())
+    /// The lanes of a gather or scatter whose tile is `tile`, and its operand beside index and
+    /// mask.
+    fn lanes(
+        &mut self,
+        tile: Value,
+        (ptr, strides): (Value, &[i64]),
+        [offsets, mask, value]: [Option<Value>; 3],
+    ) -> Result<(LaneArgs, Option<Arg>), Reported> {
+        let base = self.operand(ptr)?;
+        let (shape, dtype) = (self.shape(tile)?, self.data(tile).ty.dtype());
+        let in_bytes = |stride: &i64| stride.wrapping_mul(dtype.bytes() as i64);
+        let mut bytes: Vec<i64> = strides.iter().map(in_bytes).collect();
+        bytes.resize(shape.rank(), 0);
+        let (index, index_spec) = self.lane_operand(offsets, &shape)?;
+        let (mask, mask_spec) = self.lane_operand(mask, &shape)?;
+        let (value, value_spec) = self.lane_operand(value, &shape)?;
+        let index = match index {
+            Some(Arg::Tile(tile)) => Some(tile),
+            Some(Arg::Scalar(_)) => return Err(self.bug("offsets are a tile")),
+            None => None,
+        };
+        let spec = LaneSpec {
+            shape,
+            dtype,
+            strides: bytes,
+            index: index_spec,
+            mask: mask_spec,
+            value: value_spec,
+        };
+        let spec = self.lane_spec(spec);
+        Ok((LaneArgs { spec, base, index, mask }, value))
+    }
+
+    /// An operand of lanes over `shape`, and how it is read there.
+    fn lane_operand(
+        &mut self,
+        value: Option<Value>,
+        shape: &Shape,
+    ) -> Result<(Option<Arg>, Option<ArgSpec>), Reported> {
+        let Some(value) = value else { return Ok((None, None)) };
+        let (arg, Reading { offset, strides }) = self.vector_arg(value, shape)?;
+        if offset != 0 || strides.iter().any(|stride| *stride < 0) {
+            return Err(self.bug("what lanes are given is read from its first element on"));
+        }
+        let dtype = self.data(value).ty.dtype();
+        Ok((Some(arg), Some(ArgSpec { dtype, offset: 0, strides })))
+    }
+
+    /// How a factor of a matrix product is read.
+    fn factor(&mut self, value: Value) -> Result<FactorSpec, Reported> {
+        let dtype = self.data(value).ty.dtype();
+        let strides = match *self.strides(value)?.as_slice() {
+            [row, column] => [0, row, column],
+            [batch, row, column] => [batch, row, column],
+            _ => return Err(self.bug("a matrix product has two strides, or three of a batch")),
+        };
+        Ok(FactorSpec { dtype, strides })
     }
 }
 
@@ -147,11 +231,11 @@ impl ir::Visit for Emitter<'_> {
 
     fn cast(&mut self, it: &ir::Cast) -> Out {
         if self.gives_tile()? {
-            return self.elementwise(MathOp::Cast, CostClass::Simple, &[it.x]);
+            return self.elementwise(MathOp::Cast(it.rounding), CostClass::Simple, &[it.x]);
         }
         let result = self.result()?;
         let (x, to) = (self.operand(it.x)?, self.data(result).ty.dtype());
-        self.compute(ScalarExpr::Cast(to, x))
+        self.compute(ScalarExpr::Cast(to, x, it.rounding))
     }
 
     fn extent(&mut self, _: &ir::Extent) -> Out {
@@ -200,6 +284,57 @@ impl ir::Visit for Emitter<'_> {
         self.view(it.x)
     }
 
+    fn slice(&mut self, it: &ir::Slice) -> Out {
+        self.view(it.x)
+    }
+
+    fn flip(&mut self, it: &ir::Flip) -> Out {
+        self.view(it.x)
+    }
+
+    fn bitcast(&mut self, it: &ir::Bitcast) -> Out {
+        self.view(it.x)
+    }
+
+    fn concat(&mut self, it: &ir::Concat) -> Out {
+        let first = self.extent_along(it.x, it.axis)?;
+        let op = MathOp::Concat { axis: it.axis, first };
+        self.elementwise(op, CostClass::Simple, &[it.x, it.y])
+    }
+
+    fn scan(&mut self, it: &ir::Scan) -> Out {
+        let op = MathOp::Scan { op: it.op, axis: it.axis, reverse: it.reverse };
+        self.elementwise(op, it.op.cost_class(), &[it.x])
+    }
+
+    fn sort(&mut self, it: &ir::Sort) -> Out {
+        let op = MathOp::Sort { kind: it.kind, descending: it.descending };
+        self.elementwise(op, CostClass::Simple, &[it.x])
+    }
+
+    fn gather(&mut self, it: &ir::Gather) -> Out {
+        let extent = self.extent_along(it.x, it.axis)?;
+        let op = MathOp::Gather { axis: it.axis, extent };
+        self.elementwise(op, CostClass::Simple, &[it.x, it.index])
+    }
+
+    fn histogram(&mut self, it: &ir::Histogram) -> Out {
+        let result = self.result()?;
+        let bins = self.extent_along(result, 0)?;
+        let shape = self.shape(it.x)?;
+        let vector = Vector { op: MathOp::Histogram { bins }, cost: CostClass::Simple, shape };
+        let args: Vec<Value> = std::iter::once(it.x).chain(it.mask).collect();
+        self.vector(vector, &args)
+    }
+
+    fn reduce_by(&mut self, _: &ir::ReduceBy) -> Out {
+        self.combination()
+    }
+
+    fn scan_by(&mut self, _: &ir::ScanBy) -> Out {
+        self.combination()
+    }
+
     fn copy(&mut self, it: &ir::Copy) -> Out {
         self.elementwise(MathOp::Copy, CostClass::Simple, &[it.x])
     }
@@ -212,17 +347,17 @@ impl ir::Visit for Emitter<'_> {
 
     fn dot(&mut self, it: &ir::Dot) -> Out {
         let (a_shape, b_shape) = (self.shape(it.a)?, self.shape(it.b)?);
-        let (a_strides, b_strides) = (self.strides(it.a)?, self.strides(it.b)?);
-        let (&[m, k], &[_, n]) = (a_shape.0.as_slice(), b_shape.0.as_slice()) else {
+        if !self.function.goes_forward(it.a) || !self.function.goes_forward(it.b) {
+            return Err(self.bug("a matrix product reads its factors from their first element on"));
+        }
+        let (&[ref batch @ .., m, k], &[.., n]) = (a_shape.0.as_slice(), b_shape.0.as_slice())
+        else {
             return Err(self.bug("a matrix product has two axes"));
         };
-        let (&[am, ak], &[bk, bn]) = (a_strides.as_slice(), b_strides.as_slice()) else {
-            return Err(self.bug("a matrix product has two strides"));
-        };
         let result = self.result()?;
-        let (input, out) = (self.data(it.a).ty.dtype(), self.data(result).ty.dtype());
-        let spec = GemmSpec { m, n, k, input, out, a_strides: [am, ak], b_strides: [bk, bn] };
-        let spec = self.gemm_spec(spec);
+        let (a, b) = (self.factor(it.a)?, self.factor(it.b)?);
+        let (batch, out) = (batch.iter().product(), self.data(result).ty.dtype());
+        let spec = self.gemm_spec(GemmSpec { batch, m, n, k, a, b, out });
         let (a, b) = (self.tile(it.a)?, self.tile(it.b)?);
         let acc = it.acc.map(|acc| self.dense(acc)).transpose()?;
         let out = self.define()?;
@@ -238,12 +373,41 @@ impl ir::Visit for Emitter<'_> {
         Err(self.bug("a store is still to become a transfer"))
     }
 
+    fn gather_load(&mut self, it: &ir::GatherLoad) -> Out {
+        let result = self.result()?;
+        let operands = [it.offsets, it.mask, it.other];
+        let (lanes, other) = self.lanes(result, (it.ptr, &it.strides), operands)?;
+        let dst = self.define()?;
+        self.issue(Template::DmaGather { lanes, other, dst });
+        Ok(())
+    }
+
+    fn scatter_store(&mut self, it: &ir::ScatterStore) -> Out {
+        let operands = [it.offsets, it.mask, Some(it.value)];
+        let (lanes, value) = self.lanes(it.value, (it.ptr, &it.strides), operands)?;
+        let Some(Arg::Tile(src)) = value else { return Err(self.bug("a tile is stored")) };
+        self.issue(Template::DmaScatter { lanes, src });
+        Ok(())
+    }
+
     fn dma_read(&mut self, it: &ir::DmaRead) -> Out {
-        self.read(it.base, it.desc.clone())
+        let base = self.operand(it.base)?;
+        let desc = self.desc(it.desc.clone());
+        let result = self.result()?;
+        let dtype = self.data(result).ty.dtype();
+        let window = self.window(&it.window, (dtype, it.fill))?;
+        let dst = self.define()?;
+        self.issue(Template::DmaRead { base, desc, window, dst });
+        Ok(())
     }
 
     fn dma_write(&mut self, it: &ir::DmaWrite) -> Out {
-        self.write(it.base, it.desc.clone(), it.value)
+        let base = self.operand(it.base)?;
+        let desc = self.desc(it.desc.clone());
+        let window = self.window(&it.window, (self.data(it.value).ty.dtype(), None))?;
+        let src = self.dense(it.value)?;
+        self.issue(Template::DmaWrite { base, desc, window, src });
+        Ok(())
     }
 
     fn send(&mut self, it: &ir::Send) -> Out {

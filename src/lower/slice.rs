@@ -21,8 +21,15 @@ impl Slice {
             todo: Vec::new(),
         };
         for (id, data) in function.ops.iter() {
-            let touches =
-                matches!(data.op, Op::DmaRead(_) | Op::DmaWrite(_) | Op::Load(_) | Op::Store(_));
+            let touches = matches!(
+                data.op,
+                Op::DmaRead(_)
+                    | Op::DmaWrite(_)
+                    | Op::GatherLoad(_)
+                    | Op::ScatterStore(_)
+                    | Op::Load(_)
+                    | Op::Store(_)
+            );
             if touches {
                 search.need(id);
             }

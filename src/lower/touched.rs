@@ -5,9 +5,9 @@
 
 use super::{bind, check_size, emit, slice};
 use crate::arena::Id;
-use crate::command::{AgentId, Comm, Command, DescId, Program, Walker};
+use crate::command::{AgentId, Comm, Command, DescId, Lanes, Program, Walker, Window};
 use crate::diag::{Reported, Sink};
-use crate::ir::{DmaDesc, Function};
+use crate::ir::{DmaDesc, DmaDim, Function};
 use crate::launch::Launch;
 use crate::topology::Extent;
 
@@ -104,11 +104,29 @@ impl Sum<'_> {
             let cost = 1 + (walker.instructions() - before) / INSTS_PER_TRANSFER;
             self.budget = self.budget.saturating_sub(cost);
             if let Command::DmaRead(it) = step.command {
-                self.count(program, agent, (it.base, it.desc), true);
+                self.count(program, agent, (it.base, it.desc, it.window), true);
             } else if let Command::DmaWrite(it) = step.command {
-                self.count(program, agent, (it.base, it.desc), false);
+                self.count(program, agent, (it.base, it.desc, it.window), false);
+            } else if let Command::DmaGather(it) = step.command {
+                self.count_lanes(program, agent, &it.lanes, true);
+            } else if let Command::DmaScatter(it) = step.command {
+                self.count_lanes(program, agent, &it.lanes, false);
             }
         }
+    }
+
+    /// Counts lanes: without an index they are a block, else only their base is known.
+    fn count_lanes(&mut self, program: &Program, agent: AgentId, lanes: &Lanes, is_read: bool) {
+        let spec = &program.code(agent).lanes[lanes.spec];
+        let reach = match spec.index {
+            None => {
+                let axes = spec.shape.0.iter().zip(&spec.strides);
+                let dims = axes.map(|(extent, stride)| DmaDim { extent: *extent, stride: *stride });
+                reach(&DmaDesc { dims: dims.collect(), elem_bytes: spec.dtype.bytes() })
+            }
+            Some(_) => Some(Reach { first: 0, end: i128::from(spec.dtype.bytes()) }),
+        };
+        self.add(agent, (lanes.base, reach), is_read);
     }
 
     /// Counts a transfer at `base`.
@@ -116,10 +134,21 @@ impl Sum<'_> {
         &mut self,
         program: &Program,
         agent: AgentId,
-        (base, desc): (u64, DescId),
+        (base, desc, window): (u64, DescId, Option<Window>),
         is_read: bool,
     ) {
-        let Some(reach) = reach(&program.code(agent).descs[desc]) else { return };
+        let desc = &program.code(agent).descs[desc];
+        if let Some(window) = window {
+            for piece in window.pieces(base, desc) {
+                self.add(agent, (piece.base, reach(&piece.desc)), is_read);
+            }
+            return;
+        }
+        self.add(agent, (base, reach(desc)), is_read);
+    }
+
+    fn add(&mut self, agent: AgentId, (base, reach): (u64, Option<Reach>), is_read: bool) {
+        let Some(reach) = reach else { return };
         let nearest = (0..self.bases.len()).min_by_key(|index| self.bases[*index].abs_diff(base));
         let Some(index) = nearest else { return };
         let offset = i128::from(base) - i128::from(self.bases[index]);

@@ -102,6 +102,10 @@ binary_ops! {
     shl = Shl, Simple, Int, |x, y| x, x.shl(y);
     /// Shift right, filled with the sign of a signed operand.
     shr = Shr, Simple, Int, |x, y| x, x.shr(y);
+    /// High half of the 64-bit product of 32-bit integers, taken without signs.
+    umulhi = UMulHi, Simple, Int, |x, y| x, x.umulhi(y);
+    /// High half of the 128-bit product of 64-bit integers, taken without signs.
+    umulhi64 = UMulHi64, Simple, Int, |x, y| x, x.umulhi64(y);
 }
 
 impl BinaryOp {
@@ -116,6 +120,8 @@ impl BinaryOp {
                 | BinaryOp::BitAnd
                 | BinaryOp::BitOr
                 | BinaryOp::BitXor
+                | BinaryOp::UMulHi
+                | BinaryOp::UMulHi64
         )
     }
 }

@@ -159,6 +159,10 @@ pub trait Integer: Copy + Ord {
     fn shl(self, count: Self) -> Self;
     /// `self >> count`, filled with the sign if there is one.
     fn shr(self, count: Self) -> Self;
+    /// The high half of the 64-bit product of the low 32 bits, taken without signs.
+    fn umulhi(self, other: Self) -> Self;
+    /// The high half of the 128-bit product, taken without signs.
+    fn umulhi64(self, other: Self) -> Self;
     /// `-self`, wrapped.
     fn neg(self) -> Self;
     /// Distance from zero, wrapped.
@@ -215,6 +219,13 @@ macro_rules! integer {
                 let shifted = u32::try_from(count).ok().and_then(|count| self.checked_shr(count));
                 let all_shifted: fn($Int) -> $Int = $all_shifted;
                 shifted.unwrap_or(all_shifted(self))
+            }
+            fn umulhi(self, other: Self) -> Self {
+                let low = |value: $Int| value as u64 & 0xffff_ffff;
+                ((low(self) * low(other)) >> 32) as $Int
+            }
+            fn umulhi64(self, other: Self) -> Self {
+                ((u128::from(self as u64) * u128::from(other as u64)) >> 64) as $Int
             }
             fn neg(self) -> Self {
                 self.wrapping_neg()

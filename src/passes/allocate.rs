@@ -2,8 +2,9 @@
 //!
 //! Each op that makes a tile gets a buffer. A loop that carries a tile out of one iteration while the next
 //! makes its successor needs the buffer several times: one copy for the result, and one for each
-//! live value that may be in a copy. Walking the program takes the lowest copy that none of these
-//! values is in.
+//! live value that may be in a copy; the tiles of loops with stages (see `stages`) have more, so
+//! that iterations overlap. Walking the program takes the copies in turn, and passes over those
+//! that one of these values is in.
 //!
 //! Where every buffer fits beside all others, each gets bytes of its own: an engine then waits only
 //! for those who use the same tile, and the loads of one iteration need not wait for the stores of
@@ -13,6 +14,7 @@
 
 use super::liveness::{Liveness, Range};
 use super::origins::{Origins, Place, place_of};
+use super::stages::{Overlap, overlaps};
 use super::{Context, Pass};
 use crate::arena::{Arena, SideTable};
 use crate::diag::{Diagnostic, Reported, lowering};
@@ -43,7 +45,8 @@ impl Pass for Allocate {
     fn run(&self, function: &mut Function, context: &mut Context<'_>) -> Result<(), Reported> {
         let origins = Origins::of(function);
         let liveness = Liveness::of(function, &origins);
-        let mut tenants = tenants(function, &liveness);
+        let overlaps = overlaps(function, &origins, &liveness);
+        let mut tenants = tenants(function, &liveness, &overlaps);
         let limit = context.limits.tcm_bytes;
         if place(&mut tenants, limit) > limit {
             let error = over_capacity(function, &liveness, &tenants, context.limits);
@@ -68,6 +71,13 @@ struct Tenant {
 }
 
 impl Tenant {
+    /// Takes the copies of iterations that overlap, and the whole of their loop.
+    fn overlap(&mut self, overlap: &Overlap) {
+        self.copies = self.copies.saturating_add(overlap.copies);
+        self.range.first = self.range.first.min(overlap.range.first);
+        self.range.last = self.range.last.max(overlap.range.last);
+    }
+
     fn total(&self) -> u64 {
         self.bytes.saturating_mul(u64::from(self.copies))
     }
@@ -77,13 +87,31 @@ impl Tenant {
     }
 }
 
+/// Where the last tile ends if tiles are placed within `limit` bytes, or beyond them.
+pub(super) fn scratch_end(
+    function: &Function,
+    liveness: &Liveness,
+    overlaps: &SideTable<Value, Option<Overlap>>,
+    limit: u64,
+) -> u64 {
+    place(&mut tenants(function, liveness, overlaps), limit)
+}
+
 /// Everything that needs a buffer, in the order of the text.
-fn tenants(function: &Function, liveness: &Liveness) -> Vec<Tenant> {
+fn tenants(
+    function: &Function,
+    liveness: &Liveness,
+    overlaps: &SideTable<Value, Option<Overlap>>,
+) -> Vec<Tenant> {
     let mut tenants = Vec::new();
     for op in liveness.order() {
         for value in &function.ops[*op].results {
             if place_of(function, *value) == Some(Place::Buffer) {
-                tenants.push(tenant(function, liveness, *op, *value));
+                let mut tenant = tenant(function, liveness, *op, *value);
+                if let Some(overlap) = &overlaps[*value] {
+                    tenant.overlap(overlap);
+                }
+                tenants.push(tenant);
             }
         }
     }

@@ -5,10 +5,10 @@
 
 use super::{Context, Pass};
 use crate::diag::Reported;
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Binary, BlockId, Cast, Const, DmaDesc, DmaDim, DmaRead, DmaWrite, Function, Literal, Op, OpId,
-    TileType, Type, Value,
+    TileType, Type, Value, Window,
 };
 use crate::ops::BinaryOp;
 
@@ -72,7 +72,10 @@ fn bytes_of(
     };
     let mut offset = count;
     if *function.ty(count) != Type::I64 {
-        offset = push(function, Cast { x: count, to: DType::I64 }.into());
+        offset = push(
+            function,
+            Cast { x: count, to: DType::I64, rounding: Rounding::NearestEven }.into(),
+        );
     }
     if element.bytes() == 1 {
         return offset;
@@ -87,11 +90,13 @@ fn describe(function: &mut Function, op: OpId) {
     if let Op::Load(it) = function.ops[op].op.clone()
         && let Some(desc) = function.ty(function.result(op)).tile().and_then(contiguous)
     {
-        function.ops[op].op = DmaRead { base: it.ptr, desc }.into();
+        function.ops[op].op =
+            DmaRead { base: it.ptr, desc, window: Window::default(), fill: None }.into();
     } else if let Op::Store(it) = function.ops[op].op.clone()
         && let Some(desc) = function.ty(it.value).tile().and_then(contiguous)
     {
-        function.ops[op].op = DmaWrite { base: it.ptr, desc, value: it.value }.into();
+        function.ops[op].op =
+            DmaWrite { base: it.ptr, desc, window: Window::default(), value: it.value }.into();
     }
 }
 

@@ -1,7 +1,8 @@
 //! `materialise`: lays out a view in a buffer of its own where it cannot stay a view.
 //!
-//! Elementwise ops, reductions and `dot` read tiles through strides. What leaves the PE, what a
-//! loop or branch hands on, and what is reshaped must lie row by row. A tile that `recv` copies
+//! Elementwise ops and reductions read tiles through strides; `dot`, gathers and scatters those that
+//! go forward from the first element. What leaves the PE, what a loop or branch hands on, and what is reshaped in a way
+//! that no strides describe must lie row by row. A tile that `recv` copies
 //! into must be nobody else's: neither a slot, nor bytes that a live value still shows.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +42,8 @@ impl Pass for Materialise {
 fn lay_out(function: &mut Function, block: BlockId, copies: &mut BTreeMap<Value, Value>) {
     let mut made = Vec::new();
     for op in std::mem::take(&mut function.blocks[block].ops) {
-        for value in needed_in_order(&function.ops[op].op) {
-            if !function.is_tile(value) || function.is_row_major(value) {
+        for value in needed_in_order(function, op) {
+            if !function.is_tile(value) || reads_as_is(function, op, value) {
                 continue;
             }
             let copy = *copies.entry(value).or_insert_with(|| {
@@ -72,26 +73,35 @@ fn append_copy(function: &mut Function, block: BlockId, op: OpId, value: Value) 
     copy
 }
 
-/// The operands of `op` that must lie row by row.
-fn needed_in_order(op: &Op) -> Vec<Value> {
+/// The operands of `op` that cannot be just any view.
+fn needed_in_order(function: &Function, op: OpId) -> Vec<Value> {
     let mut values = Vec::new();
-    if takes_in_order(op) {
+    let op = &function.ops[op].op;
+    let reads_forward = matches!(op, Op::Dot(_) | Op::GatherLoad(_) | Op::ScatterStore(_));
+    if takes_in_order(op) || reads_forward || matches!(op, Op::Reshape(_)) {
         op.for_each_use(&mut |value| values.push(value));
     }
     values
+}
+
+/// Whether `op` can read its operand `value` as it lies.
+fn reads_as_is(function: &Function, op: OpId, value: Value) -> bool {
+    let data = &function.ops[op];
+    if matches!(data.op, Op::Reshape(_)) {
+        return data.results.iter().all(|view| function.reading(*view).is_some());
+    }
+    let is_factor = matches!(&data.op, Op::Dot(it) if it.acc != Some(value));
+    if is_factor || matches!(data.op, Op::GatherLoad(_) | Op::ScatterStore(_)) {
+        return function.goes_forward(value);
+    }
+    function.is_row_major(value)
 }
 
 fn takes_in_order(op: &Op) -> bool {
     op.is_terminator()
         || matches!(
             op,
-            Op::Store(_)
-                | Op::DmaWrite(_)
-                | Op::Send(_)
-                | Op::Recv(_)
-                | Op::Reshape(_)
-                | Op::For(_)
-                | Op::While(_)
+            Op::Store(_) | Op::DmaWrite(_) | Op::Send(_) | Op::Recv(_) | Op::For(_) | Op::While(_)
         )
 }
 

@@ -9,6 +9,7 @@
 
 mod allocate;
 mod carried;
+mod combine;
 mod cse;
 mod dce;
 mod descriptors;
@@ -18,8 +19,10 @@ mod inline;
 pub mod liveness;
 mod materialise;
 pub mod origins;
+mod pipeline;
 mod release;
 mod specialise;
+mod stages;
 mod unroll;
 
 use crate::diag::{Reported, Sink};
@@ -62,12 +65,14 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &fold::Fold,
         &unroll::Unroll,
         &extents::Extents,
+        &combine::Combine,
         &descriptors::Descriptors,
         &fold::Fold,
         &cse::Cse,
         &dce::Dce,
         &materialise::Materialise,
         &release::ReleaseSlots,
+        &pipeline::Pipeline,
         &allocate::Allocate,
     ]
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::block::Block;
 use super::memory::Memory;
-use crate::command::{AgentId, Command, DescId, Program, Step};
+use crate::command::{AgentId, Command, Piece, Program, Step};
 use crate::launch::Placement;
 use crate::topology::PeId;
 
@@ -18,10 +18,20 @@ pub(super) type ImageKey = (usize, Option<PeId>);
 pub(super) struct Access<'p> {
     pub(super) image: ImageKey,
     pub(super) writes: bool,
-    pub(super) base: u64,
     /// The lowest address and the one past the highest.
     pub(super) bounds: Range<u64>,
-    pub(super) block: Block<'p>,
+    pub(super) touches: Touches<'p>,
+}
+
+/// What of its bounds a command touches.
+#[derive(Clone, Debug)]
+pub(super) enum Touches<'p> {
+    /// The runs of a block from a base on.
+    Block(u64, Block<'p>),
+    /// The pieces of a window.
+    Pieces(Vec<Piece>),
+    /// What the data says, once it has run.
+    Lanes,
 }
 
 /// What `step` of `agent` touches in HBM; `None` if nothing, or where no tensor is.
@@ -31,9 +41,11 @@ pub(super) fn access<'p>(
     agent: AgentId,
     step: &Step,
 ) -> Option<Access<'p>> {
-    let (base, desc, writes): (u64, DescId, bool) = match step.command {
-        Command::DmaRead(it) => (it.base, it.desc, false),
-        Command::DmaWrite(it) => (it.base, it.desc, true),
+    let (base, desc, writes) = match step.command {
+        Command::DmaRead(it) => (it.base, Some((it.desc, it.window)), false),
+        Command::DmaWrite(it) => (it.base, Some((it.desc, it.window)), true),
+        Command::DmaGather(it) => (it.lanes.base, None, false),
+        Command::DmaScatter(it) => (it.lanes.base, None, true),
         Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqSend(_)
@@ -42,12 +54,35 @@ pub(super) fn access<'p>(
         | Command::Wait(_)
         | Command::IpcqRelease(_) => return None,
     };
-    let block = Block::new(&program.code(agent).descs[desc]);
-    let bounds = block.bounds(base)?;
-    let region = memory.map().find(bounds.start, bounds.end - bounds.start).ok()?;
+    let (region, bounds, touches) = match desc {
+        Some((desc, Some(window))) => {
+            let pieces = window.pieces(base, &program.code(agent).descs[desc]);
+            let bounds = pieces_bounds(&pieces)?;
+            let region = memory.map().find(bounds.start, bounds.end - bounds.start).ok()?;
+            (region, bounds, Touches::Pieces(pieces))
+        }
+        Some((desc, None)) => {
+            let block = Block::new(&program.code(agent).descs[desc]);
+            let bounds = block.bounds(base)?;
+            let region = memory.map().find(bounds.start, bounds.end - bounds.start).ok()?;
+            (region, bounds, Touches::Block(base, block))
+        }
+        None => {
+            let region = memory.map().nearest(base)?;
+            let place = &memory.map().regions()[region];
+            let bounds = place.base..place.base.saturating_add(place.bytes);
+            (region, bounds, Touches::Lanes)
+        }
+    };
     let replicated = memory.map().regions()[region].placement == Placement::Replicated;
     let image = (region, replicated.then(|| program.agents[agent].pe));
-    Some(Access { image, writes, base, bounds, block })
+    Some(Access { image, writes, bounds, touches })
+}
+
+/// The lowest address of some pieces and the one past the highest; `None` where there are none.
+pub(super) fn pieces_bounds(pieces: &[Piece]) -> Option<Range<u64>> {
+    let bounds = pieces.iter().filter_map(|piece| Block::new(&piece.desc).bounds(piece.base));
+    bounds.reduce(|all, it| all.start.min(it.start)..all.end.max(it.end))
 }
 
 /// A stretch that an agent touches.
@@ -149,20 +184,51 @@ impl Summary {
     }
 }
 
-/// Adds the stretches of an access. False, and nothing added, if there would be more than `most`.
+/// Adds the stretches of an access; `lanes` are those that its data said. False, and nothing
+/// added, if there would be more than `most`.
 pub(super) fn add_stretches(
     stretches: &mut Vec<Stretch>,
     (agent, seq): (AgentId, u32),
-    access: &Access<'_>,
+    (access, lanes): (&Access<'_>, &[Range<u64>]),
     most: usize,
 ) -> bool {
-    if stretches.len() as u64 + access.block.count() > most as u64 {
-        return false;
+    let writes = access.writes;
+    match &access.touches {
+        Touches::Block(base, block) => {
+            if stretches.len() as u64 + block.count() > most as u64 {
+                return false;
+            }
+            let run = block.run as u64;
+            block.for_each(*base, |start| {
+                stretches.push(Stretch { start, end: start + run, agent, writes, seq });
+            });
+        }
+        Touches::Pieces(pieces) => {
+            let blocks = || pieces.iter().map(|piece| (piece.base, Block::new(&piece.desc)));
+            let count = blocks().fold(0, |sum: u64, (_, it)| sum.saturating_add(it.count()));
+            if stretches.len() as u64 + count > most as u64 {
+                return false;
+            }
+            for (base, block) in blocks() {
+                let run = block.run as u64;
+                block.for_each(base, |start| {
+                    stretches.push(Stretch { start, end: start + run, agent, writes, seq });
+                });
+            }
+        }
+        Touches::Lanes => {
+            if stretches.len() + lanes.len() > most {
+                return false;
+            }
+            stretches.extend(lanes.iter().map(|range| Stretch {
+                start: range.start,
+                end: range.end,
+                agent,
+                writes,
+                seq,
+            }));
+        }
     }
-    let (run, writes) = (access.block.run as u64, access.writes);
-    access.block.for_each(access.base, |start| {
-        stretches.push(Stretch { start, end: start + run, agent, writes, seq });
-    });
     true
 }
 

@@ -8,8 +8,8 @@ use super::local::Local;
 use super::memory::Memory;
 use super::numeric::{self, Factors, Input, NumericError};
 use crate::command::{
-    AgentId, DmaRead, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, MathArg,
-    MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
+    AgentId, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync,
+    IpcqRelease, IpcqSend, MathArg, MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
 };
 use crate::launch;
 use crate::topology::PeId;
@@ -35,18 +35,18 @@ impl Executor<'_> {
         self.message
     }
 
-    fn pe(&self) -> PeId {
+    pub(super) fn pe(&self) -> PeId {
         self.program.agents[self.agent].pe
     }
 
-    fn fault(&mut self, kind: FaultKind) {
+    pub(super) fn fault(&mut self, kind: FaultKind) {
         let (site, seq) = (self.step.site, self.step.seq);
         self.faults.push(Fault { agent: self.agent, site, seq, kind });
     }
 
     /// Where a tile that is read lies. One that cannot be read is a fault, but its bytes are used
     /// as they are, so that one mistake is reported once.
-    fn readable(&mut self, tile: TileRef) -> Option<std::ops::Range<usize>> {
+    pub(super) fn readable(&mut self, tile: TileRef) -> Option<std::ops::Range<usize>> {
         match self.local.readable(tile) {
             Ok(range) => Some(range),
             Err(why) => {
@@ -57,7 +57,7 @@ impl Executor<'_> {
     }
 
     /// Where a tile that is written lies, `bytes` long.
-    fn writable(&mut self, tile: TileRef) -> Option<std::ops::Range<usize>> {
+    pub(super) fn writable(&mut self, tile: TileRef) -> Option<std::ops::Range<usize>> {
         let range = self.local.locate(tile);
         if range.is_none() {
             self.fault(FaultKind::Tile(tile, super::local::Unreadable::Outside));
@@ -65,7 +65,7 @@ impl Executor<'_> {
         range
     }
 
-    fn broken(&mut self, what: &str) {
+    pub(super) fn broken(&mut self, what: &str) {
         self.fault(FaultKind::Broken(what.to_owned()));
     }
 
@@ -90,6 +90,10 @@ impl Executor<'_> {
                 let shape = spec.map(|spec| spec.shape.clone()).unwrap_or_default();
                 self.fault(FaultKind::DivisionByZero { place, shape });
             }
+            Err(NumericError::NoSuchElement { place, index, extent }) => {
+                let shape = spec.map(|spec| spec.shape.clone()).unwrap_or_default();
+                self.fault(FaultKind::NoSuchElement { place, shape, index, extent });
+            }
         }
     }
 }
@@ -109,8 +113,11 @@ impl Visit for Executor<'_> {
         if desc.bytes() != it.dst.bytes {
             return self.broken("a DMA reads other than the bytes of its tile");
         }
-        let block = Block::new(desc);
         self.local.mark(out.clone());
+        if let Some(window) = it.window {
+            return self.read_window((it.base, desc), &window, out);
+        }
+        let block = Block::new(desc);
         let Some((region, base)) = self.region(&block, it.base, false) else { return };
         let mut reader = self.memory.view(region, self.pe()).reader();
         let mut unwritten = None;
@@ -132,6 +139,9 @@ impl Visit for Executor<'_> {
         if desc.bytes() != it.src.bytes {
             return self.broken("a DMA writes other than the bytes of its tile");
         }
+        if let Some(window) = it.window {
+            return self.write_window((it.base, desc), &window, src);
+        }
         let block = Block::new(desc);
         let Some((region, base)) = self.region(&block, it.base, true) else { return };
         let writer = Writer { agent: self.agent, site: self.step.site, seq: self.step.seq };
@@ -142,6 +152,14 @@ impl Visit for Executor<'_> {
                 writer.write(at - base, run);
             }
         });
+    }
+
+    fn dma_gather(&mut self, it: &DmaGather) {
+        self.gather(it);
+    }
+
+    fn dma_scatter(&mut self, it: &DmaScatter) {
+        self.scatter(it);
     }
 
     fn math(&mut self, it: &MathCmd) {

@@ -52,6 +52,17 @@ pub(super) enum FaultKind {
         /// The shape that is counted.
         shape: crate::shape::Shape,
     },
+    /// It gathers an element of a tile that is not there.
+    NoSuchElement {
+        /// The place of the first, counted row by row.
+        place: usize,
+        /// The shape that is counted.
+        shape: crate::shape::Shape,
+        /// What the index names.
+        index: i64,
+        /// How many elements there are along the axis.
+        extent: u64,
+    },
     /// The program or the log breaks one of kbc's own rules.
     Broken(String),
 }
@@ -66,6 +77,7 @@ impl FaultKind {
             FaultKind::Tile(_, Unreadable::Overwritten(_)) => runtime::MESSAGE_OVERWRITTEN,
             FaultKind::OutOfBounds { .. } => runtime::OUT_OF_BOUNDS,
             FaultKind::DivisionByZero { .. } => runtime::TILE_DIVISION_BY_ZERO,
+            FaultKind::NoSuchElement { .. } => runtime::NO_SUCH_ELEMENT,
             FaultKind::Tile(_, Unreadable::Outside) | FaultKind::Broken(_) => internal::INTERNAL,
         }
     }
@@ -132,6 +144,12 @@ fn diagnostic(program: &Program, fault: &Fault, others: usize) -> Diagnostic {
         FaultKind::DivisionByZero { place, shape } => {
             let message = format!("{pe} divides an integer by zero");
             let label = format!("the divisor is 0 at {}", index_of(*place as u64, shape));
+            Diagnostic::new(fault.kind.code(), message, span(program, fault), label)
+        }
+        FaultKind::NoSuchElement { place, shape, index, extent } => {
+            let message =
+                format!("{pe} gathers element {index} of a tile with {extent} along the axis");
+            let label = format!("the index is {index} at {}", index_of(*place as u64, shape));
             Diagnostic::new(fault.kind.code(), message, span(program, fault), label)
         }
         FaultKind::Broken(what) => Diagnostic::new(

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
+
 use super::bytes::Bytes;
 use super::ranges::RangeMap;
 use crate::command::{AgentId, Place, Program, QueueId, SiteId, TileRef};
@@ -23,6 +25,8 @@ pub(super) struct Local {
     slots_per_queue: u64,
     /// The latest message of each slot, queue by queue.
     slots: Vec<Option<Arrival>>,
+    /// What gathers and scatters have touched, by the number of the command: ranges in order.
+    pub(super) touched: FxHashMap<u32, Vec<Range<u64>>>,
 }
 
 /// A message that came.
@@ -67,6 +71,7 @@ impl Local {
             slot_bytes,
             slots_per_queue: u64::from(comm.slots),
             slots: vec![None; count],
+            touched: FxHashMap::default(),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod data;
 mod execute;
 mod fault;
 mod image;
+mod lanes;
 mod local;
 mod memory;
 pub mod npy;
@@ -30,6 +31,7 @@ mod schedule;
 mod stream;
 mod value;
 pub mod verify;
+mod windows;
 
 pub use image::{Origin, Writer};
 pub use memory::Memory;
@@ -92,7 +94,15 @@ impl<'p> Replay<'p> {
         if suspects.is_empty() {
             return RaceCheck { pairs: 0, races: 0, complete: true };
         }
-        let check = race::check(self.program, &self.memory, (&self.planner, &suspects), sink);
+        let check = {
+            let replayed = race::Replayed {
+                program: self.program,
+                memory: &self.memory,
+                planner: &self.planner,
+                agents: &self.agents,
+            };
+            race::check(&replayed, &suspects, sink)
+        };
         self.reporter.any |= check.races > 0;
         check
     }

@@ -61,7 +61,7 @@ fn numpy_name(dtype: DType) -> &'static str {
         DType::I16 => "i2",
         DType::I32 => "i4",
         DType::I64 => "i8",
-        DType::U8 | DType::F8E4M3 | DType::F8E5M2 => "u1",
+        DType::U8 | DType::F8E4M3 | DType::F8E5M2 | DType::F8E4B8 | DType::F8E5B16 => "u1",
         DType::U16 | DType::BF16 => "u2",
         DType::U32 => "u4",
         DType::U64 => "u8",

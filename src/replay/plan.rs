@@ -151,9 +151,12 @@ impl Planner {
                 let Deed::Run(step) = &task.action else { continue };
                 let Some(access) = access(program, memory, task.agent, step) else { continue };
                 let id = (task.agent, step.seq);
-                if access.image == *image
-                    && !access::add_stretches(&mut stretches, id, &access, MAX_STRETCHES)
-                {
+                if access.image != *image {
+                    continue;
+                }
+                // Nobody knows yet what the data will say: all of the tensor, perhaps.
+                let all = std::slice::from_ref(&access.bounds);
+                if !access::add_stretches(&mut stretches, id, (&access, all), MAX_STRETCHES) {
                     return false;
                 }
             }

@@ -13,9 +13,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::access::{ImageKey, Stretch, access, add_stretches};
+use super::access::{ImageKey, Stretch, Touches, access, add_stretches};
 use super::memory::Memory;
 use super::plan::Planner;
+use super::schedule::Agents;
 use crate::arena::Id;
 use crate::command::{
     AgentId, Command, Place, Program, QueueId, SiteId, Step, TileRef, WalkError, Walker,
@@ -69,6 +70,8 @@ fn awaited(step: &Step) -> Option<TileRef> {
         Command::Wait(it) => Some(it.slot),
         Command::DmaRead(_)
         | Command::DmaWrite(_)
+        | Command::DmaGather(_)
+        | Command::DmaScatter(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqSend(_)
@@ -177,10 +180,18 @@ fn sources(program: &Program) -> FxHashMap<(AgentId, QueueId), (AgentId, QueueId
     sources
 }
 
+/// A run whose data has been computed.
+#[derive(Clone, Copy)]
+pub(super) struct Replayed<'a> {
+    pub(super) program: &'a Program,
+    pub(super) memory: &'a Memory,
+    pub(super) planner: &'a Planner,
+    pub(super) agents: &'a Agents,
+}
+
 /// What was found so far.
 struct Search<'a> {
-    program: &'a Program,
-    memory: &'a Memory,
+    run: Replayed<'a>,
     order: Order,
     /// Where the commands of stretches were written.
     sites: FxHashMap<(AgentId, u32), SiteId>,
@@ -190,21 +201,16 @@ struct Search<'a> {
 }
 
 /// Reports the races in `suspects`.
-pub(super) fn check(
-    program: &Program,
-    memory: &Memory,
-    (planner, suspects): (&Planner, &[ImageKey]),
-    sink: &mut Sink,
-) -> RaceCheck {
+pub(super) fn check(run: &Replayed<'_>, suspects: &[ImageKey], sink: &mut Sink) -> RaceCheck {
     let check = RaceCheck { pairs: 0, races: 0, complete: true };
     // A stream that cannot be walked was reported when its commands were taken.
-    let Ok(order) = Order::new(program, planner) else {
+    let Ok(order) = Order::new(run.program, run.planner) else {
         return RaceCheck { complete: false, ..check };
     };
     let (sites, said) = (FxHashMap::default(), FxHashSet::default());
-    let mut search = Search { program, memory, order, sites, said, check };
+    let mut search = Search { run: *run, order, sites, said, check };
     for image in suspects {
-        let mut stretches = search.stretches(planner, *image);
+        let mut stretches = search.stretches(*image);
         stretches.sort_unstable();
         search.sweep(*image, &stretches, sink);
     }
@@ -213,17 +219,24 @@ pub(super) fn check(
 
 impl Search<'_> {
     /// Everything that agents touch in an image.
-    fn stretches(&mut self, planner: &Planner, image: ImageKey) -> Vec<Stretch> {
+    fn stretches(&mut self, image: ImageKey) -> Vec<Stretch> {
         let mut stretches = Vec::new();
         self.sites.clear();
-        let Search { program, memory, sites, check, .. } = self;
+        let Search { run, sites, check, .. } = self;
+        let Replayed { program, memory, planner, agents } = *run;
         let walked = walk_again(program, planner, &mut |agent, step| {
             let Some(access) = access(program, memory, agent, step) else { return };
-            if access.image == image {
-                let id = (agent, step.seq);
-                sites.insert(id, step.site);
-                check.complete &= add_stretches(&mut stretches, id, &access, MAX_STRETCHES);
+            if access.image != image {
+                return;
             }
+            let id = (agent, step.seq);
+            sites.insert(id, step.site);
+            let lanes = match access.touches {
+                Touches::Lanes => agents.touched(agent, step.seq),
+                Touches::Block(..) | Touches::Pieces(_) => Vec::new(),
+            };
+            let touched = (&access, lanes.as_slice());
+            check.complete &= add_stretches(&mut stretches, id, touched, MAX_STRETCHES);
         });
         check.complete &= walked.is_ok();
         stretches
@@ -262,8 +275,9 @@ impl Search<'_> {
     fn report(&mut self, image: ImageKey, mut pair: [Stretch; 2], sink: &mut Sink) {
         // The write is shown first; of two writes, that of the lower agent.
         pair.sort_by_key(|it| (!it.writes, it.agent, it.seq));
-        let line =
-            |it: &Stretch| (self.program.agents[it.agent].code.0, self.sites[&(it.agent, it.seq)]);
+        let line = |it: &Stretch| {
+            (self.run.program.agents[it.agent].code.0, self.sites[&(it.agent, it.seq)])
+        };
         if self.said.insert([line(&pair[0]), line(&pair[1])]) {
             self.check.races += 1;
             sink.error(self.diagnostic(image, pair));
@@ -271,9 +285,10 @@ impl Search<'_> {
     }
 
     fn diagnostic(&self, (region, _): ImageKey, [first, second]: [Stretch; 2]) -> Diagnostic {
-        let region = &self.memory.map().regions()[region];
-        let pe = |it: Stretch| self.program.agents[it.agent].pe;
-        let span = |it: Stretch| self.program.span(it.agent, self.sites[&(it.agent, it.seq)]);
+        let Replayed { program, memory, .. } = self.run;
+        let region = &memory.map().regions()[region];
+        let pe = |it: Stretch| program.agents[it.agent].pe;
+        let span = |it: Stretch| program.span(it.agent, self.sites[&(it.agent, it.seq)]);
         let bytes =
             |it: Stretch| format!("bytes {} to {}", it.start - region.base, it.end - region.base);
         let verb = if second.writes { "writes" } else { "reads" };

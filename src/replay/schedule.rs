@@ -6,6 +6,7 @@
 //! the contents of its messages alone, so it is the same however agents are dealt to threads.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -71,6 +72,12 @@ impl Agents {
             inboxes: program.agents.ids().map(|_| Mutex::default()).collect(),
             spare: Mutex::default(),
         }
+    }
+
+    /// What a gather or scatter of `agent` has touched.
+    pub(super) fn touched(&self, agent: AgentId, seq: u32) -> Vec<Range<u64>> {
+        let state = lock(&self.states[agent.index()]);
+        state.local.touched.get(&seq).cloned().unwrap_or_default()
     }
 
     /// Runs a plan on up to `threads` threads. Returns what was found wrong, in the order of the

@@ -90,11 +90,10 @@ fn work(code: &Code, template: &Template) -> Work {
     match template {
         Template::DmaRead { desc, .. } => Work::Read(code.descs[*desc].bytes()),
         Template::DmaWrite { desc, .. } => Work::Write(code.descs[*desc].bytes()),
+        Template::DmaGather { lanes, .. } => Work::Read(code.lanes[lanes.spec].bytes()),
+        Template::DmaScatter { lanes, .. } => Work::Write(code.lanes[lanes.spec].bytes()),
         Template::Math { spec, .. } => Work::Math(code.maths[*spec].shape.elements()),
-        Template::Gemm { spec, .. } => {
-            let spec = &code.gemms[*spec];
-            Work::Gemm(spec.m.saturating_mul(spec.n).saturating_mul(spec.k))
-        }
+        Template::Gemm { spec, .. } => Work::Gemm(code.gemms[*spec].macs()),
         Template::Send { queue, message, .. } => Work::Send(*queue, message.bytes()),
         Template::Recv { .. } | Template::Wait { .. } => Work::Receive,
         Template::RecvAsync { .. } | Template::Release { .. } | Template::Assert { .. } => {

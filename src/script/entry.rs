@@ -1,7 +1,7 @@
 //! The host functions that a file may have, and how their parameters are filled.
 
 use super::Limits;
-use super::dtypes::DTypeValue;
+use super::dtypes::{DTypeValue, dtype_value};
 use super::evaluator::Evaluator;
 use super::fault::{Fault, Result};
 use super::value::Value;
@@ -110,6 +110,14 @@ impl<'a> Script<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// The parameters of `kernel` that a launch fills, and their defaults where these are scalars.
+    pub fn parameters<'k>(&self, kernel: &'k Function) -> Vec<(&'k Param, Option<Scalar>)> {
+        let mut evaluator = self.evaluator();
+        let mut default =
+            |param: &Param| to_scalar(&evaluator.evaluate_global(param.default?).ok()?);
+        kernel_params(self.module, kernel).iter().map(|it| (it, default(it))).collect()
     }
 
     /// What `neighbors` says of every rank, if the file has it; `args` are the scalars of the
@@ -268,7 +276,7 @@ pub(super) fn to_scalar(value: &Value) -> Option<Scalar> {
         Value::Int(value) => Scalar::Int(i64::try_from(*value).ok()?),
         Value::Float(value) => Scalar::Float(*value),
         Value::Str(text) => Scalar::Text(text.to_string()),
-        Value::Object(_) => Scalar::Text(value.downcast::<DTypeValue>()?.0.name().into()),
+        Value::Object(_) => Scalar::DType(value.downcast::<DTypeValue>()?.0),
         Value::Tuple(_)
         | Value::List(_)
         | Value::Dict(_)
@@ -288,6 +296,7 @@ pub(super) fn from_scalar(scalar: &Scalar) -> Value {
         Scalar::Float(value) => Value::Float(*value),
         Scalar::Bool(value) => Value::Bool(*value),
         Scalar::Text(text) => Value::str(text),
+        Scalar::DType(dtype) => dtype_value(*dtype),
         Scalar::None => Value::None,
     }
 }

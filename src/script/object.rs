@@ -76,6 +76,12 @@ pub(super) trait Object {
         Ok(None)
     }
 
+    /// `self(args)`; `None` where it cannot be called.
+    fn call(&self, evaluator: &mut Evaluator<'_>, args: &Args) -> Result<Option<Value>> {
+        let _ = (evaluator, args);
+        Ok(None)
+    }
+
     /// `self op other`, or `other op self` where `reflected`; `None` where it is not for these.
     fn binary(
         &self,

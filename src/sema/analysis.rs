@@ -1,8 +1,9 @@
 //! The state of an analysis: the program, what has been said, and the function being built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::Input;
 use super::builder::Builder;
 use super::calls::Instances;
 use super::errors;
@@ -10,7 +11,8 @@ use super::liveness::Liveness;
 use super::pointers::Pointers;
 use super::program::{FunctionRef, Program, UnitId};
 use super::scope::{Binding, Scope, Slot};
-use super::value::{Constant, Val};
+use super::symbols::{Assumed, Symbols};
+use super::value::Val;
 use crate::diag::{Diagnostic, Sink};
 use crate::dtype::DType;
 use crate::ir;
@@ -39,16 +41,23 @@ pub(super) enum Style {
 pub(super) struct Analysis<'p> {
     /// The files.
     pub(super) program: &'p Program<'p>,
-    /// What the launch says of parameters.
-    pub(super) constants: &'p BTreeMap<String, Constant>,
+    /// What is known of parameters.
+    pub(super) input: &'p Input<'p>,
     /// What has been said of the kernel being analysed.
     pub(super) sink: Sink,
+    /// How many errors are among it.
+    pub(super) errors: usize,
     /// The helpers made so far.
     pub(super) instances: Instances,
     /// The function being built.
     pub(super) frame: Frame<'p>,
     /// Iterations written out so far.
     pub(super) unrolled: u64,
+    /// What is assumed of `tl.constexpr` parameters from here on.
+    pub(super) assumed: Assumed,
+    /// Names that loops carry as tiles of rank 0 although scalars begin them, by loop: what a turn
+    /// makes of them depends on data.
+    pub(super) lifted: BTreeSet<(Span, String)>,
     /// The names of top levels being evaluated.
     pub(super) evaluating: Vec<(UnitId, ExprId)>,
     depth: u32,
@@ -77,6 +86,8 @@ pub(super) struct Frame<'p> {
     pub(super) is_kernel: bool,
     /// What is known of its integers that are pointers.
     pub(super) pointers: Pointers,
+    /// Which of its values are made of `tl.constexpr` parameters alone.
+    pub(super) symbols: Symbols,
     /// The call that is being analysed, and the frame of its caller.
     pub(super) caller: Option<(Span, Box<Frame<'p>>)>,
 }
@@ -85,17 +96,20 @@ impl<'p> Analysis<'p> {
     /// Nothing analysed yet; `frame` is the first function.
     pub(super) fn new(
         program: &'p Program<'p>,
-        constants: &'p BTreeMap<String, Constant>,
+        input: &'p Input<'p>,
         instances: Instances,
         frame: Frame<'p>,
     ) -> Analysis<'p> {
         Analysis {
             program,
-            constants,
+            input,
             sink: Sink::new(),
+            errors: 0,
             instances,
             frame,
             unrolled: 0,
+            assumed: Assumed::new(),
+            lifted: BTreeSet::new(),
             evaluating: Vec::new(),
             depth: 0,
             too_deep: false,
@@ -124,6 +138,20 @@ impl<'p> Analysis<'p> {
 
     /// Says what is wrong; whatever uses the result is silent.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) -> Val {
+        let diagnostic = self.with_calls(diagnostic);
+        self.sink.error(diagnostic);
+        self.errors += 1;
+        Val::Error
+    }
+
+    /// Says what refuses nothing.
+    pub(super) fn say(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = self.with_calls(diagnostic);
+        self.sink.warning(diagnostic);
+    }
+
+    /// Adds the calls that led to a message in a helper.
+    fn with_calls(&self, diagnostic: Diagnostic) -> Diagnostic {
         let mut diagnostic = diagnostic;
         let mut frame = &self.frame;
         for _ in 0..CALLS_SHOWN {
@@ -132,8 +160,7 @@ impl<'p> Analysis<'p> {
             diagnostic = diagnostic.because(*call, format!("in this call of `{name}`"));
             frame = caller;
         }
-        self.sink.error(diagnostic);
-        Val::Error
+        diagnostic
     }
 
     /// Runs `step` one level deeper, unless that is too deep; `None` is an error already said.

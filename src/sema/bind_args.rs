@@ -11,40 +11,41 @@ use crate::syntax::ast::{Arg, ArgKind, ExprId, Function};
 /// The argument of a parameter.
 pub(super) type Bound = Spanned;
 
+/// An evaluated argument of a call, with its keyword.
+pub(super) type Given = (Option<String>, Spanned);
+
 impl<'p> Analysis<'p> {
     /// One argument for each parameter of `callee`; `None` is an error already said.
     pub(super) fn bind_args(
         &mut self,
         callee: FunctionRef,
-        args: &'p [Arg],
+        args: Vec<Given>,
         span: Span,
     ) -> Option<Vec<Bound>> {
         let function = self.program.function(callee);
         let mut slots: Vec<Option<Bound>> = vec![None; function.params.len()];
         let mut good = true;
         let mut place = 0;
-        for arg in args {
-            for (keyword, value) in self.arguments_in(arg) {
-                let index = match &keyword {
-                    None => {
-                        place += 1;
-                        place - 1
-                    }
-                    Some(name) => function
-                        .params
-                        .iter()
-                        .position(|param| param.name.name == *name)
-                        .unwrap_or(usize::MAX),
-                };
-                good &= self.fill(function, &mut slots, (index, keyword), value);
-            }
+        for (keyword, value) in args {
+            let index = match &keyword {
+                None => {
+                    place += 1;
+                    place - 1
+                }
+                Some(name) => function
+                    .params
+                    .iter()
+                    .position(|param| param.name.name == *name)
+                    .unwrap_or(usize::MAX),
+            };
+            good &= self.fill(function, &mut slots, (index, keyword), value);
         }
         let filled = self.fill_defaults(callee, slots, span)?;
         good.then_some(filled)
     }
 
     /// The values of one written argument: several for `*tuple`.
-    pub(super) fn arguments_in(&mut self, arg: &'p Arg) -> Vec<(Option<String>, Spanned)> {
+    pub(super) fn arguments_in(&mut self, arg: &'p Arg) -> Vec<Given> {
         let value = self.spanned(arg.value);
         match &arg.kind {
             ArgKind::Positional => vec![(None, value)],
@@ -58,7 +59,7 @@ impl<'p> Analysis<'p> {
     }
 
     /// `*value`.
-    fn spread(&mut self, value: &Spanned) -> Vec<(Option<String>, Spanned)> {
+    fn spread(&mut self, value: &Spanned) -> Vec<Given> {
         let span = value.span;
         if let Some(items) = value.val.items() {
             return items.iter().map(|val| (None, Spanned { val: val.clone(), span })).collect();

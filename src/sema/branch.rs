@@ -74,7 +74,7 @@ impl<'p> Analysis<'p> {
         let other =
             if elifs.is_empty() { Side::Body(otherwise) } else { Side::Elif((elifs, otherwise)) };
         let condition = self.spanned(*condition);
-        match self.truth("the condition of this `if`", &condition) {
+        match self.decide("the condition of this `if`", &condition) {
             Truth::Known(holds) => {
                 let side = if holds { then } else { other };
                 match self.side(side, span, tail && after.is_empty()) {
@@ -198,7 +198,7 @@ impl<'p> Analysis<'p> {
         span: Span,
     ) -> Val {
         let condition = self.spanned(condition);
-        match self.truth("the condition of this expression", &condition) {
+        match self.decide("the condition of this expression", &condition) {
             Truth::Known(holds) => self.expr(if holds { then } else { otherwise }),
             Truth::Error => {
                 for it in [then, otherwise] {

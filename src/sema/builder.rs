@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::arena::Id;
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{self, BlockId, Dim, Literal, OpId, Type, Value};
 use crate::ops::{BinaryOp, CompareOp, UnaryOp};
 use crate::source::Span;
@@ -145,12 +145,22 @@ impl Builder {
 
     /// `value`, a scalar, as `dtype`.
     pub(super) fn cast_scalar(&mut self, value: Value, dtype: DType, span: Span) -> Value {
-        if self.func.ty(value).dtype() == dtype {
+        self.round_scalar(value, (dtype, Rounding::NearestEven), span)
+    }
+
+    /// `value`, a scalar, as `to`, rounded as told.
+    pub(super) fn round_scalar(
+        &mut self,
+        value: Value,
+        (to, rounding): (DType, Rounding),
+        span: Span,
+    ) -> Value {
+        if self.func.ty(value).dtype() == to {
             return value;
         }
         match self.func.literal(value) {
-            Some(known) => self.constant(ir::eval::wrap(dtype, known), dtype, span),
-            None => self.scalar(ir::Cast { x: value, to: dtype }, dtype, span),
+            Some(known) => self.constant(ir::eval::convert(to, known, rounding), to, span),
+            None => self.scalar(ir::Cast { x: value, to, rounding }, to, span),
         }
     }
 

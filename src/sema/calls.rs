@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::analysis::{Analysis, Frame, Style};
-use super::bind_args::Bound;
+use super::bind_args::{Bound, Given};
 use super::builder::Builder;
 use super::errors::{calls as errors, constexpr};
 use super::liveness::Liveness;
@@ -18,6 +18,7 @@ use super::pointers::{Pointers, Used};
 use super::program::{FunctionRef, is_constexpr};
 use super::scope::{Binding, Scope, Slot};
 use super::stmt::Flow;
+use super::symbols::Symbols;
 use super::value::{Namespace, Spanned, Val};
 use crate::arena::Id;
 use crate::ir::{self, Dim, FuncId, TileType, Type, Value};
@@ -51,6 +52,8 @@ struct Instance {
     results: Vec<Value>,
     /// What is known of its integers that are pointers.
     pointers: Pointers,
+    /// Which of its values are made of `tl.constexpr` parameters alone.
+    symbols: Symbols,
 }
 
 /// The arguments of a call, made ready for an instance.
@@ -61,20 +64,35 @@ struct Passed {
     extents: Vec<Value>,
 }
 
+impl Passed {
+    /// The values that the parameters of the instance are given: extents, then what is left.
+    fn args(&self, bound: &[Bound]) -> Vec<Value> {
+        let leaves = bound.iter().flat_map(|it| it.val.leaves());
+        let own = leaves.filter(|it| !self.extents.contains(it));
+        self.extents.iter().copied().chain(own).collect()
+    }
+}
+
 impl<'p> Analysis<'p> {
-    /// Calls a function of the program.
+    /// Calls a function of the program; `receiver` is the value of a method.
     pub(super) fn call_function(
         &mut self,
         callee: FunctionRef,
+        receiver: Option<Spanned>,
         args: &'p [Arg],
         span: Span,
     ) -> Val {
-        let Some(style) = self.style_in_call(callee, span) else {
-            self.visit_args(args);
-            return Val::Error;
-        };
+        let mut given: Vec<Given> = receiver.into_iter().map(|it| (None, it)).collect();
+        for arg in args {
+            given.extend(self.arguments_in(arg));
+        }
+        self.call_with(callee, given, span)
+    }
+
+    /// Calls a function of the program with arguments that are evaluated already.
+    pub(super) fn call_with(&mut self, callee: FunctionRef, args: Vec<Given>, span: Span) -> Val {
+        let Some(style) = self.style_in_call(callee, span) else { return Val::Error };
         if let Some(cycle) = self.cycle_to(callee) {
-            self.visit_args(args);
             return self.report(errors::recursion(&cycle, span));
         }
         let Some(bound) = self.bind_args(callee, args, span) else { return Val::Error };
@@ -196,6 +214,9 @@ impl<'p> Analysis<'p> {
             self.describe_leaf(*value, extents, key);
         } else if let Val::Pointer(pointer) = val {
             key.push_str(&format!("*{}", pointer.dtype));
+            if let Some(offsets) = pointer.offsets {
+                self.describe_leaf(offsets, extents, key);
+            }
         } else if let Val::Tuple(items) = val {
             key.push('(');
             for item in items {
@@ -211,6 +232,10 @@ impl<'p> Analysis<'p> {
     /// `f16[64,$0]`: constants, and the number of each extent that only the launch knows.
     fn describe_leaf(&self, value: Value, extents: &[Value], key: &mut String) {
         let ty = self.ty(value);
+        let symbols = self.frame.symbols.of(value);
+        if !symbols.is_empty() {
+            key.push_str(&format!("constexpr {symbols:?} "));
+        }
         let place = |value: &Value| extents.iter().position(|it| it == value).unwrap_or(0);
         if extents.contains(&value) {
             key.push_str(&format!("${}", place(&value)));
@@ -242,6 +267,7 @@ impl<'p> Analysis<'p> {
         let func = ir::Function::new(name, false, header);
         let frame = Frame::new(self.program, callee, style, Builder::new(func));
         let types: Vec<Vec<Type>> = bound.iter().map(|it| self.leaf_types(&it.val)).collect();
+        let symbols = self.symbols_passed(passed, bound);
         let caller = std::mem::replace(&mut self.frame, frame);
         let caller_extents: Vec<(Option<String>, Value)> = passed
             .extents
@@ -249,16 +275,25 @@ impl<'p> Analysis<'p> {
             .map(|it| (caller.build.func.values[*it].name.clone(), *it))
             .collect();
         self.frame.caller = Some((span, Box::new(caller)));
-        let said = self.sink.diagnostics().len();
+        let said = self.errors;
         self.bind_params(callee, bound, &types, &caller_extents);
+        for (param, places) in self.frame.build.func.params.iter().zip(&symbols) {
+            self.frame.symbols.set(param.value, places);
+        }
         let function = self.program.function(callee);
         let flow = self.block(&function.body, true);
         let returns = if let Flow::Returned(val) = flow { val } else { Val::NONE };
-        let failed = self.sink.diagnostics().len() > said || returns.is_error();
+        let failed = self.errors > said || returns.is_error();
         let instance = self.finish_instance(returns, failed);
         let (_, caller) = self.frame.caller.take().expect("a helper has a caller");
         self.frame = *caller;
         instance
+    }
+
+    /// The symbols that the parameters of an instance stand for, in their order.
+    fn symbols_passed(&self, passed: &Passed, bound: &[Bound]) -> Vec<Vec<usize>> {
+        let args = passed.args(bound);
+        args.iter().map(|value| self.frame.symbols.of(*value).to_vec()).collect()
     }
 
     fn instance_name(&mut self, callee: FunctionRef) -> String {
@@ -307,7 +342,10 @@ impl<'p> Analysis<'p> {
             self.frame.scope.set(&param.name.name, Slot::Bound(binding));
         }
         for (place, value) in own.iter().enumerate() {
-            if *self.ty(*value) == Type::I64 && self.frame.style == Style::Jit {
+            let ty = self.ty(*value);
+            let may_be_address =
+                matches!(ty, Type::Scalar(_) | Type::Tile(_)) && ty.dtype().is_int();
+            if may_be_address && self.frame.style == Style::Jit {
                 self.frame.pointers.begin(*value, place);
             }
         }
@@ -317,9 +355,10 @@ impl<'p> Analysis<'p> {
     fn finish_instance(&mut self, returns: Val, failed: bool) -> Instance {
         let span = self.frame.build.func.span;
         let pointers = std::mem::take(&mut self.frame.pointers);
+        let symbols = std::mem::take(&mut self.frame.symbols);
         if failed {
             let results = Vec::new();
-            return Instance { function: None, returns: Val::Error, results, pointers };
+            return Instance { function: None, returns: Val::Error, results, pointers, symbols };
         }
         let results = self.results_of(&returns.leaves());
         let types = results.iter().map(|value| self.ty(*value).clone()).collect();
@@ -330,7 +369,7 @@ impl<'p> Analysis<'p> {
         let build = std::mem::replace(&mut self.frame.build, empty);
         self.instances.functions.push(build.func);
         let function = Some(FuncId::from_index(index));
-        Instance { function, returns, results, pointers }
+        Instance { function, returns, results, pointers, symbols }
     }
 
     /// What a function that returns `leaves` gives: the extents of tiles, then the values, each
@@ -363,8 +402,7 @@ impl<'p> Analysis<'p> {
         let leaves: Vec<Value> = bound.iter().flat_map(|it| it.val.leaves()).collect();
         self.learn_from(&instance.pointers, &leaves);
         let Some(callee) = instance.function else { return Val::Error };
-        let own = leaves.into_iter().filter(|it| !passed.extents.contains(it));
-        let args: Vec<Value> = passed.extents.iter().copied().chain(own).collect();
+        let args = passed.args(bound);
         let function = &self.instances.functions[callee.index() - self.instances.kernels];
         let params: Vec<Value> = function.params.iter().map(|param| param.value).collect();
         let types = function.results.clone();
@@ -373,6 +411,9 @@ impl<'p> Analysis<'p> {
         let call = self.frame.build.emit(ir::Call { callee, args }, types, span);
         let results = self.frame.build.func.ops[call].results.clone();
         known.extend(instance.results.iter().copied().zip(results.iter().copied()));
+        for (inner, outer) in &known {
+            self.frame.symbols.set(*outer, instance.symbols.of(*inner));
+        }
         for result in &results {
             let ty = translate_type(self.ty(*result), &known);
             self.frame.build.func.values[*result].ty = self.fold_extents(ty);
@@ -387,10 +428,7 @@ impl<'p> Analysis<'p> {
         let own = &mut self.frame.pointers;
         for used in &helper.used {
             let sum = used.candidates.iter().filter_map(|place| leaves.get(*place));
-            let mut candidates: Vec<usize> =
-                sum.flat_map(|leaf| own.roots(*leaf)).copied().collect();
-            candidates.sort_unstable();
-            candidates.dedup();
+            let candidates = own.roots_of_all(&sum.copied().collect::<Vec<Value>>());
             if !candidates.is_empty() {
                 own.used.push(Used { candidates, ..used.clone() });
             }
@@ -455,6 +493,7 @@ impl<'p> Frame<'p> {
             loops: Vec::new(),
             is_kernel: false,
             pointers: Pointers::default(),
+            symbols: Symbols::default(),
             caller: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Values in the words of the language, for messages.
 
 use super::analysis::Analysis;
-use super::value::{Constant, Val};
+use super::value::{Callee, Constant, Pointer, Val};
 use crate::dtype::DType;
 use crate::ir::{Dim, TileType, Type};
 use crate::source::Span;
@@ -39,12 +39,25 @@ impl Analysis<'_> {
             Val::Tuple(items) if items.len() == 1 => String::from("a tuple of 1 item"),
             Val::Tuple(items) => format!("a tuple of {} items", items.len()),
             Val::Value(value) => self.describe_type(self.ty(*value)),
-            Val::Pointer(pointer) => format!("a pointer to {}", pointer.dtype),
+            Val::Pointer(pointer) => self.describe_pointer(pointer),
             Val::Function(at) => format!("the function `{}`", self.program.function(*at).name.name),
             Val::Builtin(it) => format!("the built-in `{}`", it.display_name()),
-            Val::Method(_, it) => format!("the method `{}`", it.name()),
+            Val::Method(_, Callee::Builtin(it)) => format!("the method `{}`", it.name()),
+            Val::Method(_, Callee::Function(at)) => {
+                format!("the method `{}`", self.program.function(*at).name.name)
+            }
             Val::Namespace(it) => format!("the module {}", super::program::namespace_name(*it)),
             Val::Range(_) => String::from("a range"),
+        }
+    }
+
+    fn describe_pointer(&self, pointer: &Pointer) -> String {
+        match pointer.offsets.and_then(|it| self.ty(it).tile()) {
+            Some(tile) if !tile.dims.is_empty() => {
+                let shape = self.shape_text(&tile.dims);
+                format!("a tile of pointers to {} of shape {shape}", pointer.dtype)
+            }
+            Some(_) | None => format!("a pointer to {}", pointer.dtype),
         }
     }
 

@@ -5,7 +5,7 @@ use super::builtins::Builtin;
 use super::errors::{constexpr, habits, names as errors};
 use super::program::{GlobalKind, UnitId, namespace_name};
 use super::scope::Slot;
-use super::value::{Constant, Namespace, Spanned, Val};
+use super::value::{Callee, Constant, Namespace, Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, FStringPart, Ident};
 
@@ -47,14 +47,16 @@ impl<'p> Analysis<'p> {
                 self.conditional(*condition, *then, *otherwise, span)
             }
             ExprKind::Tuple(items) | ExprKind::List(items) => self.tuple(items),
+            ExprKind::Comprehension { kind, element, clauses } => {
+                self.comprehension(*kind, *element, clauses, span)
+            }
+            ExprKind::Walrus { target, value } => self.walrus(target, *value),
             ExprKind::Error => Val::Error,
             ExprKind::Ellipsis
             | ExprKind::Slice { .. }
             | ExprKind::Dict(_)
             | ExprKind::Lambda { .. }
-            | ExprKind::Comprehension { .. }
-            | ExprKind::Starred(_)
-            | ExprKind::Walrus { .. } => self.report(habits::expression(self.kind(expr), span)),
+            | ExprKind::Starred(_) => self.report(habits::expression(self.kind(expr), span)),
         }
     }
 
@@ -100,6 +102,9 @@ impl<'p> Analysis<'p> {
                 FStringPart::Text(literal) => text.push_str(literal),
                 FStringPart::Value { value, spec } => {
                     let piece = self.spanned(*value);
+                    if self.assume(&piece.val, &Constant::Int(1)) {
+                        return Val::Error;
+                    }
                     match (&piece.val, spec) {
                         (Val::Error, _) => return Val::Error,
                         (Val::Const(Constant::Str(it)), None) => text.push_str(it),
@@ -202,10 +207,10 @@ impl<'p> Analysis<'p> {
             return self.report(constexpr::global_of_itself(name, span, bound));
         }
         self.evaluating.push((unit, value));
-        let said = self.sink.diagnostics().len();
+        let said = self.errors;
         let val = self.in_unit(unit, |it| it.expr(value));
         self.evaluating.pop();
-        let failed = self.sink.diagnostics().len() > said;
+        let failed = self.errors > said;
         if failed || val.is_error() {
             return Val::Error;
         }
@@ -267,11 +272,14 @@ impl<'p> Analysis<'p> {
             return self.call_builtin(builtin, None, args, span);
         }
         if let Val::Function(callee) = called {
-            return self.call_function(callee, args, span);
+            return self.call_function(callee, None, args, span);
         }
-        if let Val::Method(of, builtin) = called {
+        if let Val::Method(of, callee) = called {
             let of = Spanned { val: *of, span: self.span(func) };
-            return self.call_builtin(builtin, Some(of), args, span);
+            return match callee {
+                Callee::Builtin(builtin) => self.call_builtin(builtin, Some(of), args, span),
+                Callee::Function(callee) => self.call_function(callee, Some(of), args, span),
+            };
         }
         self.visit_args(args);
         if called.is_error() {
@@ -288,6 +296,10 @@ impl<'p> Analysis<'p> {
             Val::Tuple(items) => self.item(items, index, span),
             Val::Value(tile) if self.tile(&of.val).is_some() => {
                 self.tile_subscript(*tile, index, span)
+            }
+            Val::Pointer(pointer) if pointer.offsets.is_some() => {
+                let pointer = *pointer;
+                self.on_offsets(pointer, |it, tile| it.tile_subscript(tile, index, span))
             }
             Val::Const(_)
             | Val::Value(_)
@@ -323,6 +335,9 @@ impl<'p> Analysis<'p> {
     fn tuple_place(&mut self, index: ExprId, len: usize, clamp: bool) -> Option<usize> {
         let index = self.spanned(index);
         if index.val.is_error() {
+            return None;
+        }
+        if self.assume(&index.val, &Constant::Int(0)) {
             return None;
         }
         let Some(at) = index.val.constant().and_then(Constant::as_int) else {

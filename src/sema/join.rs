@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::analysis::{Analysis, Style};
 use super::errors::control as errors;
+use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
 use super::value::{Constant, Pointer, Spanned, Val};
 use crate::dtype::DType;
@@ -26,7 +27,7 @@ pub(super) struct Path {
 enum Joined {
     Keep(Val),
     Result(usize),
-    Pointer(usize, Pointer),
+    Pointer(usize, Option<usize>, Pointer),
     Tuple(Vec<Joined>),
 }
 
@@ -136,8 +137,9 @@ impl Analysis<'_> {
                 }
                 Val::Value(value)
             }
-            Joined::Pointer(index, pointer) => {
-                Val::Pointer(Pointer { address: result(index), ..*pointer })
+            Joined::Pointer(index, offsets, pointer) => {
+                let offsets = offsets.as_ref().map(result).or(pointer.offsets);
+                Val::Pointer(Pointer { address: result(index), offsets, ..*pointer })
             }
             Joined::Tuple(items) => {
                 Val::Tuple(items.iter().map(|it| self.assemble(it, results, "")).collect())
@@ -215,25 +217,54 @@ impl Analysis<'_> {
                 .collect::<Result<Vec<Joined>, Apart>>()
                 .map(Joined::Tuple),
             (Val::Pointer(x), Val::Pointer(y)) if x.dtype == y.dtype => {
-                let index = self.add_yield(yields, (x.address, y.address), Type::Pointer(x.dtype));
-                Ok(Joined::Pointer(index, *x))
+                self.join_pointers((x, y), paths, yields)
             }
-            (Val::Value(a), Val::Value(b)) => self.join_values((*a, *b), paths, yields),
+            (Val::Value(a), Val::Value(b)) => {
+                match (self.single_element(*a), self.single_element(*b)) {
+                    (Some((a, first)), Some((b, second))) if a == b && first != second => {
+                        self.join_elements((x, y), a, paths, yields)
+                    }
+                    _ => self.join_values((*a, *b), paths, yields),
+                }
+            }
             (Val::Const(a), Val::Const(b)) if a.is_number() && b.is_number() => {
                 let dtype = self.dtype_of_both(a, b).ok_or(Apart::Types)?;
                 self.join_scalars((x, y), dtype, paths, yields)
             }
             (Val::Const(number), Val::Value(value)) | (Val::Value(value), Val::Const(number)) => {
-                let Type::Scalar(dtype) = *self.ty(*value) else { return Err(Apart::Types) };
+                let (dtype, element) = self.single_element(*value).ok_or(Apart::Types)?;
                 if !self.adopts(number, dtype) {
                     return Err(Apart::Types);
                 }
-                self.join_scalars((x, y), dtype, paths, yields)
+                match element {
+                    true => self.join_elements((x, y), dtype, paths, yields),
+                    false => self.join_scalars((x, y), dtype, paths, yields),
+                }
             }
             (Val::Const(_), Val::Const(_)) => Err(Apart::Constants),
             _ if x.leaves().is_empty() && y.leaves().is_empty() => Err(Apart::Constants),
             _ => Err(Apart::Types),
         }
+    }
+
+    /// Pointers to one type join address by address, and offset by offset.
+    fn join_pointers(
+        &mut self,
+        (x, y): (&Pointer, &Pointer),
+        paths: &[Path; 2],
+        yields: &mut Yields,
+    ) -> Result<Joined, Apart> {
+        let offsets = match (x.offsets, y.offsets) {
+            (None, None) => None,
+            (Some(a), Some(b)) if a == b => None,
+            (Some(a), Some(b)) => match self.join_values((a, b), paths, yields)? {
+                Joined::Result(index) => Some(index),
+                Joined::Keep(_) | Joined::Pointer(..) | Joined::Tuple(_) => None,
+            },
+            (Some(_), None) | (None, Some(_)) => return Err(Apart::Types),
+        };
+        let index = self.add_yield(yields, (x.address, y.address), Type::Pointer(x.dtype));
+        Ok(Joined::Pointer(index, offsets, *x))
     }
 
     /// The type in which two numbers that differ become one scalar.
@@ -248,10 +279,17 @@ impl Analysis<'_> {
         }
         Some(match (kind(a).max(kind(b)), self.frame.style) {
             (0, _) => DType::I1,
-            (1, _) => DType::I64,
+            (1, Style::Tl) => DType::I64,
+            (1, Style::Jit) => self.int_dtype_of_both(a, b),
             (_, Style::Tl) => DType::F64,
             (_, Style::Jit) => DType::F32,
         })
+    }
+
+    /// The type that holds two integers, each typed by its value.
+    fn int_dtype_of_both(&self, a: &Constant, b: &Constant) -> DType {
+        let dtype = |it: &Constant| it.as_int().and_then(promote::int_dtype).unwrap_or(DType::I64);
+        promote::promote(dtype(a), dtype(b), promote::Rule::Arithmetic).unwrap_or(DType::I64)
     }
 
     /// Whether the number `constant` may stand where a scalar of type `dtype` is.
@@ -285,6 +323,25 @@ impl Analysis<'_> {
             .within(otherwise, |it, span| it.as_dtype(&Spanned { val: y.clone(), span }, dtype));
         let both = x.zip(y).ok_or(Apart::Said)?;
         Ok(Joined::Result(self.add_yield(yields, both, Type::Scalar(dtype))))
+    }
+
+    /// A scalar or number, and a tile of rank 0, as tiles of rank 0.
+    fn join_elements(
+        &mut self,
+        (x, y): (&Val, &Val),
+        dtype: DType,
+        [then, otherwise]: &[Path; 2],
+        yields: &mut Yields,
+    ) -> Result<Joined, Apart> {
+        let element = |it: &mut Self, val: &Val, span| {
+            let value = it.as_dtype(&Spanned { val: val.clone(), span }, dtype)?;
+            Some(if it.tile(val).is_some() { value } else { it.lift(value, span) })
+        };
+        let x = self.within(then, |it, span| element(it, x, span));
+        let y = self.within(otherwise, |it, span| element(it, y, span));
+        let both = x.zip(y).ok_or(Apart::Said)?;
+        let ty = Type::Tile(TileType::new(Vec::new(), dtype));
+        Ok(Joined::Result(self.add_yield(yields, both, ty)))
     }
 
     /// Adds ops to the end of a path.

@@ -2,9 +2,10 @@
 //!
 //! A parameter of a `@triton.jit` kernel does not say whether it is a pointer. A kernel is
 //! analysed with all of them integers; those that turn out to be addresses become pointers, and
-//! it is analysed again.
+//! it is analysed again. So it is where a scalar that a loop carries turns out to become a single
+//! element of a tile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::analysis::{Analysis, Frame, Style};
 use super::builder::Builder;
@@ -12,13 +13,19 @@ use super::calls::Instances;
 use super::errors::{calls as errors, control, pointers::unclear_pointer};
 use super::pointers::Found;
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
+use super::promote;
 use super::scope::{Binding, Slot};
+use super::symbols::Assumed;
 use super::value::{Constant, Namespace, Pointer, Val};
+use super::{ArgType, Input};
 use crate::diag::Sink;
 use crate::dtype::DType;
 use crate::ir::{self, Type};
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, FunctionStyle, Param};
+
+/// What a pointer points at where nothing says it.
+const ASSUMED_ELEMENT: DType = DType::F32;
 
 /// Parameters known to be pointers, by place, with what they point at and what says so.
 type PointerParams = BTreeMap<usize, (DType, Span)>;
@@ -26,32 +33,42 @@ type PointerParams = BTreeMap<usize, (DType, Span)>;
 /// Analyses a kernel; what it says goes to `sink`. `None` where it is in error.
 pub(super) fn analyze_kernel<'p>(
     program: &'p Program<'p>,
-    constants: &'p BTreeMap<String, Constant>,
+    input: &'p Input<'p>,
     at: FunctionRef,
     instances: &mut Instances,
     sink: &mut Sink,
 ) -> Option<ir::Function> {
     let style = kernel_style(program, at, sink)?;
     let mut pointers = PointerParams::new();
+    let mut assumed = Assumed::new();
+    let mut lifted = BTreeSet::new();
     loop {
         let function = program.function(at);
         let func = ir::Function::new(&function.name.name, true, function.header);
         let mut frame = Frame::new(program, at, style, Builder::new(func));
         frame.is_kernel = true;
-        let before = if style == Style::Jit { instances.clone() } else { Instances::default() };
-        let mut analysis = Analysis::new(program, constants, std::mem::take(instances), frame);
+        let before = instances.clone();
+        let mut analysis = Analysis::new(program, input, std::mem::take(instances), frame);
+        analysis.assumed = assumed.clone();
+        analysis.lifted.clone_from(&lifted);
         analysis.kernel(&pointers);
-        let known = pointers.len();
+        let known = (pointers.len(), assumed.len(), lifted.len());
         analysis.find_pointers(&mut pointers);
-        if pointers.len() > known {
+        assumed = std::mem::take(&mut analysis.assumed);
+        lifted = std::mem::take(&mut analysis.lifted);
+        if (pointers.len(), assumed.len(), lifted.len()) != known {
             *instances = before;
             continue;
         }
         *instances = analysis.instances;
         let failed = analysis.sink.has_errors();
-        analysis.sink.into_sorted().into_iter().for_each(|it| {
-            sink.error(it);
-        });
+        for it in analysis.sink.into_sorted() {
+            if it.is_error() {
+                sink.error(it);
+            } else {
+                sink.warning(it);
+            }
+        }
         return (!failed).then_some(analysis.frame.build.func);
     }
 }
@@ -94,48 +111,103 @@ impl Analysis<'_> {
             return Val::Namespace(Namespace::Tl);
         }
         let constexpr = param.annotation.is_some_and(|it| is_constexpr(self.ast(), it));
-        let given = self.constants.get(&name.name).cloned();
-        let default = given.or_else(|| self.default_beyond_numbers(param));
-        if let Some(known) = default {
-            if known.is_number() {
+        if let Some((known, is_argument)) = self.known_param(param, constexpr, place) {
+            if is_argument {
                 let ty = Type::Scalar(self.param_dtype(param, Some(&known)));
                 self.frame.build.param(&name.name, ty, constexpr, name.span);
             }
             return Val::Const(known);
         }
-        if let Some((dtype, because)) = pointer.or_else(|| self.annotated_pointer(param)) {
+        let passed = self.input.arguments.get(&name.name).copied();
+        if let Some(ArgType::Scalar(dtype)) = passed {
+            let ty = Type::Scalar(dtype);
+            return Val::Value(self.frame.build.param(&name.name, ty, constexpr, name.span));
+        }
+        let passed = self.passed_pointer(passed, name.span);
+        let said = passed.or_else(|| self.annotated_pointer(param)).or(pointer);
+        if let Some((dtype, because)) = said {
             return self.pointer_param(param, dtype, because);
         }
-        let dtype = self.param_dtype(param, None);
+        let dtype = if constexpr { DType::I64 } else { self.param_dtype(param, None) };
         let value = self.frame.build.param(&name.name, Type::Scalar(dtype), constexpr, name.span);
-        if dtype == DType::I64 && self.frame.style == Style::Jit {
+        if self.frame.style == Style::Jit && constexpr {
+            self.frame.symbols.set(value, &[place]);
+        } else if dtype.is_int() && self.frame.style == Style::Jit {
             self.frame.pointers.begin(value, place);
         }
         Val::Value(value)
     }
 
+    /// The value of a parameter that the compiler holds, and whether the launch passes it as well:
+    /// what is said of it, its default, or what is assumed.
+    fn known_param(
+        &mut self,
+        param: &Param,
+        constexpr: bool,
+        place: usize,
+    ) -> Option<(Constant, bool)> {
+        let jit = self.frame.style == Style::Jit;
+        let given = self.input.constants.get(&param.name.name).cloned();
+        let given = given.filter(|it| !jit || constexpr || !it.is_number());
+        let known = given.or_else(|| self.default_beyond_numbers(param));
+        let known = known.or_else(|| self.default_of_constexpr(param, jit && constexpr));
+        if let Some(known) = known {
+            let is_argument = known.is_number();
+            return Some((known, is_argument));
+        }
+        // Without a value of its own, a launch must say one.
+        self.assumed.get(&place).filter(|_| constexpr).map(|it| (it.clone(), true))
+    }
+
+    /// The number that a `tl.constexpr` parameter of a `jit` kernel is by default.
+    fn default_of_constexpr(&mut self, param: &Param, wanted: bool) -> Option<Constant> {
+        let default = param.default.filter(|_| wanted)?;
+        let unit = self.frame.unit;
+        self.in_unit(unit, |it| it.expr(default)).constant().cloned()
+    }
+
+    /// What a launch says that a parameter points at. In `tl` kernels a tensor is an integer.
+    fn passed_pointer(&self, passed: Option<ArgType>, span: Span) -> Option<(DType, Span)> {
+        match passed.filter(|_| self.frame.style == Style::Jit)? {
+            ArgType::Pointer(dtype) => Some((dtype, span)),
+            ArgType::Scalar(_) => None,
+        }
+    }
+
     /// Adds the parameters that turned out to be pointers; says so where it is not clear.
     fn find_pointers(&mut self, known: &mut PointerParams) {
-        let found: Vec<Found> = self.frame.pointers.found().collect();
         let params = &self.program.function(self.frame.at).params;
+        let is_named_so = |place: usize| {
+            params.get(place).is_some_and(|it| it.name.name.to_ascii_lowercase().contains("ptr"))
+        };
+        let found: Vec<Found> = self.frame.pointers.found(&is_named_so);
+        let mut assumed = PointerParams::new();
         for found in found {
             match found {
                 Ok((place, dtype, span)) => {
-                    known.entry(place).or_insert((dtype, span));
+                    let said = dtype.map(|dtype| (dtype, span));
+                    assumed.entry(place).or_insert((ASSUMED_ELEMENT, span));
+                    if let Some(said) = said {
+                        known.entry(place).or_insert(said);
+                    }
                 }
                 Err(used) => {
                     let name = |place: &usize| params.get(*place).map(|it| it.name.name.as_str());
                     let names: Vec<&str> = used.candidates.iter().filter_map(name).collect();
-                    self.report(unclear_pointer(&names, used.dtype, used.span));
+                    let dtype = used.dtype.unwrap_or(ASSUMED_ELEMENT);
+                    self.report(unclear_pointer(&names, dtype, used.span));
                 }
             }
+        }
+        for (place, said) in assumed {
+            known.entry(place).or_insert(said);
         }
     }
 
     fn pointer_param(&mut self, param: &Param, dtype: DType, because: Span) -> Val {
         let name = &param.name;
         let value = self.frame.build.param(&name.name, Type::Pointer(dtype), false, name.span);
-        Val::Pointer(Pointer { address: value, dtype, because })
+        Val::Pointer(Pointer { address: value, offsets: None, dtype, because })
     }
 
     /// A default that no scalar can hold: `None`, a string, an element type. A parameter without
@@ -160,12 +232,12 @@ impl Analysis<'_> {
         DType::from_name(element).map(|dtype| (dtype, self.span(annotation)))
     }
 
-    /// The scalar type of a parameter: its annotation's, its default's, or `i64`.
+    /// The scalar type of a parameter: its annotation's, its default's, or the style's integer.
     fn param_dtype(&self, param: &Param, known: Option<&Constant>) -> DType {
         let float = if self.frame.style == Style::Jit { DType::F32 } else { DType::F64 };
         let annotation = param.annotation.and_then(|it| annotation_name(self.ast(), it));
         let annotated = match annotation {
-            Some("int") => Some(DType::I64),
+            Some("int") => Some(self.int_dtype()),
             Some("float") => Some(float),
             Some(other) => DType::from_name(other),
             None => None,
@@ -174,7 +246,10 @@ impl Analysis<'_> {
         annotated.unwrap_or(match (known, default) {
             (Some(Constant::Float(_)), _) | (None, Some(ExprKind::Float(_))) => float,
             (Some(Constant::Bool(_)), _) | (None, Some(ExprKind::Bool(_))) => DType::I1,
-            _ => DType::I64,
+            (Some(Constant::Int(value)), _) if self.frame.style == Style::Jit => {
+                promote::int_dtype(*value).unwrap_or(DType::I64)
+            }
+            _ => self.int_dtype(),
         })
     }
 }

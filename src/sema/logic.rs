@@ -9,7 +9,7 @@ use crate::dtype::DType;
 use crate::ir::{self, Literal, Type, Value};
 use crate::ops::{BinaryOp, CompareOp, UnaryOp};
 use crate::source::Span;
-use crate::syntax::ast::{BoolOp, ExprId};
+use crate::syntax::ast::{self, BoolOp, ExprId};
 
 /// Whether something holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +43,11 @@ impl Analysis<'_> {
         }
     }
 
+    /// [`Analysis::truth`] for what decides which code is compiled: of a symbol one is assumed.
+    pub(super) fn decide(&mut self, what: &str, val: &Spanned) -> Truth {
+        if self.assume_truth(&val.val) { Truth::Error } else { self.truth(what, val) }
+    }
+
     fn truth_of_value(&mut self, what: &str, value: Value, val: &Spanned) -> Truth {
         match self.ty(value) {
             Type::Scalar(_) => {
@@ -51,9 +56,14 @@ impl Analysis<'_> {
                 known.map_or(Truth::Launch(holds), |known| Truth::Known(known != 0))
             }
             Type::Tile(tile) => {
-                let one = tile.dims.is_empty();
-                let found = self.describe(&val.val);
-                self.report(errors::tile_condition(what, &found, val.span, one));
+                let wrong = if tile.dims.is_empty() {
+                    errors::data_dependent(what, val.span).help(
+                        "compute both and choose: `tl.where(condition, x, y)`; or mask the store",
+                    )
+                } else {
+                    errors::tile_condition(what, &self.describe(&val.val), val.span)
+                };
+                self.report(wrong);
                 Truth::Error
             }
             Type::Pointer(_) | Type::Future(_) => {
@@ -78,11 +88,18 @@ impl Analysis<'_> {
 
     /// `not operand`.
     pub(super) fn not(&mut self, operand: &Spanned) -> Val {
+        if self.is_mask_logic(&operand.val) {
+            let mask = self.mask_of(operand);
+            return self.unary(ast::UnaryOp::Invert, &mask, operand.span);
+        }
         match self.truth("the operand of `not`", operand) {
             Truth::Error => Val::Error,
             Truth::Known(known) => Val::Const(Constant::Bool(!known)),
             Truth::Launch(value) => {
-                Val::Value(self.frame.build.unary_scalar(UnaryOp::BitNot, value, operand.span))
+                let symbols = self.symbols_of(&operand.val).to_vec();
+                let not = self.frame.build.unary_scalar(UnaryOp::BitNot, value, operand.span);
+                self.frame.symbols.set(not, &symbols);
+                Val::Value(not)
             }
         }
     }
@@ -101,7 +118,9 @@ impl Analysis<'_> {
 
     /// Whether an operand is one that `and` and `or` take; says so if not.
     fn may_decide(&mut self, op: BoolOp, operand: &Spanned) -> bool {
-        let known = operand.val.constant().is_some() || operand.val.items().is_some();
+        let known = operand.val.constant().is_some()
+            || operand.val.items().is_some()
+            || self.is_mask_logic(&operand.val);
         known
             || self.scalar(&operand.val).is_some()
             || self.truth(&operand_of(op), operand) != Truth::Error
@@ -109,8 +128,11 @@ impl Analysis<'_> {
 
     /// `left op right`.
     fn and_or(&mut self, op: BoolOp, left: &Spanned, right: ExprId) -> Val {
+        if self.is_mask_logic(&left.val) {
+            return self.and_or_of_masks(op, left, right);
+        }
         let decisive = op == BoolOp::Or;
-        let condition = match self.truth(&operand_of(op), left) {
+        let condition = match self.decide(&operand_of(op), left) {
             Truth::Error => return Val::Error,
             Truth::Known(known) if known == decisive => return left.val.clone(),
             Truth::Known(_) => return self.expr(right),
@@ -118,6 +140,14 @@ impl Analysis<'_> {
         };
         let span = self.span(right);
         let otherwise = self.path(span, |it| it.expr(right));
+        if self.is_mask_logic(&otherwise.val) {
+            self.frame.build.splice(otherwise.block);
+            let scalar = Spanned { val: Val::Value(condition), span: left.span };
+            let right = Spanned { val: otherwise.val, span };
+            let mask = self.mask_of(&right);
+            let op = if decisive { ast::BinaryOp::BitOr } else { ast::BinaryOp::BitAnd };
+            return self.binary(op, &scalar, &mask, left.span.to(span));
+        }
         if self.frame.build.is_scalar_only(otherwise.block) {
             self.frame.build.splice(otherwise.block);
             let right = Spanned { val: otherwise.val, span };
@@ -126,6 +156,38 @@ impl Analysis<'_> {
         let decided = self.path(left.span, |_| left.val.clone());
         let paths = if decisive { [decided, otherwise] } else { [otherwise, decided] };
         self.join(condition, span, &paths, &|_, _| true)
+    }
+
+    /// Whether `and`, `or` and `not` work on the elements of `val`: on tiles of a `jit` kernel.
+    fn is_mask_logic(&self, val: &Val) -> bool {
+        self.frame.style == Style::Jit && self.tile(val).is_some()
+    }
+
+    /// The elements of a tile as truth values.
+    fn mask_of(&mut self, operand: &Spanned) -> Spanned {
+        let is_mask = self.tile(&operand.val).is_none_or(|tile| tile.dtype == DType::I1);
+        if is_mask {
+            return operand.clone();
+        }
+        let zero = Spanned { val: Val::int(0), span: operand.span };
+        let val = self.compare(ast::CompareOp::Ne, operand, &zero, operand.span);
+        Spanned { val, span: operand.span }
+    }
+
+    /// `left op right` on the elements of tiles: both are computed, as in Triton.
+    fn and_or_of_masks(&mut self, op: BoolOp, left: &Spanned, right: ExprId) -> Val {
+        let right = self.spanned(right);
+        let right = if self.tile(&right.val).is_some() {
+            self.mask_of(&right)
+        } else {
+            match self.truth_bits(op, &right) {
+                Some(bits) => Spanned { val: Val::Value(bits), span: right.span },
+                None => return Val::Error,
+            }
+        };
+        let left = self.mask_of(left);
+        let op = if op == BoolOp::And { ast::BinaryOp::BitAnd } else { ast::BinaryOp::BitOr };
+        self.binary(op, &left, &right, left.span.to(right.span))
     }
 
     /// Truth values are joined bit by bit. In `tl` kernels a number gives the operand that

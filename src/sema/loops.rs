@@ -1,11 +1,14 @@
 //! Loops: which names they carry, and the type each must keep.
 
-use super::analysis::{Analysis, MAX_UNROLLED};
+use super::analysis::{Analysis, MAX_UNROLLED, Style};
 use super::errors::{constexpr, control as errors};
 use super::logic::Truth;
 use super::names;
+use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
+use super::symbols::ASSUMED_TURNS;
 use super::value::{Constant, Pointer, Range, Spanned, Val};
+use crate::dtype::DType;
 use crate::ir::{self, Type, Value};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, ExprKind, Stmt};
@@ -39,6 +42,9 @@ impl<'p> Analysis<'p> {
     pub(super) fn for_stmt(&mut self, target: ExprId, iter: ExprId, body: &'p [Stmt], span: Span) {
         let walked = self.spanned(iter);
         if let Val::Range(range) = &walked.val {
+            if range.unroll && self.assume_turns(range) {
+                return self.body_in_error(Some(target), body, span);
+            }
             let turns = if range.unroll { self.known_turns(range, walked.span) } else { None };
             return match turns {
                 Some(turns) => self.written_out(target, turns.map(Val::int), body, span),
@@ -54,6 +60,12 @@ impl<'p> Analysis<'p> {
             self.report(errors::not_iterable(&found, walked.span, tile));
         }
         self.body_in_error(Some(target), body, span);
+    }
+
+    /// Assumes values of the symbols that bound a loop which is written out.
+    fn assume_turns(&mut self, range: &Range) -> bool {
+        let turns = Constant::Int(ASSUMED_TURNS);
+        [&range.lo, &range.hi, &range.step].map(|it| self.assume(it, &turns)).contains(&true)
     }
 
     /// The numbers that a range takes, if the compiler knows them.
@@ -94,9 +106,9 @@ impl<'p> Analysis<'p> {
                 break;
             }
             self.bind_as_it_is(target, &Spanned { val: item, span: self.span(target) });
-            let said = self.sink.diagnostics().len();
+            let said = self.errors;
             self.block(body, false);
-            if self.sink.diagnostics().len() > said {
+            if self.errors > said {
                 break;
             }
         }
@@ -118,9 +130,10 @@ impl<'p> Analysis<'p> {
     }
 
     fn for_range(&mut self, target: ExprId, range: &Range, body: &'p [Stmt], span: Span) {
+        let dtype = self.loop_dtype(range);
         let bounds = [&range.lo, &range.hi, &range.step].map(|bound| {
             let bound = Spanned { val: bound.clone(), span };
-            self.integer_scalar(&bound)
+            self.integer_as(&bound, dtype)
         });
         let [Some(lo), Some(hi), Some(step)] = bounds else {
             return self.body_in_error(Some(target), body, span);
@@ -129,7 +142,7 @@ impl<'p> Analysis<'p> {
         let mut it = Loop { span, carried, in_error: Vec::new() };
         let block = self.frame.build.open();
         self.frame.scope.enter();
-        self.bind_loop_variable(target, span);
+        self.bind_loop_variable(target, dtype, span);
         self.bind_arguments(&it);
         self.frame.loops.push(span);
         self.block(body, false);
@@ -146,10 +159,25 @@ impl<'p> Analysis<'p> {
         self.after_loop(&it, id, &changes);
     }
 
-    fn bind_loop_variable(&mut self, target: ExprId, span: Span) {
+    /// The type of the variable of a loop over `range`: `i64` in `tl` kernels, that in which the
+    /// bounds meet in `jit` kernels.
+    fn loop_dtype(&self, range: &Range) -> DType {
+        if self.frame.style == Style::Tl {
+            return DType::I64;
+        }
+        let bounds = [&range.lo, &range.hi, &range.step];
+        let dtypes = bounds.map(|bound| match bound.constant().and_then(Constant::as_int) {
+            Some(known) => promote::int_dtype(known).unwrap_or(DType::I64),
+            None => self.scalar(bound).unwrap_or(DType::I32),
+        });
+        let meet = |x, y| promote::promote(x, y, promote::Rule::Arithmetic).unwrap_or(DType::I64);
+        dtypes.into_iter().fold(DType::I32, meet)
+    }
+
+    fn bind_loop_variable(&mut self, target: ExprId, dtype: DType, span: Span) {
         let at = self.span(target);
         let name = if let ExprKind::Name(name) = self.kind(target) { name } else { "i" };
-        let index = self.frame.build.argument(Type::I64, name, span);
+        let index = self.frame.build.argument(Type::Scalar(dtype), name, span);
         self.bind_as_it_is(target, &Spanned { val: Val::Value(index), span: at });
     }
 
@@ -161,7 +189,7 @@ impl<'p> Analysis<'p> {
         self.frame.scope.enter();
         let arguments = self.bind_arguments(&it);
         let condition = self.spanned(condition);
-        let truth = self.truth("the condition of this `while`", &condition);
+        let truth = self.decide("the condition of this `while`", &condition);
         if let Truth::Launch(condition) = truth {
             let op = ir::Condition { condition, values: arguments };
             self.frame.build.emit(op, Vec::new(), span);
@@ -207,7 +235,10 @@ impl<'p> Analysis<'p> {
             let Some(binding) = self.frame.scope.binding(name).filter(|_| read).cloned() else {
                 continue;
             };
-            let before = self.materialize(&binding.val, binding.span);
+            let mut before = self.materialize(&binding.val, binding.span);
+            if self.lifted.contains(&(span, name.to_owned())) {
+                before = self.lift_val(&before, span);
+            }
             carried.push(Carried { name: name.to_owned(), before, bound: binding.span });
         }
         carried
@@ -264,13 +295,22 @@ impl<'p> Analysis<'p> {
         let what = format!("`{}` in this loop", carried.name);
         let next_val = Spanned { val: next.val.clone(), span: next.span };
         let kept = self.conform(&what, &next_val, &carried.before);
-        if kept.is_none() {
+        if kept.is_none() && self.becomes_element(&carried.before, &next.val) {
+            // The kernel is analysed again with this name a tile of rank 0 from the start.
+            self.lifted.insert((around, carried.name.clone()));
+        } else if kept.is_none() {
             let found = [self.describe(&carried.before), self.describe(&next.val)];
             let places = [carried.bound, next.span, around];
             let number = self.scalar(&carried.before).is_some() && self.tile(&next.val).is_some();
             self.report(errors::loop_changes_type(&carried.name, &found, places, number));
         }
         kept
+    }
+
+    /// Whether `next` is one element of a tile, of the type of the scalar `before`.
+    fn becomes_element(&self, before: &Val, next: &Val) -> bool {
+        let tile = self.tile(next).filter(|tile| tile.dims.is_empty());
+        tile.is_some_and(|tile| self.scalar(before) == Some(tile.dtype))
     }
 
     /// The leaves of `val` with the types of `like`'s; `None` where they differ.
@@ -284,18 +324,40 @@ impl<'p> Analysis<'p> {
                 }
                 Some(leaves)
             }
-            (Val::Pointer(pointer), Val::Pointer(Pointer { dtype, .. })) => {
-                (pointer.dtype == *dtype).then(|| vec![pointer.address])
+            (Val::Pointer(pointer), Val::Pointer(like)) => {
+                self.conform_pointer(what, pointer, like, val.span)
             }
             (Val::Const(number), Val::Value(like)) => {
-                let Type::Scalar(dtype) = *self.ty(*like) else { return None };
+                let like = *like;
+                let (dtype, element) = self.single_element(like)?;
                 let adopted = self.adopts(number, dtype);
-                adopted.then(|| self.as_dtype(val, dtype)).flatten().map(|it| vec![it])
+                let own = adopted.then(|| self.as_dtype(val, dtype)).flatten()?;
+                Some(vec![if element { self.lift(own, val.span) } else { own }])
             }
             (Val::Value(value), Val::Value(like)) => {
                 self.conform_value(what, *value, *like, val.span).map(|it| vec![it])
             }
             (val, like) => val.is_same(like).then(Vec::new),
+        }
+    }
+
+    fn conform_pointer(
+        &mut self,
+        what: &str,
+        pointer: &Pointer,
+        like: &Pointer,
+        span: Span,
+    ) -> Option<Vec<Value>> {
+        if pointer.dtype != like.dtype {
+            return None;
+        }
+        match (pointer.offsets, like.offsets) {
+            (None, None) => Some(vec![pointer.address]),
+            (Some(own), Some(wanted)) => {
+                let offsets = self.conform_value(what, own, wanted, span)?;
+                Some(vec![pointer.address, offsets])
+            }
+            (Some(_), None) | (None, Some(_)) => None,
         }
     }
 
@@ -309,6 +371,12 @@ impl<'p> Analysis<'p> {
         let (own, wanted) = (self.ty(value).clone(), self.ty(like).clone());
         if own == wanted {
             return Some(value);
+        }
+        if let (Type::Scalar(dtype), Type::Tile(tile)) = (&own, &wanted)
+            && tile.dims.is_empty()
+            && tile.dtype == *dtype
+        {
+            return Some(self.lift(value, span));
         }
         let (Type::Tile(own), Type::Tile(wanted)) = (&own, &wanted) else { return None };
         if own.dtype != wanted.dtype {

@@ -10,7 +10,8 @@
 //!   two paths bound to a name, and [`liveness`] says which names matter.
 //! * [`operands`], [`promote`] and [`shapes`] bring operands together; [`fold`] is Python's
 //!   arithmetic on what the compiler holds.
-//! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers.
+//! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers, [`symbols`]
+//!   keeps apart what is made of `tl.constexpr` parameters without a value.
 //! * [`builtins`] is the table of `tl`'s functions.
 //! * [`errors`] holds every message.
 //!
@@ -22,6 +23,7 @@ mod branch;
 mod builder;
 mod builtins;
 mod calls;
+mod comprehension;
 mod describe;
 mod errors;
 mod expr;
@@ -40,6 +42,7 @@ mod promote;
 mod scope;
 mod shapes;
 mod stmt;
+mod symbols;
 mod value;
 
 pub use builtins::reference as builtin_reference;
@@ -49,6 +52,7 @@ pub use value::Constant;
 use std::collections::BTreeMap;
 
 use crate::diag::{Reported, Sink};
+use crate::dtype::DType;
 use crate::ir;
 use crate::syntax::ast::Module;
 
@@ -64,12 +68,33 @@ pub struct Input<'a> {
     /// What is known of the kernels' parameters already, by name: `tl.constexpr` parameters that
     /// are set, and strings, which no launch can pass as scalars.
     pub constants: BTreeMap<String, Constant>,
+    /// What a launch passes to the other parameters of `@triton.jit` kernels, by name. A parameter
+    /// of which nothing is said is what its uses make of it.
+    pub arguments: BTreeMap<String, ArgType>,
+    /// The only kernel to analyse; all of the file's where it is not given.
+    pub entry: Option<String>,
+}
+
+/// The type of an argument of a `@triton.jit` kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ArgType {
+    /// A tensor: the address of elements of a type.
+    Pointer(DType),
+    /// A number, passed as a type.
+    Scalar(DType),
 }
 
 impl<'a> Input<'a> {
     /// A file that imports nothing, with nothing known of its parameters.
     pub fn of(main: &'a Module) -> Input<'a> {
-        Input { main, imports: BTreeMap::new(), library: &[], constants: BTreeMap::new() }
+        Input {
+            main,
+            imports: BTreeMap::new(),
+            library: &[],
+            constants: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+            entry: None,
+        }
     }
 }
 
@@ -79,13 +104,16 @@ impl<'a> Input<'a> {
 /// Whatever is wrong with them, said to `sink`; also if `sink` held errors before.
 pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reported> {
     let program = program::Program::new(input, sink);
-    let kernels = program.kernels();
+    let kernels = match &input.entry {
+        Some(name) => program.named(name),
+        None => program.kernels(),
+    };
     let names: Vec<&str> =
         kernels.iter().map(|at| program.function(*at).name.name.as_str()).collect();
     let mut instances = calls::Instances::beside(&names);
     let mut functions = Vec::new();
     for at in kernels {
-        let made = kernels::analyze_kernel(&program, &input.constants, at, &mut instances, sink);
+        let made = kernels::analyze_kernel(&program, input, at, &mut instances, sink);
         functions.extend(made);
     }
     if let Some(reported) = sink.reported() {

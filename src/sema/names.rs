@@ -149,17 +149,20 @@ pub(super) fn bound_by_simple<'p>(
     if let StmtKind::AugAssign { target, .. } | StmtKind::AnnAssign { target, .. } = &stmt.kind {
         targets_of(module, *target, visit);
     }
-    for_each_header_expr(module, stmt, &mut |expr| rebound_by_calls(module, expr, visit));
+    for_each_header_expr(module, stmt, &mut |expr| bound_by_expr(module, expr, visit));
 }
 
-/// `tl.recv(…, dst=buffer)` binds `buffer` to what it received.
-fn rebound_by_calls<'p>(module: &'p Module, expr: ExprId, visit: &mut dyn FnMut(&'p str)) {
+/// `tl.recv(…, dst=buffer)` binds `buffer` to what it received, `name := value` binds `name`.
+fn bound_by_expr<'p>(module: &'p Module, expr: ExprId, visit: &mut dyn FnMut(&'p str)) {
+    if let ExprKind::Walrus { target, .. } = module.kind(expr) {
+        visit(&target.name);
+    }
     if let ExprKind::Call { args, .. } = module.kind(expr)
         && let Some(name) = args.iter().find_map(|arg| dst_name(module, arg))
     {
         visit(name);
     }
-    for_each_child(module, expr, &mut |child| rebound_by_calls(module, child, visit));
+    for_each_child(module, expr, &mut |child| bound_by_expr(module, child, visit));
 }
 
 /// The name in `dst=name`.

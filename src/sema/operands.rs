@@ -4,7 +4,7 @@ use super::analysis::{Analysis, Style};
 use super::errors::operands as errors;
 use super::promote::{self, Clash, Number, Rule};
 use super::value::{Constant, Spanned, Val};
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::source::Span;
 
@@ -16,6 +16,8 @@ pub(super) struct Meeting {
     pub(super) dtype: DType,
     /// The shape they broadcast to; `None` where all are scalars.
     pub(super) dims: Option<Vec<Dim>>,
+    /// The `tl.constexpr` parameters that they are made of, where they are of nothing else.
+    pub(super) symbols: Vec<usize>,
 }
 
 /// What an operand brings to the choice of the element type.
@@ -42,7 +44,8 @@ impl Analysis<'_> {
         for operand in operands {
             values.push(self.as_dtype(operand, dtype)?);
         }
-        Some(Meeting { values, dtype, dims })
+        let symbols = self.symbols_of_all(operands);
+        Some(Meeting { values, dtype, dims, symbols })
     }
 
     /// The element type that `operands` meet in.
@@ -67,7 +70,8 @@ impl Analysis<'_> {
         }
         let Some(mut dtype) = typed else {
             let numbers: Vec<Number> = numbers.into_iter().map(|(number, _)| number).collect();
-            return Some(self.dtype_of_numbers(&numbers, rule));
+            let python = self.is_python(&self.symbols_of_all(operands));
+            return Some(self.dtype_of_numbers(&numbers, rule, python));
         };
         for (number, operand) in numbers {
             let own = match promote::number_dtype(dtype, number) {
@@ -103,14 +107,23 @@ impl Analysis<'_> {
     }
 
     /// The element type of numbers among themselves.
-    fn dtype_of_numbers(&self, numbers: &[Number], rule: Rule) -> DType {
+    fn dtype_of_numbers(&self, numbers: &[Number], rule: Rule, python: bool) -> DType {
         let float = numbers.iter().any(|it| matches!(it, Number::Float(_))) || rule == Rule::Divide;
         let logic = rule == Rule::Bitwise && numbers.iter().all(|it| *it == Number::Bool);
         match (float, logic) {
-            (true, _) if self.frame.style == Style::Jit => DType::F32,
-            (true, _) => DType::F64,
+            (true, _) if python => DType::F64,
+            (true, _) => DType::F32,
             (false, true) => DType::I1,
-            (false, false) => DType::I64,
+            (false, false) if python => DType::I64,
+            (false, false) => self.int_dtype(),
+        }
+    }
+
+    /// The type of an integer of which nothing is known.
+    pub(super) fn int_dtype(&self) -> DType {
+        match self.frame.style {
+            Style::Jit => DType::I32,
+            Style::Tl => DType::I64,
         }
     }
 
@@ -119,7 +132,7 @@ impl Analysis<'_> {
             Val::Error => None,
             Val::Const(constant) if constant.is_number() => Some(Weight::Number(number(constant))),
             Val::Value(value) => match self.ty(*value) {
-                Type::Scalar(dtype) => Some(self.scalar_weight(*dtype)),
+                Type::Scalar(dtype) => Some(self.scalar_weight(*value, *dtype)),
                 Type::Tile(tile) => Some(Weight::Typed(tile.dtype)),
                 Type::Future(_) | Type::Pointer(_) => self.not_an_operand(what, operand),
             },
@@ -135,12 +148,13 @@ impl Analysis<'_> {
     }
 
     /// In `tl` kernels the scalars that Python has are Python numbers, whose value only the launch
-    /// knows; a scalar converted to another type keeps that type, as all do in `jit` kernels.
-    fn scalar_weight(&self, dtype: DType) -> Weight {
-        match (self.frame.style, dtype) {
-            (Style::Tl, DType::I1) => Weight::Number(Number::Bool),
-            (Style::Tl, DType::I64) => Weight::Number(Number::Int(None)),
-            (Style::Tl, DType::F64) => Weight::Number(Number::Float(None)),
+    /// knows; a scalar converted to another type keeps that type, as all do in `jit` kernels but
+    /// symbols.
+    fn scalar_weight(&self, value: Value, dtype: DType) -> Weight {
+        match (self.is_python(self.frame.symbols.of(value)), dtype) {
+            (true, DType::I1) => Weight::Number(Number::Bool),
+            (true, DType::I64) => Weight::Number(Number::Int(None)),
+            (true, DType::F64) => Weight::Number(Number::Float(None)),
             _ => Weight::Typed(dtype),
         }
     }
@@ -191,15 +205,29 @@ impl Analysis<'_> {
 
     /// A scalar or tile with elements of type `dtype`.
     pub(super) fn cast(&mut self, value: Value, dtype: DType, span: Span) -> Value {
+        self.round(value, (dtype, Rounding::NearestEven), span)
+    }
+
+    /// A scalar or tile with elements of type `to`, rounded as told.
+    pub(super) fn round(
+        &mut self,
+        value: Value,
+        (to, rounding): (DType, Rounding),
+        span: Span,
+    ) -> Value {
         let build = &mut self.frame.build;
-        match build.func.ty(value) {
-            Type::Scalar(_) => build.cast_scalar(value, dtype, span),
-            Type::Tile(tile) if tile.dtype != dtype => {
-                let ty = Type::Tile(TileType::new(tile.dims.clone(), dtype));
-                build.emit_value(ir::Cast { x: value, to: dtype }, ty, span)
+        let result = match build.func.ty(value) {
+            Type::Scalar(_) => build.round_scalar(value, (to, rounding), span),
+            Type::Tile(tile) if tile.dtype != to => {
+                let ty = Type::Tile(TileType::new(tile.dims.clone(), to));
+                build.emit_value(ir::Cast { x: value, to, rounding }, ty, span)
             }
             Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => value,
+        };
+        if to.is_int() {
+            self.frame.pointers.derive(result, &[value]);
         }
+        result
     }
 
     /// The number `constant` as a scalar of type `dtype`, if that holds it.
@@ -224,6 +252,29 @@ impl Analysis<'_> {
         Some(self.frame.build.constant(literal, dtype, span))
     }
 
+    /// A scalar as a tile of rank 0, which may join others whose element depends on data.
+    pub(super) fn lift(&mut self, scalar: Value, span: Span) -> Value {
+        let ty = Type::Tile(TileType::new(Vec::new(), self.ty(scalar).dtype()));
+        self.frame.build.emit_value(ir::Full { value: scalar }, ty, span)
+    }
+
+    /// [`Analysis::lift`] of a scalar; other values as they are.
+    pub(super) fn lift_val(&mut self, val: &Val, span: Span) -> Val {
+        match val.value().filter(|_| self.scalar(val).is_some()) {
+            Some(scalar) => Val::Value(self.lift(scalar, span)),
+            None => val.clone(),
+        }
+    }
+
+    /// The element type of a scalar or of a tile of rank 0, and whether it is a tile.
+    pub(super) fn single_element(&self, value: Value) -> Option<(DType, bool)> {
+        match self.ty(value) {
+            Type::Scalar(dtype) => Some((*dtype, false)),
+            Type::Tile(tile) if tile.dims.is_empty() => Some((tile.dtype, true)),
+            Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => None,
+        }
+    }
+
     /// A number as a scalar of the type that variables of this style have; other values as they
     /// are.
     pub(super) fn materialize(&mut self, val: &Val, span: Span) -> Val {
@@ -235,9 +286,9 @@ impl Analysis<'_> {
             Val::Tuple(items) => {
                 Val::Tuple(items.iter().map(|item| self.materialize(item, span)).collect())
             }
+            Val::Value(_) => self.run_time_symbol(val, span),
             Val::Error
             | Val::Const(_)
-            | Val::Value(_)
             | Val::Pointer(_)
             | Val::Function(_)
             | Val::Builtin(_)
@@ -252,6 +303,7 @@ impl Analysis<'_> {
             (Constant::Bool(_), _) => DType::I1,
             (Constant::Float(_), Style::Jit) => DType::F32,
             (Constant::Float(_), Style::Tl) => DType::F64,
+            (Constant::Int(value), Style::Jit) => promote::int_dtype(*value).unwrap_or(DType::I64),
             _ => DType::I64,
         }
     }

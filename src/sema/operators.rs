@@ -105,7 +105,7 @@ impl Analysis<'_> {
 
     /// `//` and `%` floor on the scalars of a `tl` kernel, as in Python, and truncate elsewhere.
     fn ir_op(&self, op: ast::BinaryOp, meeting: &Meeting) -> BinaryOp {
-        let python = self.frame.style == Style::Tl && meeting.dims.is_none();
+        let python = self.is_python(&meeting.symbols) && meeting.dims.is_none();
         let float = meeting.dtype.is_float();
         match op {
             ast::BinaryOp::Add => BinaryOp::Add,
@@ -127,16 +127,18 @@ impl Analysis<'_> {
 
     /// `op` on operands that have met.
     pub(super) fn emit_binary(&mut self, op: BinaryOp, meeting: Meeting, span: Span) -> Value {
-        let Meeting { values, dtype, dims } = meeting;
+        let Meeting { values, dtype, dims, symbols } = meeting;
         let [x, y] = values.as_slice() else { unreachable!("two operands met") };
         let build = &mut self.frame.build;
-        match dims {
+        let result = match dims {
             None => build.binary_scalar(op, *x, *y, span),
             Some(dims) => {
                 let ty = Type::Tile(TileType::new(dims, dtype));
                 build.emit_value(ir::Binary { op, x: *x, y: *y }, ty, span)
             }
-        }
+        };
+        self.frame.symbols.set(result, &symbols);
+        result
     }
 
     /// A sum of parameters and integers may be an address; what else is computed with is none.
@@ -179,8 +181,12 @@ impl Analysis<'_> {
                 return self.report(pointers::bad_arithmetic(symbol(op), &found, span));
             }
         };
-        if self.tile(&offset.val).is_some() {
-            return self.report(pointers::pointer_tile(span));
+        if let Some(dtype) = self.tile(&offset.val).map(|tile| tile.dtype) {
+            if !dtype.is_int() {
+                let found = self.describe(&offset.val);
+                return self.report(pointers::offset_is_no_integer(&found, offset.span));
+            }
+            return self.offset_by_tile(op, pointer, offset, span);
         }
         let Some(count) = self.integer_scalar(offset) else {
             let found = self.describe(&offset.val);
@@ -192,16 +198,49 @@ impl Analysis<'_> {
         Val::Pointer(Pointer { address, ..pointer })
     }
 
+    /// `pointer + tile`, `pointer - tile`: an address for each element. Addresses have 64 bits,
+    /// so offsets are widened before they are added to others.
+    fn offset_by_tile(
+        &mut self,
+        op: ast::BinaryOp,
+        pointer: Pointer,
+        offset: &Spanned,
+        span: Span,
+    ) -> Val {
+        let Some(tile) = offset.val.value() else { return Val::Error };
+        let wide = Val::Value(self.cast(tile, DType::I64, offset.span));
+        let mut moved = Spanned { val: wide, span: offset.span };
+        if op == ast::BinaryOp::Sub {
+            moved.val = self.unary(ast::UnaryOp::Neg, &moved, span);
+        }
+        if let Some(before) = pointer.offsets {
+            let before = Spanned { val: Val::Value(before), span };
+            moved.val = self.binary(ast::BinaryOp::Add, &before, &moved, span);
+        }
+        match moved.val.value() {
+            Some(offsets) => Val::Pointer(Pointer { offsets: Some(offsets), ..pointer }),
+            None => Val::Error,
+        }
+    }
+
     /// `val`, an integer or an integer scalar, as an `i64` scalar; `None` if it is neither.
     pub(super) fn integer_scalar(&mut self, val: &Spanned) -> Option<Value> {
         if let Some(known) = val.val.constant().and_then(Constant::as_int) {
             let known = i64::try_from(known).ok()?;
             return Some(self.frame.build.int(known, val.span));
         }
+        self.integer_as(val, DType::I64)
+    }
+
+    /// `val`, an integer or an integer scalar, as a scalar of an integer type; `None` if it is
+    /// neither.
+    pub(super) fn integer_as(&mut self, val: &Spanned, dtype: DType) -> Option<Value> {
+        if let Some(known) = val.val.constant().filter(|it| it.as_int().is_some()).cloned() {
+            return self.number_as(&known, dtype, val.span);
+        }
         let value = val.val.value()?;
-        let dtype = self.scalar(&val.val).filter(|dtype| dtype.is_int())?;
-        let _ = dtype;
-        Some(self.frame.build.cast_scalar(value, DType::I64, val.span))
+        self.scalar(&val.val).filter(|own| own.is_int())?;
+        Some(self.cast(value, dtype, val.span))
     }
 
     /// `op operand`.
@@ -263,16 +302,18 @@ impl Analysis<'_> {
 
     /// `op` on an operand.
     pub(super) fn emit_unary(&mut self, op: UnaryOp, meeting: Meeting, span: Span) -> Val {
-        let Meeting { values, dtype, dims } = meeting;
+        let Meeting { values, dtype, dims, symbols } = meeting;
         let [x] = values.as_slice() else { unreachable!("one operand met") };
         let build = &mut self.frame.build;
-        Val::Value(match dims {
+        let result = match dims {
             None => build.unary_scalar(op, *x, span),
             Some(dims) => {
                 let ty = Type::Tile(TileType::new(dims, dtype));
                 build.emit_value(ir::Unary { op, x: *x }, ty, span)
             }
-        })
+        };
+        self.frame.symbols.set(result, &symbols);
+        Val::Value(result)
     }
 
     /// `left op right`, one link of a chain.
@@ -311,6 +352,9 @@ impl Analysis<'_> {
         }
         self.note_integer(&left.val);
         self.note_integer(&right.val);
+        if self.assume_like(&left.val, &right.val) || self.assume_like(&right.val, &left.val) {
+            return Val::Error;
+        }
         let what = format!("the operands of `{}`", ir_op.symbol());
         let Some(meeting) = self.meet(&what, &[left, right], Rule::Arithmetic, span) else {
             return Val::Error;
@@ -318,17 +362,27 @@ impl Analysis<'_> {
         self.emit_compare(ir_op, meeting, span)
     }
 
+    /// Assumes that a symbol is what it is compared with, where that is no number.
+    fn assume_like(&mut self, symbol: &Val, other: &Val) -> bool {
+        if let Val::Const(known @ (Constant::Str(_) | Constant::DType(_))) = other {
+            return self.assume(symbol, known);
+        }
+        false
+    }
+
     fn emit_compare(&mut self, op: CompareOp, meeting: Meeting, span: Span) -> Val {
-        let Meeting { values, dims, .. } = meeting;
+        let Meeting { values, dims, symbols, .. } = meeting;
         let [x, y] = values.as_slice() else { unreachable!("two operands met") };
         let build = &mut self.frame.build;
-        Val::Value(match dims {
+        let result = match dims {
             None => build.compare_scalar(op, *x, *y, span),
             Some(dims) => {
                 let ty = Type::Tile(TileType::new(dims, DType::I1));
                 build.emit_value(ir::Compare { op, x: *x, y: *y }, ty, span)
             }
-        })
+        };
+        self.frame.symbols.set(result, &symbols);
+        Val::Value(result)
     }
 
     /// `is` asks what the compiler holds.

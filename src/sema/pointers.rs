@@ -28,14 +28,15 @@ pub(super) struct Pointers {
 pub(super) struct Used {
     /// The parameters that it is the sum of.
     pub(super) candidates: Vec<usize>,
-    /// What is there.
-    pub(super) dtype: DType,
-    /// The text that says what is there.
+    /// What is there, if the use says it.
+    pub(super) dtype: Option<DType>,
+    /// The text that says what is there, or that it is an address.
     pub(super) span: Span,
 }
 
-/// A parameter found to be a pointer, or the candidates of an address of which several may be.
-pub(super) type Found = Result<(usize, DType, Span), Used>;
+/// A parameter found to be a pointer, what it points at if a use says so, and that use; or the
+/// candidates of an address of which several may be.
+pub(super) type Found = Result<(usize, Option<DType>, Span), Used>;
 
 impl Pointers {
     /// `value` is the parameter at `place`.
@@ -50,12 +51,21 @@ impl Pointers {
 
     /// `result` is `from`, or `from` plus what is no parameter.
     pub(super) fn derive(&mut self, result: Value, from: &[Value]) {
-        let mut roots: Vec<usize> = from.iter().flat_map(|it| self.roots(*it)).copied().collect();
-        roots.sort_unstable();
-        roots.dedup();
+        let roots = self.roots_of_all(from);
         if !roots.is_empty() {
             self.roots.insert(result, roots);
         }
+    }
+
+    /// The parameters that any of `values` is the sum of, each once, leftmost first.
+    pub(super) fn roots_of_all(&self, values: &[Value]) -> Vec<usize> {
+        let mut roots = Vec::new();
+        for root in values.iter().flat_map(|it| self.roots(*it)) {
+            if !roots.contains(root) {
+                roots.push(*root);
+            }
+        }
+        roots
     }
 
     /// `value` is an integer: so is the parameter that it is.
@@ -66,9 +76,9 @@ impl Pointers {
         }
     }
 
-    /// `value` is used as the address of elements of type `dtype`. False if it comes from no
-    /// parameter.
-    pub(super) fn address(&mut self, value: Value, dtype: DType, span: Span) -> bool {
+    /// `value` is used as the address of elements, of type `dtype` if that is said. False if it
+    /// comes from no parameter.
+    pub(super) fn address(&mut self, value: Value, dtype: Option<DType>, span: Span) -> bool {
         let candidates = self.roots(value).to_vec();
         let known = !candidates.is_empty();
         if known {
@@ -77,19 +87,20 @@ impl Pointers {
         known
     }
 
-    /// What the addresses used say, in the order in which they were used.
-    pub(super) fn found(&self) -> impl Iterator<Item = Found> + '_ {
-        self.used.iter().map(|used| {
-            let open: Vec<usize> = used
-                .candidates
-                .iter()
-                .filter(|it| used.candidates.len() == 1 || !self.integers.contains(it))
-                .copied()
-                .collect();
-            match open.as_slice() {
-                [only] => Ok((*only, used.dtype, used.span)),
-                _ => Err(used.clone()),
+    /// What the addresses used say, in the order in which they were used. Of several parameters
+    /// that an address is the sum of, and that nothing shows to be integers, the pointer is the
+    /// one that `is_named_so`, or the leftmost.
+    pub(super) fn found(&self, is_named_so: &dyn Fn(usize) -> bool) -> Vec<Found> {
+        let find = |used: &Used| {
+            let alone = used.candidates.len() == 1;
+            let is_open = |it: &&usize| alone || !self.integers.contains(it);
+            let open: Vec<usize> = used.candidates.iter().filter(is_open).copied().collect();
+            let named = open.iter().find(|it| is_named_so(**it));
+            match named.or(open.first()) {
+                Some(place) => Ok((*place, used.dtype, used.span)),
+                None => Err(used.clone()),
             }
-        })
+        };
+        self.used.iter().map(find).collect()
     }
 }

@@ -65,6 +65,16 @@ pub(super) struct Global {
     pub(super) span: Span,
 }
 
+impl Global {
+    /// The function that it is.
+    fn function(&self) -> Option<Val> {
+        match &self.kind {
+            GlobalKind::Val(val @ Val::Function(_)) => Some(val.clone()),
+            GlobalKind::Val(_) | GlobalKind::Constant { .. } | GlobalKind::HostOnly => None,
+        }
+    }
+}
+
 /// What a name of the top level is bound to.
 #[derive(Clone, Debug)]
 pub(super) enum GlobalKind {
@@ -90,7 +100,7 @@ const ANNOTATION_MODULES: [&str; 6] =
 pub fn imports(module: &Module) -> Vec<(String, Span)> {
     let mut found: Vec<(String, Span)> = Vec::new();
     let mut add = |name: &str, span: Span| {
-        let known = is_triton(name) || ANNOTATION_MODULES.contains(&name);
+        let known = triton_module(name).is_some() || ANNOTATION_MODULES.contains(&name);
         if !known && found.iter().all(|(other, _)| other != name) {
             found.push((name.to_owned(), span));
         }
@@ -106,8 +116,20 @@ pub fn imports(module: &Module) -> Vec<(String, Span)> {
     found
 }
 
-fn is_triton(name: &str) -> bool {
-    matches!(name, "triton" | "triton.language" | "triton.language.math")
+/// What a module of Triton is.
+fn triton_module(name: &str) -> Option<Namespace> {
+    let Some(inner) = name.strip_prefix("triton.language") else {
+        return (name == "triton").then_some(Namespace::Triton);
+    };
+    match inner {
+        "" | ".core" | ".standard" => Some(Namespace::Tl),
+        ".math" => Some(Namespace::TlMath),
+        ".extra" | ".extra.cuda" | ".extra.hip" => Some(Namespace::Extra),
+        ".extra.libdevice" | ".extra.cuda.libdevice" | ".extra.hip.libdevice" => {
+            Some(Namespace::Libdevice)
+        }
+        _ => None,
+    }
 }
 
 impl<'p> Program<'p> {
@@ -186,12 +208,7 @@ impl<'p> Program<'p> {
         if ANNOTATION_MODULES.contains(&name) {
             return Some(GlobalKind::HostOnly);
         }
-        let namespace = match name {
-            "triton" => Some(Namespace::Triton),
-            "triton.language" => Some(Namespace::Tl),
-            "triton.language.math" => Some(Namespace::TlMath),
-            _ => self.library(name).map(Namespace::Library),
-        };
+        let namespace = triton_module(name).or_else(|| self.library(name).map(Namespace::Library));
         if namespace.is_none() {
             sink.error(errors::unknown_module(name, span, input.library));
         }
@@ -258,7 +275,32 @@ impl<'p> Program<'p> {
         if namespace == Namespace::Tl && matches!(name, "tensor" | "dtype") {
             return Some(GlobalKind::HostOnly);
         }
-        member_of_triton(namespace, name).map(GlobalKind::Val)
+        let own = if namespace == Namespace::Libdevice {
+            self.written("libdevice", name).or_else(|| member_of_triton(namespace, name))
+        } else {
+            member_of_triton(namespace, name)
+        };
+        let found = own.or_else(|| match namespace {
+            Namespace::Tl | Namespace::TlMath | Namespace::Libdevice => self.written("tl", name),
+            Namespace::Triton | Namespace::Extra | Namespace::Library(_) => None,
+        });
+        found.map(GlobalKind::Val)
+    }
+
+    /// The function `name` of `lib/<module>.kb`, its own or one that it imports, which stands for
+    /// a built-in.
+    pub(super) fn written(&self, module: &str, name: &str) -> Option<Val> {
+        let unit = self.library(module)?;
+        self.units[unit].globals.get(name).and_then(Global::function)
+    }
+
+    /// The names of the functions of `lib/<module>.kb`, but for its helpers.
+    fn names_written(&self, module: &str) -> Vec<String> {
+        let unit = self.library(module);
+        let globals = unit.into_iter().flat_map(|unit| &self.units[unit].globals);
+        let functions = globals.filter(|(_, global)| global.function().is_some());
+        let names = functions.map(|(name, _)| (*name).to_owned());
+        names.filter(|name| !name.starts_with('_')).collect()
     }
 
     /// What a module has, for suggestions.
@@ -266,13 +308,30 @@ impl<'p> Program<'p> {
         match namespace {
             Namespace::Tl | Namespace::TlMath => {
                 let types = DType::ALL.iter().map(|it| it.tl_name().to_owned());
-                Builtin::names().map(str::to_owned).chain(types).collect()
+                let built_in = Builtin::names().map(str::to_owned);
+                built_in.chain(self.names_written("tl")).chain(types).collect()
             }
+            Namespace::Libdevice => {
+                let built_in = Builtin::names().map(str::to_owned);
+                built_in.chain(self.names_written("libdevice")).collect()
+            }
+            Namespace::Extra => ["libdevice", "cuda", "hip"].map(str::to_owned).to_vec(),
             Namespace::Triton => ["jit", "language", "cdiv"].map(str::to_owned).to_vec(),
             Namespace::Library(unit) => {
                 self.units[unit].globals.keys().map(|it| (*it).to_owned()).collect()
             }
         }
+    }
+
+    /// The kernel of the main file called `name`, whether or not others call it; the last of two.
+    pub(super) fn named(&self, name: &str) -> Vec<FunctionRef> {
+        let main = UnitId::from_index(0);
+        let functions = (0..self.units[main].functions.len() as u32).rev();
+        let mut found = functions.map(|index| FunctionRef { unit: main, index });
+        let is_named = |at: &FunctionRef| {
+            self.style(*at) != FunctionStyle::Host && self.function(*at).name.name == name
+        };
+        found.find(is_named).into_iter().collect()
     }
 
     /// The functions that a launch may name: those of the main file that run on the PEs and that
@@ -353,8 +412,14 @@ fn member_of_triton(namespace: Namespace, name: &str) -> Option<Val> {
             _ => None,
         };
     }
-    if name == "math" && namespace == Namespace::Tl {
-        return Some(Val::Namespace(Namespace::TlMath));
+    let inner = match (namespace, name) {
+        (Namespace::Tl, "math") => Some(Namespace::TlMath),
+        (Namespace::Tl, "extra") | (Namespace::Extra, "cuda" | "hip") => Some(Namespace::Extra),
+        (Namespace::Extra | Namespace::TlMath, "libdevice") => Some(Namespace::Libdevice),
+        _ => None,
+    };
+    if inner.is_some() || namespace == Namespace::Extra {
+        return inner.map(Val::Namespace);
     }
     let dtype = DType::ALL.iter().find(|dtype| dtype.tl_name() == name);
     let dtype = dtype.map(|dtype| Val::Const(Constant::DType(*dtype)));
@@ -366,6 +431,8 @@ pub(super) fn namespace_name(namespace: Namespace) -> &'static str {
     match namespace {
         Namespace::Tl => "`tl`",
         Namespace::TlMath => "`tl.math`",
+        Namespace::Extra => "`tl.extra`",
+        Namespace::Libdevice => "`libdevice`",
         Namespace::Triton => "`triton`",
         Namespace::Library(_) => "this module of the library",
     }

@@ -101,7 +101,10 @@ impl Analysis<'_> {
         let build = &mut self.frame.build;
         let (x, y) = (build.dim_value(x, span), build.dim_value(y, span));
         let op = ir::Extent { rule, x, y, what: what.to_owned(), axis: axis as u32 };
-        build.scalar(op, DType::I64, span)
+        let result = build.scalar(op, DType::I64, span);
+        let places = [x, y].map(|it| self.frame.symbols.of(it)).concat();
+        self.frame.symbols.set(result, &places);
+        result
     }
 
     /// `tile` under the shape `dims`, which the launch shows to be its own.

@@ -91,7 +91,14 @@ impl<'p> Analysis<'p> {
         if self.frame.is_kernel && !nothing {
             let found = self.describe(&val);
             let name = &self.program.function(self.frame.at).name.name;
-            self.report(control::kernel_returns(name, &found, span));
+            let error = control::kernel_returns(name, &found, span);
+            match self.frame.style {
+                Style::Tl => {
+                    self.report(error);
+                }
+                // Triton drops it without a word.
+                Style::Jit => self.say(error.as_warning()),
+            }
             return Some(Flow::Returned(Val::NONE));
         }
         Some(Flow::Returned(val))
@@ -126,7 +133,7 @@ impl<'p> Analysis<'p> {
         }
     }
 
-    fn bind_variable(&mut self, name: &'p str, value: &Spanned, span: Span) {
+    pub(super) fn bind_variable(&mut self, name: &'p str, value: &Spanned, span: Span) {
         if self.is_constexpr_name(name, span) {
             return;
         }

@@ -70,6 +70,10 @@ pub(super) enum Namespace {
     Tl,
     /// `tl.math`.
     TlMath,
+    /// `tl.extra`, or what it has for one vendor.
+    Extra,
+    /// `tl.extra.libdevice`.
+    Libdevice,
     /// `triton`.
     Triton,
     /// A module of the library.
@@ -93,12 +97,21 @@ pub(super) enum Val {
     Function(FunctionRef),
     /// A built-in function.
     Builtin(Builtin),
-    /// A method of a value, such as `x.to`: the built-in takes the value first.
-    Method(Box<Val>, Builtin),
+    /// A method of a value, such as `x.to`: the function takes the value first.
+    Method(Box<Val>, Callee),
     /// A module.
     Namespace(Namespace),
     /// `range(…)`, `tl.range(…)` or `tl.static_range(…)`.
     Range(Box<Range>),
+}
+
+/// What a method calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Callee {
+    /// A built-in function.
+    Builtin(Builtin),
+    /// A function of the library.
+    Function(FunctionRef),
 }
 
 /// An address that counts elements.
@@ -106,6 +119,9 @@ pub(super) enum Val {
 pub(super) struct Pointer {
     /// The pointer, of type [`ir::Type::Pointer`].
     pub(super) address: ir::Value,
+    /// What is added to it for each element of a pointer tile: a tile of `i64` that counts
+    /// elements. A scalar pointer has none.
+    pub(super) offsets: Option<ir::Value>,
     /// What it points at.
     pub(super) dtype: DType,
     /// The text that says so.
@@ -204,7 +220,7 @@ impl Val {
     pub(super) fn leaves(&self) -> Vec<ir::Value> {
         match self {
             Val::Value(value) => vec![*value],
-            Val::Pointer(pointer) => vec![pointer.address],
+            Val::Pointer(it) => std::iter::once(it.address).chain(it.offsets).collect(),
             Val::Tuple(items) => items.iter().flat_map(Val::leaves).collect(),
             Val::Error
             | Val::Const(_)
@@ -223,7 +239,8 @@ impl Val {
             Val::Value(value) => Val::Value(leaves.next().unwrap_or(*value)),
             Val::Pointer(pointer) => {
                 let address = leaves.next().unwrap_or(pointer.address);
-                Val::Pointer(Pointer { address, ..*pointer })
+                let offsets = pointer.offsets.map(|own| leaves.next().unwrap_or(own));
+                Val::Pointer(Pointer { address, offsets, ..*pointer })
             }
             Val::Tuple(items) => {
                 Val::Tuple(items.iter().map(|item| item.with_leaves(leaves)).collect())

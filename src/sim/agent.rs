@@ -4,11 +4,11 @@ use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
 use super::network::NONE;
-use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work};
+use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work, pad};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::{
-    self, AgentId, Command, Place, Program, QueueId, SiteId, TileRef, Visit, Walker,
+    self, AgentId, Command, MathArg, Place, Program, QueueId, SiteId, TileRef, Visit, Walker,
 };
 use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId};
 use crate::topology::{CreditMode, ReleaseMode};
@@ -340,19 +340,37 @@ impl<L: LogSink> Issue<'_, '_, L> {
         Ok(Flow::GoesOn)
     }
 
-    fn dma(
+    fn dma(&mut self, block: Block, tile: &TileRef, bytes: u64) -> Step<Flow> {
+        let writes = block.writes;
+        let range = Range::of(tile);
+        let touches = if writes { Footprint::reading(range) } else { Footprint::writing(range) };
+        let touches = Footprint { block: Some(block), ..touches };
+        let (channel, work) =
+            if writes { (Channel::DmaWrite, Work::Write) } else { (Channel::DmaRead, Work::Read) };
+        self.check_addresses(&block)?;
+        self.dispatch(channel, work, touches, bytes)
+    }
+
+    /// Moves lanes whose addresses only replay knows.
+    fn lanes(
         &mut self,
-        base: u64,
-        desc: command::DescId,
+        lanes: &command::Lanes,
+        beside: Option<&MathArg>,
         tile: &TileRef,
         writes: bool,
     ) -> Step<Flow> {
         let code = self.sim.program.code(AgentId(self.agent));
-        let block = Block::new(code, base, desc, writes);
-        let bytes = code.descs[desc].bytes();
-        let range = Range::of(tile);
-        let touches = if writes { Footprint::reading(range) } else { Footprint::writing(range) };
-        let touches = Footprint { block: Some(block), ..touches };
+        let block = Block::of_lanes(&self.sim.program.memory, lanes, writes);
+        let bytes = code.lanes[lanes.spec].bytes();
+        let index = lanes.index.as_ref().map_or(Range::NOTHING, Range::of);
+        let mut reads = [index, Range::of_arg(lanes.mask.as_ref()), Range::of_arg(beside)];
+        let mut touches = Footprint { block: Some(block), ..Footprint::default() };
+        if writes {
+            reads[2] = Range::of(tile);
+        } else {
+            touches.write = Range::of(tile);
+        }
+        touches.reads = pad(reads);
         let (channel, work) =
             if writes { (Channel::DmaWrite, Work::Write) } else { (Channel::DmaRead, Work::Read) };
         self.check_addresses(&block)?;
@@ -365,10 +383,9 @@ impl<L: LogSink> Issue<'_, '_, L> {
         if block.is_inside(memory) {
             return Ok(());
         }
-        let desc = &self.sim.program.code(agent).descs[block.desc];
-        let pe = self.sim.program.agents[agent].pe;
-        let mut pieces = Vec::new();
-        block.find_owners(memory, desc, pe, &mut pieces).map_err(|fault| {
+        let code = self.sim.program.code(agent);
+        let place = (memory, self.sim.program.agents[agent].pe, self.sim.machine.flit_bytes());
+        block.find_owners(code, place, &mut Vec::new()).map_err(|fault| {
             Box::new(Failure::Fault { agent, site: self.site, writes: block.writes, fault })
         })
     }
@@ -445,11 +462,23 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
     type Out = Step<Flow>;
 
     fn dma_read(&mut self, it: &command::DmaRead) -> Step<Flow> {
-        self.dma(it.base, it.desc, &it.dst, false)
+        let code = self.sim.program.code(AgentId(self.agent));
+        let block = Block::new(code, (it.base, it.desc, it.window), false);
+        self.dma(block, &it.dst, it.bytes(code))
     }
 
     fn dma_write(&mut self, it: &command::DmaWrite) -> Step<Flow> {
-        self.dma(it.base, it.desc, &it.src, true)
+        let code = self.sim.program.code(AgentId(self.agent));
+        let block = Block::new(code, (it.base, it.desc, it.window), true);
+        self.dma(block, &it.src, it.bytes(code))
+    }
+
+    fn dma_gather(&mut self, it: &command::DmaGather) -> Step<Flow> {
+        self.lanes(&it.lanes, it.other.as_ref(), &it.dst, false)
+    }
+
+    fn dma_scatter(&mut self, it: &command::DmaScatter) -> Step<Flow> {
+        self.lanes(&it.lanes, None, &it.src, true)
     }
 
     fn math(&mut self, it: &command::MathCmd) -> Step<Flow> {
@@ -459,7 +488,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
 
     fn gemm(&mut self, it: &command::GemmCmd) -> Step<Flow> {
         let acc = it.acc.as_ref().map_or(Range::NOTHING, Range::of);
-        let reads = [Range::of(&it.a), Range::of(&it.b), acc];
+        let reads = pad([Range::of(&it.a), Range::of(&it.b), acc]);
         let touches = Footprint { reads, write: Range::of(&it.out), block: None };
         self.dispatch(Channel::Gemm, Work::Gemm(it.spec), touches, 0)
     }

@@ -48,14 +48,16 @@ fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
         CostClass::Simple => 1,
         CostClass::Transcendental => u64::from(engine.transcendental),
     };
-    let cycles = size.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(each);
+    let pass = size.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(each);
+    let cycles = pass.saturating_mul(spec.passes());
     Cost { time: engine.overhead + engine.clock.time(cycles), size }
 }
 
 fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
     let blocks = |extent: u64, side: u32| extent.div_ceil(u64::from(side.max(1)));
     let (m, n, k) = (blocks(spec.m, engine.m), blocks(spec.n, engine.n), blocks(spec.k, engine.k));
-    let cycles = m.saturating_mul(n).saturating_mul(k);
-    let size = spec.m.saturating_mul(spec.n).saturating_mul(spec.k);
+    let product = m.saturating_mul(n).saturating_mul(k);
+    let cycles = spec.batch.saturating_mul(product);
+    let size = spec.macs();
     Cost { time: engine.overhead + engine.clock.time(cycles), size }
 }

@@ -74,9 +74,12 @@ fn direction(command: &Command) -> QueueId {
         Command::IpcqRecvAsync(it) => of_slot(it.slot.place),
         Command::Wait(it) => of_slot(it.slot.place),
         Command::IpcqRelease(it) => of_slot(it.slot.place),
-        Command::DmaRead(_) | Command::DmaWrite(_) | Command::MathCmd(_) | Command::GemmCmd(_) => {
-            QueueId(0)
-        }
+        Command::DmaRead(_)
+        | Command::DmaWrite(_)
+        | Command::DmaGather(_)
+        | Command::DmaScatter(_)
+        | Command::MathCmd(_)
+        | Command::GemmCmd(_) => QueueId(0),
     }
 }
 

@@ -1,21 +1,35 @@
 //! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
 //! lie in.
 
-use crate::command::{Code, DescId};
+use crate::command::{Code, DescId, LaneId, Lanes, Window};
 use crate::ir::DmaDesc;
-use crate::launch::{AddressMap, Fault};
+use crate::launch::{AddressMap, Fault, Placement};
 use crate::topology::PeId;
 
 /// What one DMA command touches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Block {
     pub(super) base: u64,
-    pub(super) desc: DescId,
+    shape: Shape,
     pub(super) writes: bool,
     /// The lowest byte, and one past the highest.
     lo: u64,
     hi: u64,
 }
+
+/// How what is touched lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// As a descriptor says.
+    Strided(DescId),
+    /// As a descriptor says, in part.
+    Window(DescId, Window),
+    /// Anywhere in a tensor.
+    Lanes(LaneId),
+}
+
+/// Where the memory is, who asks for it, and how many bytes a burst has.
+type Place<'a> = (&'a AddressMap, PeId, u64);
 
 /// The bytes of a transfer that lie in one PE's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +39,30 @@ pub(super) struct Piece {
 }
 
 impl Block {
-    /// The block of `desc` from `base` on.
-    pub(super) fn new(code: &Code, base: u64, desc: DescId, writes: bool) -> Block {
+    /// What of the block of `desc` from `base` on a window shows.
+    pub(super) fn new(
+        code: &Code,
+        (base, desc, window): (u64, DescId, Option<Window>),
+        writes: bool,
+    ) -> Block {
+        if let Some(window) = window {
+            let pieces = window.pieces(base, &code.descs[desc]);
+            let all = pieces.iter().map(|piece| bounds(piece.base, &piece.desc));
+            let join = |(lo, hi): (u64, u64), (from, to): (u64, u64)| (lo.min(from), hi.max(to));
+            let (lo, hi) = all.reduce(join).unwrap_or((base, base));
+            return Block { base, shape: Shape::Window(desc, window), writes, lo, hi };
+        }
         let (lo, hi) = bounds(base, &code.descs[desc]);
-        Block { base, desc, writes, lo, hi }
+        Block { base, shape: Shape::Strided(desc), writes, lo, hi }
+    }
+
+    /// Lanes that may be anywhere in the tensor that their base lies in, or is nearest to.
+    pub(super) fn of_lanes(memory: &AddressMap, lanes: &Lanes, writes: bool) -> Block {
+        let tensor = memory.nearest(lanes.base).map(|region| &memory.regions()[region]);
+        let (lo, hi) = tensor.map_or((lanes.base, lanes.base.saturating_add(1)), |region| {
+            (region.base, region.base.saturating_add(region.bytes))
+        });
+        Block { base: lanes.base, shape: Shape::Lanes(lanes.spec), writes, lo, hi }
     }
 
     /// Whether both move a byte and one of them writes. Two blocks of rows with one distance are
@@ -37,7 +71,15 @@ impl Block {
         if !(self.writes || other.writes) || self.lo >= other.hi || other.lo >= self.hi {
             return false;
         }
-        let rows = |block: &Block| Rows::of(block, &code.descs[block.desc]);
+        let rows = |block: &Block| match block.shape {
+            Shape::Strided(desc) => Rows::of(block.base, &code.descs[desc]),
+            Shape::Window(desc, window) => {
+                let pieces = window.pieces(block.base, &code.descs[desc]);
+                let [only] = pieces.as_slice() else { return None };
+                Rows::of(only.base, &only.desc)
+            }
+            Shape::Lanes(_) => None,
+        };
         match (rows(self), rows(other)) {
             (Some(a), Some(b)) if a.distance == b.distance => a.share_columns(&b),
             _ => true,
@@ -51,12 +93,58 @@ impl Block {
     /// The first address that no tensor has.
     pub(super) fn find_owners(
         &self,
-        memory: &AddressMap,
-        desc: &DmaDesc,
-        pe: PeId,
+        code: &Code,
+        place: Place<'_>,
         pieces: &mut Vec<Piece>,
     ) -> Result<(), Fault> {
         pieces.clear();
+        match self.shape {
+            Shape::Strided(desc) => self.find_rows(&code.descs[desc], place, pieces),
+            Shape::Window(desc, window) => {
+                for piece in window.pieces(self.base, &code.descs[desc]) {
+                    let (lo, hi) = bounds(piece.base, &piece.desc);
+                    let part = Block { base: piece.base, lo, hi, ..*self };
+                    let mut own = Vec::new();
+                    part.find_rows(&piece.desc, place, &mut own)?;
+                    own.iter().for_each(|it| add(pieces, it.owner, it.bytes));
+                }
+                Ok(())
+            }
+            Shape::Lanes(spec) => self.spread(code.lanes[spec].bursts(place.2), place, pieces),
+        }
+    }
+
+    /// Spreads `bursts` evenly over the tensor: each shard gets as many as its part of the bytes.
+    fn spread(
+        &self,
+        bursts: u64,
+        (memory, pe, burst): Place<'_>,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(), Fault> {
+        let region = &memory.regions()[memory.find(self.lo, self.hi - self.lo)?];
+        let Placement::Sharded(shards) = &region.placement else {
+            add(pieces, pe, bursts.saturating_mul(burst));
+            return Ok(());
+        };
+        let before = |offset: u64| {
+            let part = u128::from(bursts) * u128::from(offset) / u128::from(region.bytes.max(1));
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        for shard in shards {
+            let own = before(shard.offset + shard.bytes) - before(shard.offset);
+            if own > 0 {
+                add(pieces, shard.pe, own.saturating_mul(burst));
+            }
+        }
+        Ok(())
+    }
+
+    fn find_rows(
+        &self,
+        desc: &DmaDesc,
+        (memory, pe, _): Place<'_>,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(), Fault> {
         let total = desc.bytes();
         if total == 0 {
             return Ok(());
@@ -81,7 +169,7 @@ impl Block {
 
     /// Whether all of it lies in one tensor.
     pub(super) fn is_inside(&self, memory: &AddressMap) -> bool {
-        memory.find(self.lo, self.hi - self.lo).is_ok()
+        self.lo == self.hi || memory.find(self.lo, self.hi - self.lo).is_ok()
     }
 }
 
@@ -148,7 +236,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(block: &Block, desc: &DmaDesc) -> Option<Rows> {
+    fn of(base: u64, desc: &DmaDesc) -> Option<Rows> {
         let (distance, width) = match desc.dims.as_slice() {
             [rows, columns] if columns.stride == desc.elem_bytes as i64 => {
                 (rows.stride, columns.extent.checked_mul(desc.elem_bytes)?)
@@ -157,7 +245,7 @@ impl Rows {
             _ => return None,
         };
         let distance = u64::try_from(distance).ok().filter(|distance| *distance > 0)?;
-        (width <= distance).then(|| Rows { distance, column: block.base % distance, width })
+        (width <= distance).then(|| Rows { distance, column: base % distance, width })
     }
 
     /// Whether some column is in both; columns wrap at the distance.
@@ -197,7 +285,7 @@ mod tests {
     fn neighbouring_columns_of_a_matrix_do_not_conflict() {
         // Tiles of 4 x 8 elements of a matrix of 64-byte rows.
         let code = code(&[&[(4, 64), (8, 2)], &[(8, 2)], &[(4, 64)], &[(4, -64), (8, 2)]]);
-        let block = |base, desc, writes| Block::new(&code, base, DescId(desc), writes);
+        let block = |base, desc, writes| Block::new(&code, (base, DescId(desc), None), writes);
         for (a, b) in [(0, 16), (0, 48), (0, 8), (0, 64), (48, 64), (130, 0), (0, 256)] {
             let (first, second) = (block(1024 + a, 0, true), block(1024 + b, 0, false));
             let shared = bytes_of(1024 + a, &code.descs[DescId(0)])
@@ -222,8 +310,8 @@ mod tests {
         let memory = AddressMap::new(vec![region]);
         let pieces = |base, desc: u32| {
             let (desc, mut pieces) = (DescId(desc), Vec::new());
-            Block::new(&code, base, desc, false)
-                .find_owners(&memory, &code.descs[desc], PeId(0), &mut pieces)
+            Block::new(&code, (base, desc, None), false)
+                .find_owners(&code, (&memory, PeId(0), 256), &mut pieces)
                 .map(|()| pieces)
         };
         let piece = |owner, bytes| Piece { owner: PeId(owner), bytes };

@@ -73,6 +73,14 @@ impl Range {
         }
     }
 
+    /// The bytes of an operand.
+    pub(super) fn of_arg(arg: Option<&MathArg>) -> Range {
+        match arg {
+            Some(MathArg::Tile(tile)) => Range::of(tile),
+            Some(MathArg::Scalar(_)) | None => Range::NOTHING,
+        }
+    }
+
     /// The slot of a message.
     pub(super) fn slot(queue: QueueId, token: u64) -> Range {
         let lo = SLOTS | u64::from(queue.0) << QUEUE | token & ((1 << QUEUE) - 1);
@@ -84,10 +92,15 @@ impl Range {
     }
 }
 
+/// These ranges, and no others.
+pub(super) fn pad<const N: usize>(ranges: [Range; N]) -> [Range; 4] {
+    std::array::from_fn(|at| ranges.get(at).copied().unwrap_or(Range::NOTHING))
+}
+
 /// What a command touches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Footprint {
-    pub(super) reads: [Range; 3],
+    pub(super) reads: [Range; 4],
     pub(super) write: Range,
     pub(super) block: Option<Block>,
 }
@@ -100,15 +113,12 @@ impl Footprint {
 
     /// Reads only.
     pub(super) fn reading(read: Range) -> Footprint {
-        Footprint { reads: [read, Range::NOTHING, Range::NOTHING], ..Footprint::default() }
+        Footprint { reads: pad([read]), ..Footprint::default() }
     }
 
     /// The operands and the result of a vector command.
     pub(super) fn math(args: &[Option<MathArg>; 3], out: &TileRef) -> Footprint {
-        let reads = args.map(|arg| match arg {
-            Some(MathArg::Tile(tile)) => Range::of(&tile),
-            Some(MathArg::Scalar(_)) | None => Range::NOTHING,
-        });
+        let reads = pad(args.map(|arg| Range::of_arg(arg.as_ref())));
         Footprint { reads, write: Range::of(out), block: None }
     }
 

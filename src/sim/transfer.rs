@@ -75,9 +75,10 @@ impl<L: LogSink> Simulation<'_, L> {
         let op = self.agents[agent as usize].ops[at];
         let Some(block) = op.touches.block else { return Ok(()) };
         let pe = self.program.agents[AgentId(agent)].pe;
-        let desc = &self.program.code(AgentId(agent)).descs[block.desc];
+        let code = self.program.code(AgentId(agent));
         let mut pieces = std::mem::take(&mut self.pieces);
-        let found = block.find_owners(&self.program.memory, desc, pe, &mut pieces);
+        let place = (&self.program.memory, pe, self.machine.flit_bytes());
+        let found = block.find_owners(code, place, &mut pieces);
         if let Err(fault) = found {
             return Err(self.fault(agent, &op, fault));
         }

@@ -167,7 +167,7 @@ fn a_command_that_does_not_fit_its_tiles_is_a_bug_of_kbc() {
     let spec = MathSpec {
         op: MathOp::Copy,
         shape: Shape::new([8]),
-        args: vec![ArgSpec { dtype: DType::F32, strides: vec![1] }],
+        args: vec![ArgSpec { dtype: DType::F32, offset: 0, strides: vec![1] }],
         out: DType::F32,
         cost: CostClass::Simple,
     };

@@ -59,14 +59,14 @@ impl CodeKit {
         let dst = self.tile(desc.bytes());
         let desc = self.code.descs.push(desc);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.issue(Template::DmaRead { base, desc, dst });
+        self.issue(Template::DmaRead { base, desc, window: None, dst });
         dst
     }
 
     pub(crate) fn write(&mut self, base: u64, desc: DmaDesc, src: TileReg) {
         let desc = self.code.descs.push(desc);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.issue(Template::DmaWrite { base, desc, src });
+        self.issue(Template::DmaWrite { base, desc, window: None, src });
     }
 
     pub(crate) fn math(&mut self, spec: MathSpec, args: &[Arg]) -> TileReg {
@@ -108,7 +108,7 @@ impl CodeKit {
         b: TileReg,
         acc: Option<TileReg>,
     ) -> TileReg {
-        let out = self.tile(spec.m * spec.n * spec.out.bytes());
+        let out = self.tile(spec.elements() * spec.out.bytes());
         let spec = self.code.gemms.push(spec);
         self.issue(Template::Gemm { spec, a, b, acc, out });
         out
@@ -146,7 +146,7 @@ pub(crate) fn dense(
     shape: &Shape,
     count: usize,
 ) -> MathSpec {
-    let arg = ArgSpec { dtype: from, strides: shape.row_major_strides() };
+    let arg = ArgSpec { dtype: from, offset: 0, strides: shape.row_major_strides() };
     let (shape, args) = (shape.clone(), vec![arg; count]);
     MathSpec { op, shape, args, out: to, cost: CostClass::Simple }
 }
@@ -279,6 +279,8 @@ impl Machine<'_> {
             Command::Wait(it) => Some(it.slot),
             Command::DmaRead(_)
             | Command::DmaWrite(_)
+            | Command::DmaGather(_)
+            | Command::DmaScatter(_)
             | Command::MathCmd(_)
             | Command::GemmCmd(_)
             | Command::IpcqSend(_)
@@ -304,6 +306,8 @@ impl Machine<'_> {
             Command::IpcqRecv(it) if it.dst.is_some() => Some(it.slot),
             Command::DmaRead(_)
             | Command::DmaWrite(_)
+            | Command::DmaGather(_)
+            | Command::DmaScatter(_)
             | Command::MathCmd(_)
             | Command::GemmCmd(_)
             | Command::IpcqSend(_)

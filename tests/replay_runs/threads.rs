@@ -22,16 +22,7 @@ fn systolic(shared: bool) -> Program {
     let message = Message { elements: SIDE * SIDE, dtype: DType::F16 };
     let shape = Shape::new([SIDE, SIDE]);
     let halves = (DType::F16, DType::F16);
-    let strides = [SIDE as i64, 1];
-    let spec = GemmSpec {
-        m: SIDE,
-        n: SIDE,
-        k: SIDE,
-        input: DType::F16,
-        out: DType::F16,
-        a_strides: strides,
-        b_strides: strides,
-    };
+    let spec = GemmSpec::dense([SIDE; 3], DType::F16, DType::F16);
     let code = |rank: u64| {
         let mut code = CodeKit::new();
         let mut own = code.read(0x10_0000 + rank * BYTES, line(SIDE * SIDE, DType::F16));

@@ -6,13 +6,18 @@ use std::collections::BTreeMap;
 
 use kbc::diag::{ColorChoice, Diagnostic, Severity, Sink, to_text};
 use kbc::ir::{self, Module};
-use kbc::sema::{self, Constant, Input};
+use kbc::sema::{self, ArgType, Constant, Input};
 use kbc::source::SourceMap;
 use kbc::syntax::{self, ast};
 
 /// The library, as it is embedded in the program.
-const LIBRARY: [(&str, &str); 2] =
-    [("ccl", include_str!("../../lib/ccl.kb")), ("nn", include_str!("../../lib/nn.kb"))];
+const LIBRARY: [(&str, &str); 5] = [
+    ("ccl", include_str!("../../lib/ccl.kb")),
+    ("nn", include_str!("../../lib/nn.kb")),
+    ("random", include_str!("../../lib/random.kb")),
+    ("tl", include_str!("../../lib/tl.kb")),
+    ("libdevice", include_str!("../../lib/libdevice.kb")),
+];
 
 /// A compiled text.
 pub(crate) struct Compiled {
@@ -31,6 +36,15 @@ pub(crate) fn compile(text: &str) -> Compiled {
 
 /// Compiles `text` with something known of its parameters.
 pub(crate) fn compile_with(text: &str, constants: BTreeMap<String, Constant>) -> Compiled {
+    compile_arguments(text, constants, BTreeMap::new())
+}
+
+/// Compiles `text` for a launch that passes `arguments`.
+pub(crate) fn compile_arguments(
+    text: &str,
+    constants: BTreeMap<String, Constant>,
+    arguments: BTreeMap<String, ArgType>,
+) -> Compiled {
     let mut sources = SourceMap::new();
     let mut sink = Sink::new();
     let mut parse = |name: &str, text: &str| {
@@ -44,7 +58,8 @@ pub(crate) fn compile_with(text: &str, constants: BTreeMap<String, Constant>) ->
         .collect();
     let imports = library.iter().map(|(name, module)| (name.clone(), module)).collect();
     let names = LIBRARY.map(|(name, _)| name);
-    let input = Input { main: &main, imports, library: &names, constants };
+    let entry = None;
+    let input = Input { main: &main, imports, library: &names, constants, arguments, entry };
     let module = sema::analyze(&input, &mut sink).ok();
     let compiled = Compiled { sources, module, diagnostics: sink.into_sorted() };
     let bug = compiled.diagnostics.iter().any(|it| it.severity == Severity::Bug);

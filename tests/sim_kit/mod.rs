@@ -233,7 +233,7 @@ impl Writer {
 
     /// `out = a + b`, elementwise.
     pub fn add(&mut self, out: TileReg, a: TileReg, b: TileReg, elements: u64) {
-        let arg = ArgSpec { dtype: DType::F32, strides: vec![1] };
+        let arg = ArgSpec { dtype: DType::F32, offset: 0, strides: vec![1] };
         let spec = self.code.maths.push(MathSpec {
             op: MathOp::Binary(BinaryOp::Add),
             shape: Shape::new([elements]),
@@ -246,29 +246,20 @@ impl Writer {
     }
 
     pub fn gemm(&mut self, out: TileReg, a: TileReg, b: TileReg, mnk: [u64; 3]) {
-        let [m, n, k] = mnk;
-        let spec = self.code.gemms.push(GemmSpec {
-            m,
-            n,
-            k,
-            input: DType::F32,
-            out: DType::F32,
-            a_strides: [k as i64, 1],
-            b_strides: [n as i64, 1],
-        });
+        let spec = self.code.gemms.push(GemmSpec::dense(mnk, DType::F32, DType::F32));
         self.site(Template::Gemm { spec, a, b, acc: None, out });
     }
 
     pub fn load(&mut self, dst: TileReg, base: u64, elements: u64) {
         let desc = self.row(elements);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.site(Template::DmaRead { base, desc, dst });
+        self.site(Template::DmaRead { base, desc, window: None, dst });
     }
 
     pub fn store(&mut self, src: TileReg, base: u64, elements: u64) {
         let desc = self.row(elements);
         let base = Operand::Const(Literal::Int(base as i64));
-        self.site(Template::DmaWrite { base, desc, src });
+        self.site(Template::DmaWrite { base, desc, window: None, src });
     }
 
     fn row(&mut self, elements: u64) -> kbc::command::DescId {

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use kbc::arena::SideTable;
 use kbc::ir::eval;
 use kbc::ir::{
-    BlockId, Dim, Function, Literal, Module, Nest, Op, OpId, Storage, TileType, Type, Value,
+    BlockId, BufferId, Dim, Function, Literal, Module, Nest, Op, OpId, Storage, TileType, Type,
+    Value,
 };
 use kbc::passes::liveness::Liveness;
 use kbc::passes::origins::Origins;
@@ -74,6 +75,7 @@ pub fn run_by_storage(function: &Function, grid: ([i64; 3], [i64; 3])) -> Run {
         liveness: Liveness::of(function, &origins),
         bytes: BTreeMap::new(),
         slots: Vec::new(),
+        turns: BTreeMap::new(),
     };
     let mut machine = Machine::new(None, grid, Some(memory));
     let ended = machine.call(function, Vec::new()).is_ok();
@@ -112,6 +114,8 @@ struct Memory {
     /// Which term each byte of scratch belongs to, and which byte of it.
     bytes: BTreeMap<u64, (u64, u64)>,
     slots: Vec<Slot>,
+    /// The copy of each buffer whose turn it is.
+    turns: BTreeMap<BufferId, u32>,
 }
 
 /// The run is over.
@@ -355,7 +359,7 @@ impl<'m> Machine<'m> {
             Op::Compare(it) => eval::compare(it.op, f.ty(it.x).dtype(), of(it.x), of(it.y)),
             Op::Select(it) if frame.int(it.condition) != 0 => of(it.x),
             Op::Select(it) => of(it.y),
-            Op::Cast(it) => eval::wrap(it.to, of(it.x)),
+            Op::Cast(it) => eval::convert(it.to, of(it.x), it.rounding),
             Op::Extent(it) if frame.int(it.x) == 1 => of(it.y),
             Op::Extent(it) => of(it.x),
             Op::ProgramId(it) => Literal::Int(self.id[it.axis as usize]),
@@ -568,22 +572,27 @@ impl<'m> Machine<'m> {
 
     /// Puts the result of `op` where it belongs.
     fn define(&mut self, frame: &Frame<'_>, op: OpId, tile: Vec<u64>) -> Held {
-        let Some(memory) = &self.memory else { return Held::Tile(tile) };
+        let Some(memory) = &mut self.memory else { return Held::Tile(tile) };
         let result = frame.f.result(op);
-        let Some(Storage::Buffer(buffer)) = frame.f.values[result].storage else {
+        let Some(Storage::Buffer(id)) = frame.f.values[result].storage else {
             panic!("{result} has no buffer");
         };
-        let buffer = &frame.f.buffers[buffer];
+        let buffer = &frame.f.buffers[id];
         let held = |place: Place| {
             let is_in = |value: &Value| matches!(frame.values[*value], Some(Held::Place(other)) if other == place);
             memory.liveness.rivals(op).iter().any(is_in)
         };
-        let copies = (0..u64::from(buffer.copies)).map(|copy| buffer.offset + copy * buffer.bytes);
-        let free = copies.into_iter().find(|base| !held(Place::Scratch(*base)));
-        let base = free.unwrap_or_else(|| {
+        // In turn, as the walker does; any copy that is free would do.
+        let turn = memory.turns.get(&id).copied().unwrap_or(0);
+        let mut copies = (turn..turn + buffer.copies).map(|copy| copy % buffer.copies);
+        let base = |copy: u32| buffer.offset + u64::from(copy) * buffer.bytes;
+        let free = copies.find(|copy| !held(Place::Scratch(base(*copy))));
+        let copy = free.unwrap_or_else(|| {
             self.run.faults.push(format!("{result} finds every copy of its buffer taken"));
-            buffer.offset
+            0
         });
+        memory.turns.insert(id, copy + 1);
+        let base = base(copy);
         self.write(base, &tile, frame.f.ty(result).dtype().bytes());
         Held::Place(Place::Scratch(base))
     }
@@ -666,9 +675,11 @@ fn product(
 ) -> Vec<u64> {
     let element = |index: &Vec<usize>| {
         let mut parts = vec![9];
-        for k in 0..a_shape[1] {
-            parts.push(a[flat(&[index[0], k], a_shape)]);
-            parts.push(b[flat(&[k, index[1]], b_shape)]);
+        let (batch, [row, column]) = index.split_last_chunk().expect("a product has two axes");
+        let place = |row: usize, column: usize| [batch, &[row, column]].concat();
+        for k in 0..a_shape[a_shape.len() - 1] {
+            parts.push(a[flat(&place(*row, k), a_shape)]);
+            parts.push(b[flat(&place(k, *column), b_shape)]);
         }
         parts.extend(acc.map(|acc| acc[flat(index, shape)]));
         hash(&parts)

@@ -3,7 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 pub mod interpreter;
+pub mod on_machine;
 pub mod random_ir;
+pub mod random_kernels;
 
 use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::ir::parse::{parse, parse_unverified};

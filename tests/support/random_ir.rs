@@ -5,7 +5,7 @@
 //! tiles whose extents are parameters. It passes the verifier, and with the arguments of
 //! [`arguments`] it fits the launch of the tests.
 
-use kbc::dtype::DType;
+use kbc::dtype::{DType, Rounding};
 use kbc::ir::{
     Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy, Dim,
     DimRule, Dot, ExpandDims, Extent, For, Full, FuncId, Function, If, Literal, Load, Module,
@@ -313,7 +313,10 @@ impl<'r> Maker<'r> {
             }
             1 => {
                 let to = if dtype == DType::F16 { DType::F32 } else { DType::F16 };
-                self.value(Cast { x, to }, Type::Tile(TileType::new(dims, to)));
+                self.value(
+                    Cast { x, to, rounding: Rounding::NearestEven },
+                    Type::Tile(TileType::new(dims, to)),
+                );
             }
             2 => {
                 let y = self.of_type(&ty).expect("x itself");

@@ -4,7 +4,7 @@
 use super::names::Names;
 use crate::arena::Id;
 use crate::command::{Access, Code, Inst, Operand, Pc, Reg, ScalarExpr};
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::Literal;
 use crate::ops::BinaryOp;
 
@@ -108,7 +108,12 @@ impl Pending {
                 ),
                 binds: 0,
             },
-            ScalarExpr::Cast(dtype, x) => Text::atom(format!("{dtype}({})", of(x).text)),
+            ScalarExpr::Cast(dtype, x, Rounding::NearestEven) => {
+                Text::atom(format!("{dtype}({})", of(x).text))
+            }
+            ScalarExpr::Cast(dtype, x, Rounding::TowardZero) => {
+                Text::atom(format!("{dtype}({}, toward_zero)", of(x).text))
+            }
         }
     }
 }
@@ -152,7 +157,9 @@ fn symbol(op: BinaryOp) -> Option<(&'static str, u8)> {
         | BinaryOp::Rem
         | BinaryOp::FloorMod
         | BinaryOp::Minimum
-        | BinaryOp::Maximum => None,
+        | BinaryOp::Maximum
+        | BinaryOp::UMulHi
+        | BinaryOp::UMulHi64 => None,
     }
 }
 

@@ -5,8 +5,11 @@ use super::names::Names;
 use super::{desc, message};
 use crate::command::Comm;
 use crate::command::{
-    Arg, ArgSpec, Code, GemmSpec, LiveSet, MathOp, MathSpec, Operand, Template, TileReg,
+    Arg, ArgSpec, Code, DescId, FactorSpec, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp,
+    MathSpec, Operand, Template, TileReg, WindowArgs,
 };
+use crate::dtype::Rounding;
+use crate::ir::SortKind;
 use crate::shape::Shape;
 
 /// What a site's text needs.
@@ -23,19 +26,26 @@ impl Sites<'_> {
     /// The text of a template.
     pub(super) fn text(&self, template: &Template) -> String {
         match template {
-            Template::DmaRead { base, desc, dst } => format!(
-                "{} = dma_read {} at {}{}",
-                self.tile(*dst),
-                self.block(*desc),
-                self.operand(*base),
-                self.place(*dst)
-            ),
-            Template::DmaWrite { base, desc, src } => format!(
-                "dma_write {} at {} from {}",
-                self.block(*desc),
-                self.operand(*base),
-                self.tile(*src)
-            ),
+            Template::DmaRead { base, desc, window, dst } => {
+                let from = self.shown(*desc, *base, window.as_deref());
+                format!("{} = dma_read {from}{}", self.tile(*dst), self.place(*dst))
+            }
+            Template::DmaWrite { base, desc, window, src } => {
+                let to = self.shown(*desc, *base, window.as_deref());
+                format!("dma_write {to} from {}", self.tile(*src))
+            }
+            Template::DmaGather { lanes, other, dst } => {
+                let spec = &self.code.lanes[lanes.spec];
+                let other = self.lane_arg("other", *other, spec.value.as_ref(), spec);
+                let (lanes, dst) = (self.lanes(lanes, spec), *dst);
+                format!("{} = dma_gather {lanes}{other}{}", self.tile(dst), self.place(dst))
+            }
+            Template::DmaScatter { lanes, src } => {
+                let spec = &self.code.lanes[lanes.spec];
+                let src = Some(Arg::Tile(*src));
+                let src = self.lane_arg("from", src, spec.value.as_ref(), spec);
+                format!("dma_scatter {}{src}", self.lanes(lanes, spec))
+            }
             Template::Math { spec, args, out } => {
                 let spec = &self.code.maths[*spec];
                 let args = args.iter().flatten().zip(&spec.args);
@@ -85,12 +95,50 @@ impl Sites<'_> {
             "{} = gemm({}{}, {}{}{acc})  {}{}",
             self.tile(out),
             self.tile(a),
-            strides(&spec.a_strides, &Shape::new([spec.m, spec.k])),
+            factor_strides(&spec.a, [spec.batch, spec.m, spec.k]),
             self.tile(b),
-            strides(&spec.b_strides, &Shape::new([spec.k, spec.n])),
+            factor_strides(&spec.b, [spec.batch, spec.k, spec.n]),
             gemm(spec),
             self.place(out)
         )
+    }
+
+    /// `[64:4] elem 4 at base clip [0: 0..n]`: a block, and what of it is moved.
+    fn shown(&self, desc: DescId, base: Operand, window: Option<&WindowArgs>) -> String {
+        format!("{} at {}{}", self.block(desc), self.operand(base), self.window(window))
+    }
+
+    /// ` clip [0: 0..n] wrap [1: start mod 512] fill 1.0`, of what there is.
+    fn window(&self, window: Option<&WindowArgs>) -> String {
+        let Some(window) = window else { return String::new() };
+        let bound = |it: &Option<Operand>| it.map_or(String::new(), |it| self.operand(it));
+        let clips = window.clips.iter();
+        let clips = clips.map(|(axis, lo, hi)| format!("{axis}: {}..{}", bound(lo), bound(hi)));
+        let wraps = window.wraps.iter();
+        let wraps = wraps
+            .map(|(axis, start, period)| format!("{axis}: {} mod {period}", self.operand(*start)));
+        let fill = window.fill.map_or(String::new(), |it| format!(" fill {}", self.operand(it)));
+        format!("{}{}{fill}", listed(" clip", clips), listed(" wrap", wraps))
+    }
+
+    /// `f32[64] at base index rows mask live`.
+    fn lanes(&self, lanes: &LaneArgs, spec: &LaneSpec) -> String {
+        let index = lanes.index.map(Arg::Tile);
+        let index = self.lane_arg("index", index, spec.index.as_ref(), spec);
+        let mask = self.lane_arg("mask", lanes.mask, spec.mask.as_ref(), spec);
+        format!("{} at {}{index}{mask}", lane_shape(spec), self.operand(lanes.base))
+    }
+
+    /// ` mask live{0, 1}`.
+    fn lane_arg(
+        &self,
+        word: &str,
+        arg: Option<Arg>,
+        read: Option<&ArgSpec>,
+        spec: &LaneSpec,
+    ) -> String {
+        let text = arg.zip(read).map(|(arg, read)| self.arg(arg, read, &spec.shape));
+        text.map_or(String::new(), |text| format!(" {word} {text}"))
     }
 
     /// ` unless in a, b`.
@@ -108,7 +156,7 @@ impl Sites<'_> {
         self.pending.operand(operand, self.names).text
     }
 
-    fn block(&self, block: crate::command::DescId) -> String {
+    fn block(&self, block: DescId) -> String {
         desc(&self.code.descs[block])
     }
 
@@ -118,10 +166,29 @@ impl Sites<'_> {
 
     fn arg(&self, arg: Arg, read: &ArgSpec, shape: &Shape) -> String {
         match arg {
-            Arg::Tile(tile) => format!("{}{}", self.tile(tile), strides(&read.strides, shape)),
+            Arg::Tile(tile) => {
+                let from =
+                    if read.offset == 0 { String::new() } else { format!("+{}", read.offset) };
+                format!("{}{from}{}", self.tile(tile), strides(&read.strides, shape))
+            }
             Arg::Scalar(operand) => self.operand(operand),
         }
     }
+}
+
+/// `{1, 64}` where a factor is not simply read row by row; without the batch where there is one
+/// product.
+fn factor_strides(factor: &FactorSpec, [batch, rows, columns]: [u64; 3]) -> String {
+    if batch == 1 {
+        return strides(&factor.strides[1..], &Shape::new([rows, columns]));
+    }
+    strides(&factor.strides, &Shape::new([batch, rows, columns]))
+}
+
+/// `word [a, b]`, or nothing for no items.
+fn listed(word: &str, items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { String::new() } else { format!("{word} [{}]", items.join(", ")) }
 }
 
 /// `{0, 1}` where a tile is not simply read row by row.
@@ -133,6 +200,16 @@ pub(super) fn strides(strides: &[i64], shape: &Shape) -> String {
     }
     let strides: Vec<String> = strides.iter().map(i64::to_string).collect();
     format!("{{{}}}", strides.join(", "))
+}
+
+/// `f32[4, 64]`, with the distances of lanes in bytes where there are any: `f32[4:0, 64:4]`.
+pub(super) fn lane_shape(spec: &LaneSpec) -> String {
+    if spec.strides.iter().all(|stride| *stride == 0) {
+        return format!("{}{}", spec.dtype, spec.shape);
+    }
+    let axes = spec.shape.0.iter().zip(&spec.strides);
+    let axes: Vec<String> = axes.map(|(extent, stride)| format!("{extent}:{stride}")).collect();
+    format!("{}[{}]", spec.dtype, axes.join(", "))
 }
 
 /// `add(x, y)  f16[64]`.
@@ -147,7 +224,10 @@ pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
         MathOp::Ternary(op) => format!("{}({list})  {result}", op.name()),
         MathOp::Compare(op) => format!("{}({list})  {from}{shape}", op.name()),
         MathOp::Select => format!("select({list})  {result}"),
-        MathOp::Cast => format!("cast({list}: {from})  {result}"),
+        MathOp::Cast(Rounding::NearestEven) => format!("cast({list}: {from})  {result}"),
+        MathOp::Cast(Rounding::TowardZero) => {
+            format!("cast({list}: {from}, toward_zero)  {result}")
+        }
         MathOp::Full => format!("full({list})  {result}"),
         MathOp::Arange(start) => format!("arange({start})  {result}"),
         MathOp::Copy => format!("copy({list})  {result}"),
@@ -155,11 +235,32 @@ pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
             let axis = axis.map_or(String::from("all"), |axis| format!("axis {axis}"));
             format!("{}({list}, {axis})  {from}{shape}", op.name())
         }
+        MathOp::Scan { op, axis, reverse } => {
+            let reverse = if *reverse { ", reverse" } else { "" };
+            format!("scan({}, {list}, axis {axis}{reverse})  {result}", op.name())
+        }
+        MathOp::Sort { kind, descending } => {
+            let name = match kind {
+                SortKind::Full => "sort",
+                SortKind::Merge => "merge",
+            };
+            let order = if *descending { ", descending" } else { "" };
+            format!("{name}({list}{order})  {result}")
+        }
+        MathOp::Concat { axis, .. } => format!("concat({list}, axis {axis})  {result}"),
+        MathOp::Gather { axis, .. } => format!("gather({list}, axis {axis})  {result}"),
+        MathOp::Histogram { bins } => {
+            format!("histogram({list}, {bins} bins)  {from}{shape}")
+        }
     }
 }
 
 /// `f32[32, 64] = f16[32, 16] @ f16[16, 64]`.
 pub(super) fn gemm(spec: &GemmSpec) -> String {
-    let GemmSpec { m, n, k, input, out, .. } = spec;
-    format!("{out}[{m}, {n}] = {input}[{m}, {k}] @ {input}[{k}, {n}]")
+    let GemmSpec { batch, m, n, k, a, b, out } = spec;
+    let (a, b) = (a.dtype, b.dtype);
+    if *batch == 1 {
+        return format!("{out}[{m}, {n}] = {a}[{m}, {k}] @ {b}[{k}, {n}]");
+    }
+    format!("{out}[{batch}, {m}, {n}] = {a}[{batch}, {m}, {k}] @ {b}[{batch}, {k}, {n}]")
 }

@@ -5,9 +5,10 @@ use std::fmt::{self, Write};
 use super::{desc, message, sites};
 use crate::arena::Id;
 use crate::command::{
-    self, AgentId, Code, MathArg, Peer, Place, Program, QueueId, Step, TileRef, Visit, WalkError,
-    Walker,
+    self, AgentId, AxisWindow, Code, MathArg, Peer, Place, Program, QueueId, Step, TileRef, Visit,
+    WalkError, Walker, Window,
 };
+use crate::ir::DmaDesc;
 use crate::source::SourceMap;
 
 /// Writes the stream of `agent`, a line a command: its number, its name, its operands, its length
@@ -120,6 +121,14 @@ impl Row<'_> {
         format!("{} <- {}", self.program.comm.direction(queue), self.peer_name(feeder))
     }
 
+    /// `f32[64] at 0x1000 index tcm+0 mask tcm+256`.
+    fn lanes(&self, lanes: &command::Lanes) -> String {
+        let shape = sites::lane_shape(&self.code.lanes[lanes.spec]);
+        let index = lanes.index.map_or(String::new(), |it| format!(" index {}", self.place(it)));
+        let mask = lanes.mask.map_or(String::new(), |it| format!(" mask {}", self.arg(it)));
+        format!("{shape} at {:#x}{index}{mask}", lanes.base)
+    }
+
     fn arg(&self, arg: MathArg) -> String {
         match arg {
             MathArg::Tile(tile) => self.place(tile),
@@ -129,19 +138,48 @@ impl Row<'_> {
     }
 }
 
+/// ` [0..64, 3..8 from 60 mod 64]`: what of each axis a window moves; and the bytes of that.
+fn windowed(block: &DmaDesc, window: Option<&Window>) -> (String, u64) {
+    let Some(window) = window else { return (String::new(), block.bytes()) };
+    let axes = block.dims.iter().zip(&window.axes).map(|(_, axis)| {
+        let AxisWindow { lo, len, start, period } = *axis;
+        let wrap = if period == 0 { String::new() } else { format!(" from {start} mod {period}") };
+        format!("{lo}..{}{wrap}", lo + len)
+    });
+    let axes: Vec<String> = axes.collect();
+    (format!(" [{}]", axes.join(", ")), window.bytes(block))
+}
+
 impl Visit for Row<'_> {
     type Out = Columns;
 
     fn dma_read(&mut self, it: &command::DmaRead) -> Columns {
         let block = &self.code.descs[it.desc];
-        let operands = format!("{} at {:#x} -> {}", desc(block), it.base, self.place(it.dst));
-        Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+        let (window, bytes) = windowed(block, it.window.as_ref());
+        let dst = self.place(it.dst);
+        let operands = format!("{} at {:#x}{window} -> {dst}", desc(block), it.base);
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
     }
 
     fn dma_write(&mut self, it: &command::DmaWrite) -> Columns {
         let block = &self.code.descs[it.desc];
-        let operands = format!("{} -> {} at {:#x}", self.place(it.src), desc(block), it.base);
-        Columns { operands, bytes: Some(block.bytes()), ..Columns::default() }
+        let (window, bytes) = windowed(block, it.window.as_ref());
+        let src = self.place(it.src);
+        let operands = format!("{src} -> {} at {:#x}{window}", desc(block), it.base);
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
+    }
+
+    fn dma_gather(&mut self, it: &command::DmaGather) -> Columns {
+        let other = it.other.map_or(String::new(), |other| format!(" other {}", self.arg(other)));
+        let operands = format!("{}{other} -> {}", self.lanes(&it.lanes), self.place(it.dst));
+        let bytes = self.code.lanes[it.lanes.spec].bytes();
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
+    }
+
+    fn dma_scatter(&mut self, it: &command::DmaScatter) -> Columns {
+        let operands = format!("{} -> {}", self.place(it.src), self.lanes(&it.lanes));
+        let bytes = self.code.lanes[it.lanes.spec].bytes();
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
     }
 
     fn math(&mut self, it: &command::MathCmd) -> Columns {

@@ -137,12 +137,13 @@ impl Work {
         self.commands[command.kind_index()] += 1;
         let add = |to: &mut u64, count: u64| *to = to.saturating_add(count);
         match command {
-            Command::DmaRead(it) => add(&mut self.read, code.descs[it.desc].bytes()),
-            Command::DmaWrite(it) => add(&mut self.written, code.descs[it.desc].bytes()),
+            Command::DmaRead(it) => add(&mut self.read, it.bytes(code)),
+            Command::DmaWrite(it) => add(&mut self.written, it.bytes(code)),
+            Command::DmaGather(it) => add(&mut self.read, code.lanes[it.lanes.spec].bytes()),
+            Command::DmaScatter(it) => add(&mut self.written, code.lanes[it.lanes.spec].bytes()),
             Command::MathCmd(it) => add(&mut self.elements, code.maths[it.spec].shape.elements()),
             Command::GemmCmd(it) => {
-                let spec = &code.gemms[it.spec];
-                add(&mut self.macs, spec.m.saturating_mul(spec.n).saturating_mul(spec.k));
+                add(&mut self.macs, code.gemms[it.spec].macs());
             }
             Command::IpcqSend(it) => add(&mut self.sent, it.message.bytes()),
             Command::IpcqRecv(it) => add(&mut self.received, it.message.bytes()),

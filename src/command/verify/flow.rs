@@ -136,6 +136,7 @@ impl Flow<'_> {
     /// Rule 8.
     fn follows_define(&self, pc: Pc, template: &Template) -> Result<(), String> {
         let (Template::DmaRead { dst: made, .. }
+        | Template::DmaGather { dst: made, .. }
         | Template::Math { out: made, .. }
         | Template::Gemm { out: made, .. }) = template
         else {
@@ -171,6 +172,8 @@ impl Flow<'_> {
             Template::Recv { message, .. } | Template::RecvAsync { message, .. } => bytes(*message),
             Template::DmaRead { .. }
             | Template::DmaWrite { .. }
+            | Template::DmaGather { .. }
+            | Template::DmaScatter { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Send { .. }

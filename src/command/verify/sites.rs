@@ -3,7 +3,8 @@
 use super::flow::Held;
 use crate::arena::Id;
 use crate::command::{
-    Arg, ArgSpec, Code, Comm, GemmSpec, MathOp, MathSpec, Message, QueueId, Template, TileReg,
+    Arg, ArgSpec, Code, Comm, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec, Message, QueueId,
+    Template, TileReg,
 };
 use crate::shape::Shape;
 
@@ -22,6 +23,17 @@ impl Sizes<'_> {
             Template::DmaRead { desc, dst: tile, .. }
             | Template::DmaWrite { desc, src: tile, .. } => {
                 self.is_long(*tile, self.code.descs[*desc].bytes(), "the block that is moved")
+            }
+            Template::DmaGather { lanes, other, dst } => {
+                let spec = &self.code.lanes[lanes.spec];
+                self.lanes(spec, lanes)?;
+                self.operand(*other, spec.value.as_ref(), &spec.shape)?;
+                self.is_long(*dst, spec.bytes(), "the result")
+            }
+            Template::DmaScatter { lanes, src } => {
+                let spec = &self.code.lanes[lanes.spec];
+                self.lanes(spec, lanes)?;
+                self.operand(Some(Arg::Tile(*src)), spec.value.as_ref(), &spec.shape)
             }
             Template::Math { spec, args, out } => self.math(&self.code.maths[*spec], args, *out),
             Template::Gemm { spec, a, b, acc, out } => {
@@ -71,11 +83,14 @@ impl Sizes<'_> {
         if shape.elements() == 0 {
             return Ok(());
         }
-        let steps = shape.0.iter().zip(&read.strides);
-        let last: i128 =
-            steps.clone().map(|(extent, step)| i128::from(extent - 1) * i128::from(*step)).sum();
-        if steps.clone().any(|(_, step)| *step < 0) {
-            return Err(format!("{tile} is read backwards"));
+        let reach = |keep: fn(i64) -> bool| -> i128 {
+            let steps = shape.0.iter().zip(&read.strides).filter(|(_, step)| keep(**step));
+            steps.map(|(extent, step)| i128::from(extent - 1) * i128::from(*step)).sum()
+        };
+        let offset = i128::from(read.offset);
+        let (first, last) = (offset + reach(|step| step < 0), offset + reach(|step| step > 0));
+        if first < 0 {
+            return Err(format!("{tile} is read {} elements before its first", -first));
         }
         let needed = (last + 1) * i128::from(read.dtype.bytes());
         match self.tiles[tile.index()] {
@@ -86,22 +101,49 @@ impl Sizes<'_> {
         }
     }
 
-    fn math(&self, spec: &MathSpec, args: &[Option<Arg>; 3], out: TileReg) -> Check {
-        let (given, taken) = (args.iter().flatten().count(), spec.args.len());
-        if given != taken || taken != arity(spec.op) || args[..given].iter().any(Option::is_none) {
+    /// Rules 9 and 10 for the lanes of a command.
+    fn lanes(&self, spec: &LaneSpec, args: &LaneArgs) -> Check {
+        if spec.strides.len() != spec.shape.rank() {
             return Err(format!(
-                "{given} operands are given to an op that takes {}",
-                arity(spec.op)
+                "lanes over {} axes have {} strides",
+                spec.shape.rank(),
+                spec.strides.len()
             ));
         }
-        for (arg, read) in args.iter().flatten().zip(&spec.args) {
+        self.operand(args.index.map(Arg::Tile), spec.index.as_ref(), &spec.shape)?;
+        self.operand(args.mask, spec.mask.as_ref(), &spec.shape)
+    }
+
+    /// Rules 9 and 10 for an operand that may be left out.
+    fn operand(&self, arg: Option<Arg>, read: Option<&ArgSpec>, shape: &Shape) -> Check {
+        match (arg, read) {
+            (None, None) => Ok(()),
+            (Some(Arg::Tile(tile)), Some(read)) => self.holds(tile, read, shape),
+            (Some(Arg::Scalar(_)), Some(read)) if read.strides.is_empty() => Ok(()),
+            (Some(Arg::Scalar(_)), Some(_)) => Err("a scalar is read with strides".into()),
+            (Some(_), None) | (None, Some(_)) => {
+                Err("an operand is given that the command does not take, or the other way".into())
+            }
+        }
+    }
+
+    fn math(&self, spec: &MathSpec, args: &[Option<Arg>; 3], out: TileReg) -> Check {
+        let (given, taken) = (args.iter().flatten().count(), spec.args.len());
+        let (least, most) = spec.op.arity();
+        let fits = given == taken && (least..=most).contains(&taken);
+        if !fits || args[..given].iter().any(Option::is_none) {
+            return Err(format!("{given} operands are given to an op that takes {least}"));
+        }
+        for (index, (arg, read)) in args.iter().flatten().zip(&spec.args).enumerate() {
             match arg {
-                Arg::Tile(tile) => self.holds(*tile, read, &spec.shape)?,
+                Arg::Tile(tile) => {
+                    self.holds(*tile, read, &spec.op.arg_shape(index, &spec.shape))?;
+                }
                 Arg::Scalar(_) if read.strides.is_empty() => {}
                 Arg::Scalar(_) => return Err("a scalar is read with strides".into()),
             }
         }
-        self.is_long(out, result_elements(spec).saturating_mul(spec.out.bytes()), "the result")
+        self.is_long(out, spec.result_elements().saturating_mul(spec.out.bytes()), "the result")
     }
 
     fn gemm(
@@ -111,29 +153,12 @@ impl Sizes<'_> {
         acc: Option<TileReg>,
         out: TileReg,
     ) -> Check {
-        let read = |strides: [i64; 2]| ArgSpec { dtype: spec.input, strides: strides.to_vec() };
-        self.holds(a, &read(spec.a_strides), &Shape::new([spec.m, spec.k]))?;
-        self.holds(b, &read(spec.b_strides), &Shape::new([spec.k, spec.n]))?;
-        let bytes = spec.m.saturating_mul(spec.n).saturating_mul(spec.out.bytes());
+        let read =
+            |it: &FactorSpec| ArgSpec { dtype: it.dtype, offset: 0, strides: it.strides.to_vec() };
+        self.holds(a, &read(&spec.a), &spec.a_shape())?;
+        self.holds(b, &read(&spec.b), &spec.b_shape())?;
+        let bytes = spec.elements().saturating_mul(spec.out.bytes());
         acc.map_or(Ok(()), |acc| self.is_long(acc, bytes, "the addend"))?;
         self.is_long(out, bytes, "the result")
     }
-}
-
-/// How many operands an op takes.
-fn arity(op: MathOp) -> usize {
-    match op {
-        MathOp::Arange(_) => 0,
-        MathOp::Unary(_) | MathOp::Cast | MathOp::Full | MathOp::Copy | MathOp::Reduce(..) => 1,
-        MathOp::Binary(_) | MathOp::Compare(_) => 2,
-        MathOp::Ternary(_) | MathOp::Select => 3,
-    }
-}
-
-/// Elements of the result: one for each of the shape, or for each that a reduction leaves.
-fn result_elements(spec: &MathSpec) -> u64 {
-    let MathOp::Reduce(_, axis) = spec.op else { return spec.shape.elements() };
-    let Some(axis) = axis else { return 1 };
-    let kept = spec.shape.0.iter().enumerate().filter(|(index, _)| *index != axis as usize);
-    kept.fold(1, |product: u64, (_, extent)| product.saturating_mul(*extent))
 }

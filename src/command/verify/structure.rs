@@ -2,7 +2,8 @@
 
 use super::Broken;
 use crate::arena::Id;
-use crate::command::{Access, Code, Inst, Pc, Template};
+use crate::command::{Access, Code, Inst, Pc, Template, WindowArgs};
+use crate::ir::{DmaDesc, MAX_WINDOW_AXES};
 
 /// Checks rules 3, 4 and 5.
 pub(super) fn check(code: &Code) -> Result<(), Broken> {
@@ -131,10 +132,27 @@ fn tables(code: &Code, inst: &Inst) -> Result<(), String> {
     missing.map_or(Ok(()), Err)
 }
 
+/// Whether a window is one of the axes of `desc`, and short enough to be held by a command.
+fn is_window(window: &WindowArgs, desc: &DmaDesc) -> bool {
+    let rank = desc.dims.len();
+    let short = |extent: u64| u32::try_from(extent).is_ok();
+    (1..=MAX_WINDOW_AXES).contains(&rank)
+        && desc.dims.iter().all(|dim| short(dim.extent))
+        && window.clips.iter().all(|(axis, ..)| (*axis as usize) < rank)
+        && window
+            .wraps
+            .iter()
+            .all(|(axis, _, period)| (*axis as usize) < rank && *period > 0 && short(*period))
+}
+
 fn specs(code: &Code, template: &Template) -> Result<(), String> {
     let exists = match template {
-        Template::DmaRead { desc, .. } | Template::DmaWrite { desc, .. } => {
-            code.descs.get(*desc).is_some()
+        Template::DmaRead { desc, window, .. } | Template::DmaWrite { desc, window, .. } => {
+            let window = window.as_deref();
+            code.descs.get(*desc).is_some_and(|desc| window.is_none_or(|it| is_window(it, desc)))
+        }
+        Template::DmaGather { lanes, .. } | Template::DmaScatter { lanes, .. } => {
+            code.lanes.get(lanes.spec).is_some()
         }
         Template::Math { spec, .. } => code.maths.get(*spec).is_some(),
         Template::Gemm { spec, .. } => code.gemms.get(*spec).is_some(),

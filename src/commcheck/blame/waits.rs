@@ -211,6 +211,8 @@ impl Blame<'_> {
             | Template::RecvAsync { .. }
             | Template::DmaRead { .. }
             | Template::DmaWrite { .. }
+            | Template::DmaGather { .. }
+            | Template::DmaScatter { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Release { .. }

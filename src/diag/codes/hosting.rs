@@ -33,4 +33,10 @@ codes! {
     KERNEL_ARGUMENTS = "K0816", "kernel-arguments", Error;
     /// A `neighbors` that returns no neighbours.
     BAD_NEIGHBORS = "K0817", "bad-neighbors", Error;
+    /// A parameter of a kernel that the shell gives no value.
+    NO_ARGUMENT = "K0820", "no-argument", Error;
+    /// An argument from the shell that no parameter takes.
+    UNKNOWN_ARGUMENT = "K0821", "unknown-argument", Error;
+    /// An argument from the shell of another kind than the parameter takes.
+    ARGUMENT_KIND = "K0822", "argument-kind", Error;
 }

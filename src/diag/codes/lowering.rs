@@ -9,6 +9,8 @@ codes! {
     INLINED_TOO_LARGE = "K0503", "inlined-too-large", Error;
     /// Loops and branches that hand on tiles in too many ways.
     TILES_ENTANGLED = "K0504", "tiles-entangled", Error;
+    /// A loop that overlaps fewer iterations than it asks for.
+    STAGES_REDUCED = "K0505", "stages-reduced", Warning;
     /// The world has more ranks than the machine has PEs.
     WORLD_TOO_LARGE = "K0520", "world-too-large", Error;
     /// A grid has more programs than can be numbered.
@@ -53,4 +55,8 @@ codes! {
     NO_VALUE = "K0541", "parameter-without-value", Error;
     /// A definition that says nothing of a launch.
     NOT_APPLICABLE = "K0542", "definition-not-applicable", Error;
+    /// A reduction or scan by a function that does more than compute elements.
+    COMBINATION_NOT_ELEMENTWISE = "K0545", "combination-not-elementwise", Error;
+    /// A branch or loop that loaded data decides.
+    DATA_DEPENDENT = "K0550", "data-dependent-control-flow", Error;
 }

@@ -21,4 +21,6 @@ codes! {
     MESSAGE_OVERWRITTEN = "K0734", "message-overwritten", Error;
     /// A result is not what its definition or its reference says.
     WRONG_RESULT = "K0735", "wrong-result", Error;
+    /// A gather inside a tile names an element that is not there.
+    NO_SUCH_ELEMENT = "K0745", "no-such-element", Error;
 }

@@ -33,7 +33,7 @@ codes! {
     TILE_INDEX = "K0315", "tile-index", Error;
     /// An assignment to an item or attribute.
     ITEM_ASSIGNMENT = "K0316", "item-assignment", Error;
-    /// A tile of pointers, which is not supported yet.
+    /// A tile of addresses in a kernel that addresses contiguous blocks.
     POINTER_TILE = "K0317", "pointer-tile", Error;
     /// Arithmetic that pointers do not have.
     POINTER_ARITHMETIC = "K0318", "pointer-arithmetic", Error;
@@ -87,6 +87,26 @@ codes! {
     SOFTMAX_NEEDS_AXIS = "K0342", "softmax-needs-axis", Error;
     /// A range of integers without any.
     EMPTY_ARANGE = "K0343", "empty-arange", Error;
+    /// A mask that is no truth value.
+    MASK_NOT_BOOL = "K0350", "mask-not-bool", Error;
+    /// A value for masked-off elements, without a mask.
+    OTHER_WITHOUT_MASK = "K0351", "other-without-mask", Error;
+    /// More values or mask elements than pointers.
+    WIDER_THAN_POINTERS = "K0352", "wider-than-pointers", Error;
+    /// A rounding that a conversion does not have.
+    DOWNCAST_ROUNDING = "K0360", "downcast-rounding", Error;
+    /// A precision that a matrix product does not have.
+    DOT_PRECISION = "K0361", "dot-precision", Error;
+    /// Something else where a function is expected.
+    EXPECTED_FUNCTION = "K0370", "expected-function", Error;
+    /// A function that combines two elements into something else.
+    COMBINATION_RESULT = "K0371", "combination-result", Error;
+    /// An axis of another length than an op takes.
+    UNFIT_EXTENT = "K0372", "unfit-extent", Error;
+    /// Tiles that must have one shape and have not.
+    SHAPES_DIFFER = "K0373", "shapes-differ", Error;
+    /// A reinterpretation of bits as a type of another width.
+    BITCAST_WIDTH = "K0374", "bitcast-width", Error;
     /// Shapes that this launch makes disagree.
     LAUNCH_SHAPES = "K0380", "launch-shapes", Error;
     /// An extent of a tile that the launch does not decide.

@@ -40,14 +40,7 @@ impl Parser<'_, '_> {
         self.function.spans.set(op, self.cursor.since(start));
         self.braced(test)?;
         self.cursor.expect_word("do")?;
-        self.cursor.expect("(")?;
-        let mut first = true;
-        while !self.cursor.eat(")") {
-            if !std::mem::replace(&mut first, false) {
-                self.cursor.expect(",")?;
-            }
-            self.argument(body, None)?;
-        }
+        self.arguments(body)?;
         self.braced(body)?;
         self.function.ops[op].op = While { inits, test, body }.into();
         Ok(())
@@ -63,6 +56,19 @@ impl Parser<'_, '_> {
         self.cursor.expect_word("else")?;
         self.braced(otherwise)?;
         self.function.ops[op].op = If { condition, then, otherwise }.into();
+        Ok(())
+    }
+
+    /// Reads `(%x: type, …)`, the arguments of `block`.
+    pub(super) fn arguments(&mut self, block: BlockId) -> Parse<()> {
+        self.cursor.expect("(")?;
+        let mut first = true;
+        while !self.cursor.eat(")") {
+            if !std::mem::replace(&mut first, false) {
+                self.cursor.expect(",")?;
+            }
+            self.argument(block, None)?;
+        }
         Ok(())
     }
 
@@ -102,7 +108,7 @@ impl Parser<'_, '_> {
     }
 
     /// Reads `-> (types)` for the results of `op`. Without it they are of the types of `like`.
-    fn control_results(&mut self, op: OpId, like: &[Value]) -> Parse<()> {
+    pub(super) fn control_results(&mut self, op: OpId, like: &[Value]) -> Parse<()> {
         if self.cursor.eat("->") {
             self.cursor.expect("(")?;
             self.result_types(op)?;
@@ -129,7 +135,7 @@ impl Parser<'_, '_> {
     }
 
     /// Reads `{ ops }`.
-    fn braced(&mut self, block: BlockId) -> Parse<()> {
+    pub(super) fn braced(&mut self, block: BlockId) -> Parse<()> {
         self.cursor.skip_blanks();
         let start = self.cursor.position();
         self.cursor.expect("{")?;

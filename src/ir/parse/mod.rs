@@ -11,6 +11,7 @@
 mod control;
 mod cursor;
 mod ops;
+mod tile_ops;
 mod types;
 
 pub use ops::op_names;
@@ -221,6 +222,8 @@ impl<'t> Parser<'t, '_> {
             "for" => self.for_loop(id, start),
             "while" => self.while_loop(id, start),
             "if" => self.branch(id, start),
+            "reduce_by" => self.reduce_by(id, start),
+            "scan_by" => self.scan_by(id, start),
             _ => self.plain(id, (word, span), start),
         };
         if read.is_err() {

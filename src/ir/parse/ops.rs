@@ -4,11 +4,12 @@ use super::cursor::{Failed, Parse, shortened};
 use super::{Parser, PendingCall};
 use crate::arena::Id;
 use crate::diag::{Diagnostic, nearest_help, syntax};
+use crate::dtype::{DType, Rounding};
 use crate::ir::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, Literal, Load,
-    NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select,
-    Send, Store, Ternary, Transpose, Unary, Value, Wait, Yield,
+    Arange, Assert, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy, DimRule,
+    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad, Literal,
+    Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
+    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait, Window, Wrap, Yield,
 };
 use crate::ops::{BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
@@ -27,10 +28,22 @@ const OP_NAMES: &[&str] = &[
     "transpose",
     "expand_dims",
     "broadcast",
+    "slice",
+    "flip",
+    "bitcast",
     "copy",
+    "concat",
+    "scan",
+    "sort",
+    "gather",
+    "histogram",
+    "reduce_by",
+    "scan_by",
     "dot",
     "load",
     "store",
+    "gather_load",
+    "scatter_store",
     "dma_read",
     "dma_write",
     "send",
@@ -143,7 +156,7 @@ impl Parser<'_, '_> {
         match name {
             "const" => self.constant(),
             "select" => self.operands().map(|[condition, x, y]| Select { condition, x, y }.into()),
-            "cast" => self.operands().map(|[x]| Cast { x, to: crate::dtype::DType::I1 }.into()),
+            "cast" => self.cast(),
             "extent" => self.extent(),
             "program_id" => self.index().map(|axis| ProgramId { axis }.into()),
             "num_programs" => self.index().map(|axis| NumPrograms { axis }.into()),
@@ -155,6 +168,9 @@ impl Parser<'_, '_> {
             "broadcast" => self.operands().map(|[x]| Broadcast { x }.into()),
             "copy" => self.operands().map(|[x]| Copy { x }.into()),
             "dot" => self.dot(),
+            "slice" | "flip" | "bitcast" | "concat" | "scan" | "sort" | "gather" | "histogram" => {
+                self.tile_op(name)
+            }
             "yield" => self.listed().map(|values| Yield { values }.into()),
             "return" => self.listed().map(|values| Return { values }.into()),
             "condition" => self.condition(),
@@ -167,6 +183,8 @@ impl Parser<'_, '_> {
         match name {
             "load" => self.operands().map(|[ptr]| Load { ptr }.into()),
             "store" => self.operands().map(|[ptr, value]| Store { ptr, value }.into()),
+            "gather_load" => self.gather_load(),
+            "scatter_store" => self.scatter_store(),
             "dma_read" => self.dma_read(),
             "dma_write" => self.dma_write(),
             "send" => self.send(),
@@ -190,7 +208,7 @@ impl Parser<'_, '_> {
     }
 
     /// Reads `N` values, commas between.
-    fn operands<const N: usize>(&mut self) -> Parse<[Value; N]> {
+    pub(super) fn operands<const N: usize>(&mut self) -> Parse<[Value; N]> {
         let mut values = [Value(0); N];
         for (index, value) in values.iter_mut().enumerate() {
             if index > 0 {
@@ -206,7 +224,7 @@ impl Parser<'_, '_> {
         if self.cursor.line_goes_on() { self.values() } else { Ok(Vec::new()) }
     }
 
-    fn index(&mut self) -> Parse<u32> {
+    pub(super) fn index(&mut self) -> Parse<u32> {
         self.cursor.number("a small number", |text| text.parse().ok())
     }
 
@@ -272,6 +290,14 @@ impl Parser<'_, '_> {
         Ok(Reduce { op, x, axis, keep_dims }.into())
     }
 
+    /// Reads `%x toward_zero`; the element type follows with the type of the result.
+    fn cast(&mut self) -> Parse<Op> {
+        let [x] = self.operands()?;
+        let toward_zero = self.cursor.eat_word("toward_zero");
+        let rounding = if toward_zero { Rounding::TowardZero } else { Rounding::NearestEven };
+        Ok(Cast { x, to: DType::I1, rounding }.into())
+    }
+
     fn dot(&mut self) -> Parse<Op> {
         let [a, b] = self.operands()?;
         let acc = if self.cursor.eat(",") { Some(self.value()?) } else { None };
@@ -302,12 +328,71 @@ impl Parser<'_, '_> {
 
     fn dma_read(&mut self) -> Parse<Op> {
         let [base] = self.operands()?;
-        Ok(DmaRead { base, desc: self.desc()? }.into())
+        let (desc, window) = (self.desc()?, self.window()?);
+        let fill = if self.cursor.eat_word("fill") { Some(self.value()?) } else { None };
+        Ok(DmaRead { base, desc, window, fill }.into())
     }
 
     fn dma_write(&mut self) -> Parse<Op> {
         let [base, value] = self.operands()?;
-        Ok(DmaWrite { base, desc: self.desc()?, value }.into())
+        let (desc, window) = (self.desc()?, self.window()?);
+        Ok(DmaWrite { base, desc, window, value }.into())
+    }
+
+    /// Reads `clip [0: %lo to %hi, 1: to %hi] wrap [0: %s mod 512]`, of what there is.
+    fn window(&mut self) -> Parse<Window> {
+        let mut window = Window::default();
+        if self.cursor.eat_word("clip") {
+            window.clips = self.bracketed(Self::clip)?;
+        }
+        if self.cursor.eat_word("wrap") {
+            window.wraps = self.bracketed(Self::wrap)?;
+        }
+        Ok(window)
+    }
+
+    fn clip(&mut self) -> Parse<Clip> {
+        let axis = self.index()?;
+        self.cursor.expect(":")?;
+        let lo = if self.cursor.sees("%") { Some(self.value()?) } else { None };
+        let hi = if self.cursor.eat_word("to") { Some(self.value()?) } else { None };
+        Ok(Clip { axis, lo, hi })
+    }
+
+    fn wrap(&mut self) -> Parse<Wrap> {
+        let axis = self.index()?;
+        self.cursor.expect(":")?;
+        let start = self.value()?;
+        self.cursor.expect_word("mod")?;
+        let period = self.cursor.number("a period", |text| text.parse().ok())?;
+        Ok(Wrap { axis, start, period })
+    }
+
+    fn gather_load(&mut self) -> Parse<Op> {
+        let ptr = self.value()?;
+        let [offsets, mask, other] = self.lanes(["offsets", "mask", "other"])?;
+        Ok(GatherLoad { ptr, strides: self.strides()?, offsets, mask, other }.into())
+    }
+
+    fn scatter_store(&mut self) -> Parse<Op> {
+        let [ptr, value] = self.operands()?;
+        let [offsets, mask] = self.lanes(["offsets", "mask"])?;
+        Ok(ScatterStore { ptr, strides: self.strides()?, offsets, value, mask }.into())
+    }
+
+    /// Reads the operands that stand after these words, each if its word is there.
+    fn lanes<const N: usize>(&mut self, words: [&str; N]) -> Parse<[Option<Value>; N]> {
+        let mut operands = [None; N];
+        for (operand, word) in operands.iter_mut().zip(words) {
+            if self.cursor.eat_word(word) {
+                *operand = Some(self.value()?);
+            }
+        }
+        Ok(operands)
+    }
+
+    fn strides(&mut self) -> Parse<Vec<i64>> {
+        if self.cursor.eat_word("strides") { self.bracketed(Self::signed) } else { Ok(Vec::new()) }
     }
 
     fn send(&mut self) -> Parse<Op> {

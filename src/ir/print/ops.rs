@@ -1,11 +1,14 @@
 //! How each op prints.
 
 use super::{Printer, literal_text, quoted, symbol};
+use crate::dtype::Rounding;
 use crate::ir::{
-    Arange, Assert, Binary, BlockId, Broadcast, Call, Cast, Compare, Condition, Const, Copy,
-    DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, FuncId, If, Load,
-    NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select,
-    Send, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Yield,
+    Arange, Assert, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Concat, Condition,
+    Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
+    FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, ProgramId, Recv,
+    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
+    Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit,
+    Wait, While, Window, Yield,
 };
 
 impl Op {
@@ -55,6 +58,42 @@ impl<'a> Printer<'a> {
         self.put(text);
     }
 
+    /// ` clip [0: %lo to %hi, 1: to %hi] wrap [0: %s mod 512]`, of what there is.
+    fn window(&mut self, window: &Window) {
+        for (index, clip) in window.clips.iter().enumerate() {
+            self.put(if index == 0 { " clip [" } else { ", " });
+            self.put(format!("{}:", clip.axis));
+            for (word, bound) in [(" ", clip.lo), (" to ", clip.hi)] {
+                if let Some(bound) = bound {
+                    self.put(word);
+                    self.value(bound);
+                }
+            }
+        }
+        self.put(if window.clips.is_empty() { "" } else { "]" });
+        for (index, wrap) in window.wraps.iter().enumerate() {
+            self.put(if index == 0 { " wrap [" } else { ", " });
+            self.put(format!("{}: ", wrap.axis));
+            self.value(wrap.start);
+            self.put(format!(" mod {}", wrap.period));
+        }
+        self.put(if window.wraps.is_empty() { "" } else { "]" });
+    }
+
+    /// ` offsets %o mask %m other %x strides [1, 64]`, of what there is.
+    fn lanes(&mut self, operands: &[(&str, Option<Value>)], strides: &[i64]) {
+        for (word, value) in operands {
+            if let Some(value) = value {
+                self.put(format!(" {word} "));
+                self.value(*value);
+            }
+        }
+        if !strides.is_empty() {
+            let strides: Vec<String> = strides.iter().map(i64::to_string).collect();
+            self.put(format!(" strides [{}]", strides.join(", ")));
+        }
+    }
+
     /// The signature that `values` print with, to see whether two lists print alike.
     fn signature(&self, values: &[Value]) -> Vec<(&'a Type, Option<Storage>)> {
         let of = |value: &Value| {
@@ -89,6 +128,17 @@ impl<'a> Printer<'a> {
         self.put(" -> (");
         self.list(results, Printer::type_of);
         self.put(")");
+    }
+
+    /// Prints how two elements are combined: ` -> (types) by (%x: tile<f32>, %y: tile<f32>) { … }`.
+    fn combined(&mut self, combine: BlockId) {
+        let op = self.op;
+        self.result_types(op, &[]);
+        self.put(" by (");
+        let function = self.function;
+        self.list(&function.blocks[combine].args, Printer::define);
+        self.put(")");
+        self.body(combine, Some(op));
     }
 
     /// Prints `{`, the place of `opener` if this is its first block, the ops, and `}`.
@@ -129,6 +179,10 @@ impl Visit for Printer<'_> {
     }
     fn cast(&mut self, it: &Cast) {
         self.simple("cast", &[it.x]);
+        self.put(match it.rounding {
+            Rounding::NearestEven => "",
+            Rounding::TowardZero => " toward_zero",
+        });
     }
     fn extent(&mut self, it: &Extent) {
         let rule = match it.rule {
@@ -168,6 +222,60 @@ impl Visit for Printer<'_> {
     fn copy(&mut self, it: &Copy) {
         self.simple("copy", &[it.x]);
     }
+    fn slice(&mut self, it: &Slice) {
+        self.simple("slice", &[it.x]);
+        self.put(format!(" axis {} from {}", it.axis, it.start));
+        if it.step != 1 {
+            self.put(format!(" step {}", it.step));
+        }
+    }
+    fn flip(&mut self, it: &Flip) {
+        self.simple("flip", &[it.x]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn bitcast(&mut self, it: &Bitcast) {
+        self.simple("bitcast", &[it.x]);
+    }
+    fn concat(&mut self, it: &Concat) {
+        self.simple("concat", &[it.x, it.y]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn scan(&mut self, it: &Scan) {
+        self.put(format!("scan {} ", it.op.name()));
+        self.value(it.x);
+        self.put(format!(" axis {}", it.axis));
+        self.put(if it.reverse { " reverse" } else { "" });
+    }
+    fn sort(&mut self, it: &Sort) {
+        self.simple("sort", &[it.x]);
+        self.put(match it.kind {
+            SortKind::Full => "",
+            SortKind::Merge => " merge",
+        });
+        self.put(if it.descending { " descending" } else { "" });
+    }
+    fn gather(&mut self, it: &Gather) {
+        self.simple("gather", &[it.x, it.index]);
+        self.put(format!(" axis {}", it.axis));
+    }
+    fn histogram(&mut self, it: &Histogram) {
+        self.simple("histogram", &[it.x]);
+        if let Some(mask) = it.mask {
+            self.put(" mask ");
+            self.value(mask);
+        }
+    }
+    fn reduce_by(&mut self, it: &ReduceBy) {
+        self.simple("reduce_by", &it.xs);
+        self.put(format!(" axis {}", it.axis));
+        self.combined(it.combine);
+    }
+    fn scan_by(&mut self, it: &ScanBy) {
+        self.simple("scan_by", &it.xs);
+        self.put(format!(" axis {}", it.axis));
+        self.put(if it.reverse { " reverse" } else { "" });
+        self.combined(it.combine);
+    }
     fn reduce(&mut self, it: &Reduce) {
         self.simple(it.op.name(), &[it.x]);
         if let Some(axis) = it.axis {
@@ -188,13 +296,28 @@ impl Visit for Printer<'_> {
     fn store(&mut self, it: &Store) {
         self.simple("store", &[it.ptr, it.value]);
     }
+    fn gather_load(&mut self, it: &GatherLoad) {
+        self.simple("gather_load", &[it.ptr]);
+        let operands = [("offsets", it.offsets), ("mask", it.mask), ("other", it.other)];
+        self.lanes(&operands, &it.strides);
+    }
+    fn scatter_store(&mut self, it: &ScatterStore) {
+        self.simple("scatter_store", &[it.ptr, it.value]);
+        self.lanes(&[("offsets", it.offsets), ("mask", it.mask)], &it.strides);
+    }
     fn dma_read(&mut self, it: &DmaRead) {
         self.simple("dma_read", &[it.base]);
         self.desc(&it.desc);
+        self.window(&it.window);
+        if let Some(fill) = it.fill {
+            self.put(" fill ");
+            self.value(fill);
+        }
     }
     fn dma_write(&mut self, it: &DmaWrite) {
         self.simple("dma_write", &[it.base, it.value]);
         self.desc(&it.desc);
+        self.window(&it.window);
     }
     fn send(&mut self, it: &Send) {
         self.put(format!("send {}, ", quoted(&it.dir)));

@@ -38,6 +38,7 @@
 mod control;
 mod functions;
 mod structure;
+mod tile_ops;
 mod types;
 
 use super::{FuncId, Function, Module, OpId};

@@ -4,15 +4,17 @@ use super::control::{agree, same_extents};
 use super::{At, Rule, Violation};
 use crate::dtype::{DType, Kind};
 use crate::ir::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, Dim, DmaDesc,
-    DmaRead, DmaWrite, Dot, ExpandDims, Extent, For, Full, Function, If, Literal, Load, Module,
-    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return, Select, Send,
-    Store, Ternary, TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Yield,
+    Arange, Assert, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition, Const,
+    Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Function,
+    Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module, NumPrograms, OpId,
+    ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy,
+    ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType, Transpose, Type, Unary,
+    Uses, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{BinaryOp, Domain};
 
 /// What is wrong with an op, if anything is.
-type Checked = Result<(), String>;
+pub(super) type Checked = Result<(), String>;
 
 /// Checks every op that `function` reaches, and that extents are `i64`.
 pub(super) fn check(function: &Function, module: Option<&Module>) -> Vec<Violation> {
@@ -42,22 +44,22 @@ fn extents_are_i64(function: &Function, value: Value) -> bool {
     fit
 }
 
-struct Checker<'a> {
-    function: &'a Function,
+pub(super) struct Checker<'a> {
+    pub(super) function: &'a Function,
     module: Option<&'a Module>,
-    op: OpId,
+    pub(super) op: OpId,
 }
 
-fn require(holds: bool, message: impl FnOnce() -> String) -> Checked {
+pub(super) fn require(holds: bool, message: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(message()) }
 }
 
 impl<'a> Checker<'a> {
-    fn ty(&self, value: Value) -> &'a Type {
+    pub(super) fn ty(&self, value: Value) -> &'a Type {
         self.function.ty(value)
     }
 
-    fn show(&self, value: Value) -> String {
+    pub(super) fn show(&self, value: Value) -> String {
         self.function.display_type(self.ty(value))
     }
 
@@ -69,7 +71,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn result_tile(&self) -> Result<&'a TileType, String> {
+    pub(super) fn result_tile(&self) -> Result<&'a TileType, String> {
         let ty = self.result()?;
         let Type::Tile(tile) = ty else {
             return Err(format!("this gives a tile, not {}", self.function.display_type(ty)));
@@ -82,7 +84,7 @@ impl<'a> Checker<'a> {
         require(count == 0, || format!("this gives nothing, not {count} values"))
     }
 
-    fn tile(&self, value: Value) -> Result<&'a TileType, String> {
+    pub(super) fn tile(&self, value: Value) -> Result<&'a TileType, String> {
         match self.ty(value) {
             Type::Tile(tile) => Ok(tile),
             Type::Scalar(_) | Type::Pointer(_) | Type::Future(_) => {
@@ -97,7 +99,7 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn gives(&self, ty: &Type) -> Checked {
+    pub(super) fn gives(&self, ty: &Type) -> Checked {
         let result = self.result()?;
         require(agree(self.function, result, ty), || {
             let shown = |ty: &Type| self.function.display_type(ty);
@@ -145,12 +147,12 @@ impl<'a> Checker<'a> {
         require(fits, || format!("`{name}` is not defined on {dtype}"))
     }
 
-    fn axis(&self, axis: u32, rank: usize) -> Checked {
+    pub(super) fn axis(&self, axis: u32, rank: usize) -> Checked {
         require((axis as usize) < rank, || format!("axis {axis} of {rank} axes"))
     }
 
     /// Checks that the op gives a tile of `dtype` and of these extents.
-    fn gives_tile(&self, dims: &[Dim], dtype: DType) -> Checked {
+    pub(super) fn gives_tile(&self, dims: &[Dim], dtype: DType) -> Checked {
         self.gives(&Type::Tile(TileType::new(dims.to_vec(), dtype)))
     }
 
@@ -165,6 +167,44 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// Checks what gathers and scatters of lanes of `tile` take beside values.
+    fn lanes(
+        &self,
+        tile: &TileType,
+        (ptr, strides): (Value, &[i64]),
+        offsets: Option<Value>,
+        mask: Option<Value>,
+    ) -> Checked {
+        self.address(ptr, tile.dtype)?;
+        require(strides.is_empty() || strides.len() == tile.dims.len(), || {
+            format!("{} strides are given for {} axes", strides.len(), tile.dims.len())
+        })?;
+        if let Some(offsets) = offsets {
+            let counts = self.tile(offsets)?;
+            require(counts.dtype.is_int(), || {
+                format!("offsets are integers, not {}", self.show(offsets))
+            })?;
+            self.operand_of(offsets, tile, counts.dtype)?;
+        }
+        mask.map_or(Ok(()), |mask| self.operand_of(mask, tile, DType::I1))
+    }
+
+    /// Checks that `value` is a scalar or tile of `dtype` that broadcasts to `tile`.
+    fn operand_of(&self, value: Value, tile: &TileType, dtype: DType) -> Checked {
+        let fits = match self.ty(value) {
+            Type::Scalar(_) => true,
+            Type::Tile(own) => self.broadcasts(&own.dims, &tile.dims),
+            Type::Pointer(_) | Type::Future(_) => false,
+        };
+        require(fits && self.ty(value).dtype() == dtype, || {
+            let wanted = self.function.display_type(&Type::Tile(tile.clone()));
+            format!(
+                "{} is given where {dtype} for each lane of {wanted} is taken",
+                self.show(value)
+            )
+        })
+    }
+
     fn desc(&self, desc: &DmaDesc, tile: &TileType) -> Checked {
         require(desc.elem_bytes == tile.dtype.bytes(), || {
             format!("elements of {} bytes are moved for {}", desc.elem_bytes, tile.dtype)
@@ -175,8 +215,42 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// Checks that a window is one of the axes of `desc`, which it names at most once.
+    fn window(&self, window: &Window, desc: &DmaDesc) -> Checked {
+        let mut bounds = Ok(());
+        window.for_each_use(&mut |value| {
+            if bounds.is_ok() {
+                bounds = self.is(value, &Type::I64);
+            }
+        });
+        bounds?;
+        if window.is_whole() {
+            return Ok(());
+        }
+        let rank = desc.dims.len();
+        require(rank <= MAX_WINDOW_AXES, || {
+            format!("a block of {rank} axes has a window; at most {MAX_WINDOW_AXES} axes do")
+        })?;
+        let narrow = |extent: u64| u32::try_from(extent).is_ok();
+        let fits = desc.dims.iter().all(|dim| narrow(dim.extent))
+            && window.wraps.iter().all(|wrap| wrap.period > 0 && narrow(wrap.period));
+        require(fits, || String::from("an axis of a window is too long"))?;
+        let clips: Vec<u32> = window.clips.iter().map(|clip| clip.axis).collect();
+        let wraps: Vec<u32> = window.wraps.iter().map(|wrap| wrap.axis).collect();
+        for axes in [clips, wraps] {
+            axes.iter().try_for_each(|axis| self.axis(*axis, rank))?;
+            require(axes.is_sorted_by(|x, y| x < y), || {
+                String::from("the axes of a window are named once, in order")
+            })?;
+        }
+        Ok(())
+    }
+
     fn program_axis(&self, axis: u32) -> Checked {
         require(axis < 3, || format!("there is no program axis {axis}"))?;
+        if matches!(self.result()?, Type::Scalar(DType::I32)) {
+            return Ok(());
+        }
         self.gives(&Type::I64)
     }
 }
@@ -343,21 +417,74 @@ impl Visit for Checker<'_> {
         self.gives_tile(&dims, if it.op.gives_index() { DType::I32 } else { from.dtype })
     }
 
+    fn slice(&mut self, it: &Slice) -> Checked {
+        self.slice_of(it)
+    }
+
+    fn flip(&mut self, it: &Flip) -> Checked {
+        self.axis(it.axis, self.tile(it.x)?.dims.len())?;
+        self.gives(self.ty(it.x))
+    }
+
+    fn bitcast(&mut self, it: &Bitcast) -> Checked {
+        self.bitcast_of(it)
+    }
+
+    fn concat(&mut self, it: &Concat) -> Checked {
+        self.concat_of(it)
+    }
+
+    fn scan(&mut self, it: &Scan) -> Checked {
+        let tile = self.tile(it.x)?;
+        self.axis(it.axis, tile.dims.len())?;
+        self.in_domain(it.op.name(), it.op.domain(), tile.dtype)?;
+        self.gives(self.ty(it.x))
+    }
+
+    fn sort(&mut self, it: &Sort) -> Checked {
+        self.sort_of(it)
+    }
+
+    fn gather(&mut self, it: &Gather) -> Checked {
+        self.gather_of(it)
+    }
+
+    fn histogram(&mut self, it: &Histogram) -> Checked {
+        self.histogram_of(it)
+    }
+
+    fn reduce_by(&mut self, it: &ReduceBy) -> Checked {
+        self.combined((&it.xs, it.axis), it.combine, true)
+    }
+
+    fn scan_by(&mut self, it: &ScanBy) -> Checked {
+        self.combined((&it.xs, it.axis), it.combine, false)
+    }
+
     fn dot(&mut self, it: &Dot) -> Checked {
         let (a, b, out) = (self.tile(it.a)?, self.tile(it.b)?, self.result_tile()?);
-        require(a.dtype == b.dtype, || {
+        let narrow = |it: &TileType| it.dtype.is_float() && it.dtype.bits() == 8;
+        require(a.dtype == b.dtype || (narrow(a) && narrow(b)), || {
             format!("the factors of `dot` are {} and {}", a.dtype, b.dtype)
         })?;
         let kinds = (a.dtype.kind() == Kind::Float) == (out.dtype.kind() == Kind::Float);
         require(kinds, || format!("`dot` of {} does not give {}", a.dtype, out.dtype))?;
-        let ([m, k], [k2, n]) = (a.dims.as_slice(), b.dims.as_slice()) else {
-            return Err(String::from("`dot` takes tiles of two axes"));
+        let ([batch @ .., m, k], [batch2 @ .., k2, n]) = (a.dims.as_slice(), b.dims.as_slice())
+        else {
+            return Err(String::from("`dot` takes tiles of two axes, or three of a batch"));
         };
+        let one_batch = batch.len() <= 1
+            && batch.len() == batch2.len()
+            && same_extents(self.function, batch, batch2);
+        let shape = |tile: &TileType| self.function.display_shape(&tile.dims);
+        require(one_batch, || {
+            format!("`dot` of {} and {}: the batches differ", shape(a), shape(b))
+        })?;
         require(same_extents(self.function, &[*k], &[*k2]), || {
-            let shape = |tile: &TileType| self.function.display_shape(&tile.dims);
             format!("`dot` of {} and {}: the inner extents differ", shape(a), shape(b))
         })?;
-        self.gives_tile(&[*m, *n], out.dtype)?;
+        let dims: Vec<Dim> = batch.iter().copied().chain([*m, *n]).collect();
+        self.gives_tile(&dims, out.dtype)?;
         match it.acc {
             Some(acc) => {
                 self.tile(acc)?;
@@ -376,15 +503,30 @@ impl Visit for Checker<'_> {
         self.address(it.ptr, self.tile(it.value)?.dtype)
     }
 
+    fn gather_load(&mut self, it: &GatherLoad) -> Checked {
+        let tile = self.result_tile()?;
+        self.lanes(tile, (it.ptr, &it.strides), it.offsets, it.mask)?;
+        it.other.map_or(Ok(()), |other| self.operand_of(other, tile, tile.dtype))
+    }
+
+    fn scatter_store(&mut self, it: &ScatterStore) -> Checked {
+        self.no_result()?;
+        self.lanes(self.tile(it.value)?, (it.ptr, &it.strides), it.offsets, it.mask)
+    }
+
     fn dma_read(&mut self, it: &DmaRead) -> Checked {
         self.is(it.base, &Type::I64)?;
-        self.desc(&it.desc, self.result_tile()?)
+        let tile = self.result_tile()?;
+        self.desc(&it.desc, tile)?;
+        self.window(&it.window, &it.desc)?;
+        it.fill.map_or(Ok(()), |fill| self.is(fill, &Type::Scalar(tile.dtype)))
     }
 
     fn dma_write(&mut self, it: &DmaWrite) -> Checked {
         self.no_result()?;
         self.is(it.base, &Type::I64)?;
-        self.desc(&it.desc, self.tile(it.value)?)
+        self.desc(&it.desc, self.tile(it.value)?)?;
+        self.window(&it.window, &it.desc)
     }
 
     fn send(&mut self, it: &Send) -> Checked {

@@ -104,6 +104,11 @@ impl<'a> Folder<'a> {
             Op::For(_) => self.for_loop(op, kept),
             Op::While(_) => self.while_loop(op, kept),
             Op::Assert(_) => self.assertion(op, kept),
+            Op::ReduceBy(_) | Op::ScanBy(_) => {
+                let inner = self.function.ops[op].op.blocks();
+                inner.into_iter().for_each(|block| self.block(block));
+                kept.push(op);
+            }
             Op::Const(_)
             | Op::Unary(_)
             | Op::Binary(_)
@@ -120,11 +125,21 @@ impl<'a> Folder<'a> {
             | Op::Full(_)
             | Op::Arange(_)
             | Op::ExpandDims(_)
+            | Op::Slice(_)
+            | Op::Flip(_)
+            | Op::Bitcast(_)
             | Op::Copy(_)
+            | Op::Concat(_)
             | Op::Reduce(_)
+            | Op::Scan(_)
+            | Op::Sort(_)
+            | Op::Gather(_)
+            | Op::Histogram(_)
             | Op::Dot(_)
             | Op::Load(_)
             | Op::Store(_)
+            | Op::GatherLoad(_)
+            | Op::ScatterStore(_)
             | Op::DmaRead(_)
             | Op::DmaWrite(_)
             | Op::Send(_)

@@ -98,7 +98,7 @@ impl Folder<'_> {
             return Outcome::Same(it.x);
         }
         match (self.literal(it.x), self.scalar_dtype(result)) {
-            (Some(x), Some(to)) => Outcome::Constant(eval::wrap(to, x)),
+            (Some(x), Some(to)) => Outcome::Constant(eval::convert(to, x, it.rounding)),
             (Some(_), None) | (None, _) => Outcome::Keep,
         }
     }

@@ -44,6 +44,16 @@ pub(in crate::replay) struct F8E4M3(u8);
 #[repr(transparent)]
 pub(in crate::replay) struct F8E5M2(u8);
 
+/// An E4M3 number of bias 8.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+pub(in crate::replay) struct F8E4B8(u8);
+
+/// An E5M2 number of bias 16.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+pub(in crate::replay) struct F8E5B16(u8);
+
 /// An IEEE binary16 number.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
@@ -183,6 +193,8 @@ macro_rules! narrow_elements {
 narrow_elements! {
     F8E4M3, f8e4m3_from_f32, f8e4m3_to_f32;
     F8E5M2, f8e5m2_from_f32, f8e5m2_to_f32;
+    F8E4B8, f8e4b8_from_f32, f8e4b8_to_f32;
+    F8E5B16, f8e5b16_from_f32, f8e5b16_to_f32;
     F16, f16_from_f32, f16_to_f32;
     BF16, bf16_from_f32, bf16_to_f32;
 }
@@ -279,6 +291,14 @@ macro_rules! with_element {
             }
             DType::F8E5M2 => {
                 type $E = element::F8E5M2;
+                $body
+            }
+            DType::F8E4B8 => {
+                type $E = element::F8E4B8;
+                $body
+            }
+            DType::F8E5B16 => {
+                type $E = element::F8E5B16;
                 $body
             }
             DType::F16 => {

@@ -5,7 +5,7 @@ use multiversion::multiversion;
 use super::NumericError;
 use super::element::{Lane, LaneKind, elements_mut, store, with_lane};
 use super::operand::{BLOCK, Operand};
-use crate::dtype::{DType, convert};
+use crate::dtype::{DType, Rounding, convert};
 use crate::ops::{BinaryOp, CompareOp, Integer, Real, TernaryOp, UnaryOp};
 
 /// What each op means on blocks of a lane.
@@ -200,7 +200,15 @@ pub(super) fn compare(
 }
 
 /// `out = x`, converted.
-pub(super) fn cast(x: &Operand<'_>, dtype: DType, out: &mut [u8]) -> Result<(), NumericError> {
+pub(super) fn cast(
+    x: &Operand<'_>,
+    rounding: Rounding,
+    dtype: DType,
+    out: &mut [u8],
+) -> Result<(), NumericError> {
+    if rounding == Rounding::TowardZero && dtype.is_float() {
+        return cast_toward_zero(x, dtype, out);
+    }
     with_lane!(cast_lane(x.dtype, dtype), L => {
         let mut buffer = [L::default(); BLOCK];
         for_each_block::<L>(dtype, out, |block, start| {
@@ -208,6 +216,18 @@ pub(super) fn cast(x: &Operand<'_>, dtype: DType, out: &mut [u8]) -> Result<(), 
             block.copy_from_slice(x.lanes(start, &mut buffer[..len]));
             Ok(())
         })
+    })
+}
+
+/// `out = x`, converted to a float type, rounded toward zero: what is left to round is nothing.
+fn cast_toward_zero(x: &Operand<'_>, dtype: DType, out: &mut [u8]) -> Result<(), NumericError> {
+    let mut buffer = [0.0; BLOCK];
+    for_each_block::<f64>(dtype, out, |block, start| {
+        let len = block.len();
+        for (out, x) in block.iter_mut().zip(x.lanes(start, &mut buffer[..len])) {
+            *out = convert::toward_zero(dtype, *x);
+        }
+        Ok(())
     })
 }
 
@@ -247,6 +267,7 @@ macro_rules! with_bits {
         }
     };
 }
+pub(super) use with_bits;
 
 /// `out = x`, bit by bit, laid out row by row.
 pub(super) fn copy(x: &Operand<'_>, out: &mut [u8]) -> Result<(), NumericError> {

@@ -13,7 +13,7 @@ use multiversion::multiversion;
 use super::NumericError;
 use super::element::{Element, Lane, elements_mut, store};
 use super::operand::{BLOCK, Operand};
-use crate::command::GemmSpec;
+use crate::command::{FactorSpec, GemmSpec};
 use crate::dtype::DType;
 use crate::shape::Shape;
 
@@ -29,15 +29,15 @@ const THIN: usize = 3;
 /// What a product is made of, as bytes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::replay) struct Factors<'a> {
-    /// `[m, k]` by the spec's strides.
+    /// `[batch, m, k]` by the spec's strides.
     pub(in crate::replay) a: &'a [u8],
-    /// `[k, n]` by the spec's strides.
+    /// `[batch, k, n]` by the spec's strides.
     pub(in crate::replay) b: &'a [u8],
-    /// `[m, n]`, dense, of the result's type.
+    /// `[batch, m, n]`, dense, of the result's type.
     pub(in crate::replay) acc: Option<&'a [u8]>,
 }
 
-/// `out = a · b (+ acc)`, dense.
+/// `out = a · b (+ acc)`, dense, for each of the batch.
 ///
 /// # Errors
 /// Where the spec does not fit its operands.
@@ -46,37 +46,45 @@ pub(in crate::replay) fn matmul(
     factors: Factors<'_>,
     out: &mut [u8],
 ) -> Result<(), NumericError> {
-    let whole = Shape::new([spec.m, spec.n]);
+    let whole = Shape::new([spec.batch, spec.m, spec.n]);
     if whole.elements().saturating_mul(spec.out.bytes()) != out.len() as u64 {
         return Err(NumericError::Malformed("a product does not have the size of its tile"));
     }
-    let tile = |dtype, bytes, extents: [u64; 2], strides: &[i64]| {
-        Operand::tile(dtype, bytes, &Shape::new(extents), strides)
+    let factor = |bytes, spec: &FactorSpec, shape: Shape| {
+        Operand::tile(spec.dtype, bytes, &shape, &spec.strides)
     };
-    let product = Product {
+    let acc = |acc| Operand::tile(spec.out, acc, &whole, &whole.row_major_strides());
+    let mut product = Product {
         m: spec.m as usize,
         n: spec.n as usize,
         k: spec.k as usize,
-        a: tile(spec.input, factors.a, [spec.m, spec.k], &spec.a_strides)?,
-        b: tile(spec.input, factors.b, [spec.k, spec.n], &spec.b_strides)?,
-        acc: factors
-            .acc
-            .map(|acc| tile(spec.out, acc, [spec.m, spec.n], &whole.row_major_strides()))
-            .transpose()?,
+        place: 0,
+        a: factor(factors.a, &spec.a, spec.a_shape())?,
+        b: factor(factors.b, &spec.b, spec.b_shape())?,
+        acc: factors.acc.map(acc).transpose()?,
     };
     super::with_aligned(out, spec.out.bytes(), |out| {
-        product.compute(spec.out, out);
+        let size = product.m * product.n * spec.out.bytes() as usize;
+        for (place, out) in out.chunks_mut(size.max(1)).enumerate() {
+            product.place = place;
+            product.compute(spec.out, out);
+        }
         Ok(())
     })
 }
 
-/// A product to compute.
+/// A product of a batch, to compute.
 struct Product<'a> {
     m: usize,
     n: usize,
     k: usize,
+    /// Which of the batch.
+    place: usize,
+    /// The left factors, `[batch, m, k]`.
     a: Operand<'a>,
+    /// The right factors, `[batch, k, n]`.
     b: Operand<'a>,
+    /// The addends, `[batch, m, n]`.
     acc: Option<Operand<'a>>,
 }
 
@@ -116,7 +124,7 @@ impl Product<'_> {
     /// Computes every sum.
     fn sum<S: Sum>(&self, sums: &mut [S]) {
         match &self.acc {
-            Some(acc) => widen(acc, 0, sums),
+            Some(acc) => widen(acc, self.place * self.m * self.n, sums),
             None => sums.fill(S::default()),
         }
         if self.m <= THIN {
@@ -138,19 +146,29 @@ impl Product<'_> {
     /// Computes every sum of a few rows: packing would cost more than it saves.
     fn sum_thin<S: Sum>(&self, sums: &mut [S]) {
         let mut factors = vec![S::default(); self.m * self.k];
-        widen(&self.a, 0, &mut factors);
+        widen(&self.a, self.a_place(0), &mut factors);
         let mut row = [S::default(); COLUMNS];
         for column in (0..self.n).step_by(COLUMNS) {
             let columns = COLUMNS.min(self.n - column);
             let row = &mut row[..columns];
             for k in 0..self.k {
-                widen(&self.b, k * self.n + column, row);
+                widen(&self.b, self.b_place(k) + column, row);
                 for i in 0..self.m {
                     let sums = &mut sums[i * self.n + column..][..columns];
                     add_scaled(sums, factors[i * self.k + k], row);
                 }
             }
         }
+    }
+
+    /// Where row `i` of the left factor begins.
+    fn a_place(&self, i: usize) -> usize {
+        (self.place * self.m + i) * self.k
+    }
+
+    /// Where row `k` of the right factor begins.
+    fn b_place(&self, k: usize) -> usize {
+        (self.place * self.k + k) * self.n
     }
 
     /// Packs columns `first..first + depth` of `a` into panels of the kernel's rows; rows beyond
@@ -160,7 +178,7 @@ impl Product<'_> {
         panels.resize(self.m.div_ceil(kernel.rows) * kernel.rows * depth, S::default());
         let mut row = [S::default(); DEPTH];
         for i in 0..self.m {
-            widen(&self.a, i * self.k + first, &mut row[..depth]);
+            widen(&self.a, self.a_place(i) + first, &mut row[..depth]);
             let panel = &mut panels[i / kernel.rows * kernel.rows * depth..];
             let places = panel[i % kernel.rows..].iter_mut().step_by(kernel.rows);
             for (place, value) in places.zip(&row[..depth]) {
@@ -183,7 +201,7 @@ impl Product<'_> {
         let mut row = [S::default(); COLUMNS];
         for k in 0..depth {
             let row = &mut row[..columns];
-            widen(&self.b, (first + k) * self.n + column, row);
+            widen(&self.b, self.b_place(first + k) + column, row);
             for (index, part) in row.chunks(kernel.columns).enumerate() {
                 let at = index * panel + k * kernel.columns;
                 panels[at..at + part.len()].copy_from_slice(part);

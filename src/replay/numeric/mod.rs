@@ -2,9 +2,11 @@
 
 pub(super) mod element;
 mod elementwise;
+mod lanes;
 mod matmul;
 mod operand;
 mod reduce;
+mod structured;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +16,10 @@ use super::bytes::Bytes;
 use crate::command::{ArgSpec, MathOp, MathSpec};
 use crate::dtype::DType;
 use crate::ir::Literal;
+use crate::shape::Shape;
 
 pub(super) use element::{Element, with_element};
+pub(super) use lanes::{addresses, fill, values};
 pub(super) use matmul::{Factors, matmul};
 
 /// Why a computation has no result.
@@ -25,6 +29,15 @@ pub(super) enum NumericError {
     DivisionByZero {
         /// The place, counted row by row.
         place: usize,
+    },
+    /// A gather names an element that is not there, first at this place of the result.
+    NoSuchElement {
+        /// The place, counted row by row.
+        place: usize,
+        /// What is named.
+        index: i64,
+        /// How many elements there are.
+        extent: u64,
     },
     /// The command does not fit its operands: what is wrong. No verified program has one.
     Malformed(&'static str),
@@ -64,11 +77,15 @@ pub(super) fn math(
     inputs: &[Input<'_>],
     out: &mut [u8],
 ) -> Result<(), NumericError> {
-    if result_elements(spec).saturating_mul(spec.out.bytes()) != out.len() as u64 {
+    if spec.result_elements().saturating_mul(spec.out.bytes()) != out.len() as u64 {
         return Err(NumericError::Malformed("a result does not have the size of its tile"));
     }
     if out.is_empty() {
         return Ok(());
+    }
+    let is_plain = |arg: &ArgSpec| arg.offset == 0 && arg.strides.iter().all(|step| *step >= 0);
+    if !spec.args.iter().all(is_plain) {
+        return plainly(spec, inputs, out);
     }
     if let MathOp::Reduce(op, axis) = spec.op {
         let ([arg], [Input::Tile(bytes)]) = (spec.args.as_slice(), inputs) else {
@@ -83,35 +100,70 @@ pub(super) fn math(
     with_aligned(out, spec.out.bytes(), |out| elementwise(spec, &operands, out))
 }
 
-/// Elements of the result.
-fn result_elements(spec: &MathSpec) -> u64 {
-    match spec.op {
-        MathOp::Reduce(_, None) => 1,
-        MathOp::Reduce(_, Some(axis)) => {
-            let others = spec.shape.0.iter().enumerate().filter(|(at, _)| *at != axis as usize);
-            others.fold(1, |count: u64, (_, extent)| count.saturating_mul(*extent))
+/// [`math`] of operands that begin anywhere in their tiles or go backwards: a tile is cut to where
+/// the operand begins, or its elements are first put in the order in which they are read.
+fn plainly(spec: &MathSpec, inputs: &[Input<'_>], out: &mut [u8]) -> Result<(), NumericError> {
+    let mut spec = spec.clone();
+    let mut ordered: Vec<Option<Bytes>> = Vec::new();
+    for (index, (arg, input)) in spec.args.iter_mut().zip(inputs).enumerate() {
+        let backwards = arg.strides.iter().any(|stride| *stride < 0);
+        let Input::Tile(bytes) = input else {
+            ordered.push(None);
+            continue;
+        };
+        let shape = spec.op.arg_shape(index, &spec.shape);
+        ordered.push(if backwards { Some(in_order(arg, bytes, &shape)?) } else { None });
+        if backwards {
+            *arg = ArgSpec { dtype: arg.dtype, offset: 0, strides: shape.row_major_strides() };
         }
-        MathOp::Unary(_)
-        | MathOp::Binary(_)
-        | MathOp::Ternary(_)
-        | MathOp::Compare(_)
-        | MathOp::Select
-        | MathOp::Cast
-        | MathOp::Full
-        | MathOp::Arange(_)
-        | MathOp::Copy => spec.shape.elements(),
     }
+    let mut plain = Vec::with_capacity(inputs.len());
+    for ((arg, input), ordered) in spec.args.iter_mut().zip(inputs).zip(&ordered) {
+        plain.push(match (ordered, input) {
+            (Some(bytes), _) => Input::Tile(bytes.as_slice()),
+            (None, Input::Tile(bytes)) => {
+                let start = std::mem::take(&mut arg.offset).saturating_mul(arg.dtype.bytes());
+                let start = usize::try_from(start).unwrap_or(usize::MAX);
+                Input::Tile(bytes.get(start..).unwrap_or_default())
+            }
+            (None, Input::Scalar(value)) => Input::Scalar(*value),
+        });
+    }
+    math(&spec, &plain, out)
+}
+
+/// The elements of an operand in the order in which it reads them.
+fn in_order(arg: &ArgSpec, bytes: &[u8], shape: &Shape) -> Result<Bytes, NumericError> {
+    let size = arg.dtype.bytes() as usize;
+    let rows = shape.row_major_strides();
+    let mut ordered = Bytes::zeroed(shape.elements() as usize * size);
+    for (place, element) in ordered.as_mut_slice().chunks_exact_mut(size).enumerate() {
+        let axes = shape.0.iter().zip(&rows).zip(&arg.strides);
+        let step = |((extent, row), stride): ((&u64, &i64), &i64)| {
+            (place as i64 / row) % *extent as i64 * stride
+        };
+        let at = arg.offset as i64 + axes.map(step).sum::<i64>();
+        let from = usize::try_from(at).ok().and_then(|at| bytes.get(at * size..(at + 1) * size));
+        let Some(from) = from else {
+            return Err(NumericError::Malformed("an operand's strides reach outside its tile"));
+        };
+        element.copy_from_slice(from);
+    }
+    Ok(ordered)
 }
 
 fn operands<'a>(spec: &MathSpec, inputs: &[Input<'a>]) -> Result<Vec<Operand<'a>>, NumericError> {
     if spec.args.len() != inputs.len() {
         return Err(NumericError::Malformed("a command has other operands than its spec"));
     }
-    let operand = |(arg, input): (&ArgSpec, &Input<'a>)| match *input {
-        Input::Tile(bytes) => Operand::tile(arg.dtype, bytes, &spec.shape, &arg.strides),
+    let operand = |(index, (arg, input)): (usize, (&ArgSpec, &Input<'a>))| match *input {
+        Input::Tile(bytes) => {
+            let shape = spec.op.arg_shape(index, &spec.shape);
+            Operand::tile(arg.dtype, bytes, &shape, &arg.strides)
+        }
         Input::Scalar(value) => Ok(Operand::scalar(arg.dtype, value)),
     };
-    spec.args.iter().zip(inputs).map(operand).collect()
+    spec.args.iter().zip(inputs).enumerate().map(operand).collect()
 }
 
 /// Every op but reductions.
@@ -130,20 +182,40 @@ fn elementwise(
         (MathOp::Select, [condition, x, y]) if x.dtype == spec.out => {
             elementwise::select(condition, [x, y], out)
         }
-        (MathOp::Cast, [x]) => elementwise::cast(x, spec.out, out),
+        (MathOp::Cast(rounding), [x]) => elementwise::cast(x, rounding, spec.out, out),
         (MathOp::Full | MathOp::Copy, [x]) if x.dtype == spec.out => elementwise::copy(x, out),
         (MathOp::Arange(first), []) => elementwise::arange(first, spec.out, out),
+        (MathOp::Scan { op, axis, reverse }, [x]) => {
+            structured::scan(op, (axis, reverse), (x, &spec.shape), (spec.out, out))
+        }
+        (MathOp::Sort { kind, descending }, [x]) => {
+            structured::sort((kind, descending), (x, &spec.shape), (spec.out, out))
+        }
+        (MathOp::Concat { axis, first }, [x, y]) if x.dtype == spec.out => {
+            structured::concat((axis, first), [x, y], &spec.shape, out)
+        }
+        (MathOp::Gather { axis, extent }, [x, index]) if x.dtype == spec.out => {
+            structured::gather((axis, extent), [x, index], &spec.shape, out)
+        }
+        (MathOp::Histogram { bins }, [x, mask @ ..]) if spec.out == DType::I32 => {
+            structured::histogram(bins, (x, mask.first()), &spec.shape, out)
+        }
         (
             MathOp::Unary(_)
             | MathOp::Binary(_)
             | MathOp::Ternary(_)
             | MathOp::Compare(_)
             | MathOp::Select
-            | MathOp::Cast
+            | MathOp::Cast(_)
             | MathOp::Full
             | MathOp::Arange(_)
             | MathOp::Copy
-            | MathOp::Reduce(..),
+            | MathOp::Reduce(..)
+            | MathOp::Scan { .. }
+            | MathOp::Sort { .. }
+            | MathOp::Concat { .. }
+            | MathOp::Gather { .. }
+            | MathOp::Histogram { .. },
             _,
         ) => Err(NumericError::Malformed("a command has operands that its op does not take")),
     }

@@ -1,7 +1,8 @@
 //! Layouts and sizes against plain loops, bit by bit.
 
 use super::*;
-use crate::command::GemmSpec;
+use crate::command::{FactorSpec, GemmSpec};
+use crate::dtype::Rounding;
 use crate::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, UnaryOp};
 use crate::replay::data::{Values, generate};
 use crate::shape::Shape;
@@ -9,7 +10,7 @@ use crate::shape::Shape;
 fn spec(op: MathOp, shape: &[u64], args: &[(DType, &[i64])], out: DType) -> MathSpec {
     let args = args
         .iter()
-        .map(|(dtype, strides)| ArgSpec { dtype: *dtype, strides: strides.to_vec() })
+        .map(|(dtype, strides)| ArgSpec { dtype: *dtype, offset: 0, strides: strides.to_vec() })
         .collect();
     MathSpec { op, shape: Shape::new(shape), args, out, cost: CostClass::Simple }
 }
@@ -19,7 +20,7 @@ fn of<T: bytemuck::Pod>(values: &[T]) -> &[u8] {
 }
 
 fn compute<T: bytemuck::Pod>(spec: &MathSpec, inputs: &[Input<'_>]) -> Vec<T> {
-    let mut out = vec![0; (result_elements(spec) * spec.out.bytes()) as usize];
+    let mut out = vec![0; (spec.result_elements() * spec.out.bytes()) as usize];
     math(spec, inputs, &mut out).unwrap();
     bytemuck::pod_collect_to_vec(&out)
 }
@@ -148,7 +149,11 @@ fn select_moves_bits_and_ops_make_canonical_nans() {
     let inputs = [Input::Tile(&holds), Input::Tile(of(&x)), Input::Tile(of(&y))];
     let bits: Vec<u32> = compute(&select, &inputs);
     assert_eq!(bits, [odd.to_bits(), odd.to_bits(), 3.0_f32.to_bits()]);
-    for op in [MathOp::Unary(UnaryOp::Neg), MathOp::Unary(UnaryOp::Abs), MathOp::Cast] {
+    for op in [
+        MathOp::Unary(UnaryOp::Neg),
+        MathOp::Unary(UnaryOp::Abs),
+        MathOp::Cast(Rounding::NearestEven),
+    ] {
         let bits: Vec<u32> =
             compute(&spec(op, &[3], &args[1..2], DType::F32), &[Input::Tile(of(&x))]);
         assert_eq!((bits[0], bits[2]), (0x7fc0_0000, 0x7fc0_0000), "{op:?}");
@@ -212,12 +217,13 @@ fn what_does_not_fit_is_refused() {
 /// The definition: from the addend, product by product, each rounded.
 fn sum_of_products(spec: &GemmSpec, a: &[f32], b: &[f32], acc: Option<&[f32]>) -> Vec<f32> {
     let (m, n, k) = (spec.m as usize, spec.n as usize, spec.k as usize);
-    let at =
-        |strides: [i64; 2], i: usize, j: usize| i * strides[0] as usize + j * strides[1] as usize;
+    let at = |it: &FactorSpec, i: usize, j: usize| {
+        i * it.strides[1] as usize + j * it.strides[2] as usize
+    };
     let element = |place: usize| {
         let (i, j) = (place / n, place % n);
         (0..k).fold(acc.map_or(0.0, |acc| acc[place]), |sum, k| {
-            sum + a[at(spec.a_strides, i, k)] * b[at(spec.b_strides, k, j)]
+            sum + a[at(&spec.a, i, k)] * b[at(&spec.b, k, j)]
         })
     };
     (0..m * n).map(element).collect()
@@ -242,17 +248,10 @@ fn products_are_summed_in_order_at_any_size() {
     for (m, n, k) in SIZES.iter().copied() {
         for transposed in [false, true] {
             let strides = |rows: u64, columns: u64| {
-                if transposed { [1, rows as i64] } else { [columns as i64, 1] }
+                if transposed { [0, 1, rows as i64] } else { [0, columns as i64, 1] }
             };
-            let spec = GemmSpec {
-                m,
-                n,
-                k,
-                input: DType::F32,
-                out: DType::F32,
-                a_strides: strides(m, k),
-                b_strides: strides(k, n),
-            };
+            let mut spec = GemmSpec::dense([m, n, k], DType::F32, DType::F32);
+            (spec.a.strides, spec.b.strides) = (strides(m, k), strides(k, n));
             let (a, b, acc) = (f32s(m * k, 1), f32s(k * n, 2), f32s(m * n, 3));
             for acc in [None, Some(acc.as_slice())] {
                 let mut out = vec![0_f32; (m * n) as usize];
@@ -270,16 +269,7 @@ fn products_are_summed_in_order_at_any_size() {
 fn products_are_near_those_of_f64() {
     let (m, n, k) = (17, 90, 300);
     let (a, b) = (f32s(m * k, 8), f32s(k * n, 9));
-    let strides = ([k as i64, 1], [n as i64, 1]);
-    let spec = GemmSpec {
-        m,
-        n,
-        k,
-        input: DType::F32,
-        out: DType::F32,
-        a_strides: strides.0,
-        b_strides: strides.1,
-    };
+    let spec = GemmSpec::dense([m, n, k], DType::F32, DType::F32);
     let mut out = vec![0_f32; (m * n) as usize];
     let factors = Factors { a: of(&a), b: of(&b), acc: None };
     matmul(&spec, factors, bytemuck::cast_slice_mut(&mut out)).unwrap();
@@ -300,15 +290,8 @@ fn a_product_in_pieces_is_the_same_product() {
     let (m, n, k, cut) = (11, 70, 200, 77);
     let (a, b) = (f32s(m * k, 1), f32s(k * n, 2));
     let piece = |first: u64, count: u64, acc: Option<&[f32]>| {
-        let spec = GemmSpec {
-            m,
-            n,
-            k: count,
-            input: DType::F32,
-            out: DType::F32,
-            a_strides: [k as i64, 1],
-            b_strides: [n as i64, 1],
-        };
+        let mut spec = GemmSpec::dense([m, n, count], DType::F32, DType::F32);
+        spec.a.strides = [0, k as i64, 1];
         let mut out = vec![0_f32; (m * n) as usize];
         let a = of(&a[first as usize..]);
         let b = of(&b[(first * n) as usize..]);

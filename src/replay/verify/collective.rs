@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::value::{Value, value};
 use super::KEPT;
-use crate::dtype::DType;
+use crate::dtype::{DType, convert};
 use crate::ir::{Literal, eval};
 use crate::ops::BinaryOp;
 
@@ -346,10 +346,10 @@ impl Definition {
             Reduction::Prod => exact.abs(),
             Reduction::Sum => floats.map(f64::abs).sum(),
         };
-        let range = Range::of(dtype);
-        let slack = if reduction == Reduction::Prod { steps * range.smallest } else { 0.0 };
+        let slack =
+            if reduction == Reduction::Prod { steps * convert::smallest(dtype) } else { 0.0 };
         let bound = steps * 2.0 * dtype.unit_roundoff() * scale + slack;
-        Definition { expected, bound: Some(bound), may_overflow: scale >= range.largest }
+        Definition { expected, bound: Some(bound), may_overflow: scale >= convert::largest(dtype) }
     }
 
     /// How `got` compares with it.
@@ -397,37 +397,6 @@ fn reduced_integers(
         Value::Int(i128::from(bits as u64))
     } else {
         Value::Int(i128::from(bits))
-    }
-}
-
-/// The ends of a float type.
-struct Range {
-    /// The largest finite number.
-    largest: f64,
-    /// The smallest positive number.
-    smallest: f64,
-}
-
-impl Range {
-    fn of(dtype: DType) -> Range {
-        let (largest, smallest) = match dtype {
-            DType::F8E4M3 => (448.0, 2f64.powi(-9)),
-            DType::F8E5M2 => (57344.0, 2f64.powi(-16)),
-            DType::F16 => (65504.0, 2f64.powi(-24)),
-            DType::BF16 => (f64::from(f32::from_bits(0x7f7f_0000)), 2f64.powi(-133)),
-            DType::F32 => (f64::from(f32::MAX), 2f64.powi(-149)),
-            DType::F64
-            | DType::I1
-            | DType::I8
-            | DType::I16
-            | DType::I32
-            | DType::I64
-            | DType::U8
-            | DType::U16
-            | DType::U32
-            | DType::U64 => (f64::MAX, f64::from_bits(1)),
-        };
-        Range { largest, smallest }
     }
 }
 

@@ -40,7 +40,9 @@ impl Tolerance {
             DType::BF16 => (1.6e-2, 1e-5),
             DType::F32 => (1.3e-6, 1e-5),
             DType::F64 => (1e-7, 1e-7),
-            DType::F8E4M3 | DType::F8E5M2 => (2.0 * dtype.unit_roundoff(), 1e-5),
+            DType::F8E4M3 | DType::F8E5M2 | DType::F8E4B8 | DType::F8E5B16 => {
+                (2.0 * dtype.unit_roundoff(), 1e-5)
+            }
             DType::I1
             | DType::I8
             | DType::I16

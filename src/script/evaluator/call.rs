@@ -106,9 +106,13 @@ impl<'a> Evaluator<'a> {
             Value::Kernel(name) => {
                 let message = format!("kernel `{name}` cannot be called by the host");
                 Err(Fault::new(hosting::HOST_UNSUPPORTED, message, args.span, "called here")
-                    .note("a kernel runs on the machine, once on every rank")
-                    .help(format!("launch it: `torch.launch({name}, …)`")))
+                    .note("a kernel runs on the machine, once on every rank or program of a grid")
+                    .help(format!("launch it: `torch.launch({name}, …)`, or `{name}[grid](…)`")))
             }
+            Value::Object(object) => match object.call(self, &args)? {
+                Some(value) => Ok(value),
+                None => Err(not_callable(callee, args.span)),
+            },
             Value::None
             | Value::Bool(_)
             | Value::Int(_)
@@ -117,17 +121,7 @@ impl<'a> Evaluator<'a> {
             | Value::Tuple(_)
             | Value::List(_)
             | Value::Dict(_)
-            | Value::Range(_)
-            | Value::Object(_) => {
-                let found = callee.a_type();
-                let message = format!("{found} cannot be called");
-                Err(Fault::new(
-                    hosting::HOST_TYPE,
-                    message,
-                    args.span,
-                    format!("{found} is called"),
-                ))
-            }
+            | Value::Range(_) => Err(not_callable(callee, args.span)),
         }
     }
 
@@ -190,6 +184,12 @@ impl<'a> Evaluator<'a> {
         }
         self.call(callee, args)
     }
+}
+
+fn not_callable(callee: &Value, span: Span) -> Fault {
+    let found = callee.a_type();
+    let message = format!("{found} cannot be called");
+    Fault::new(hosting::HOST_TYPE, message, span, format!("{found} is called"))
 }
 
 /// Binds a function's parameters to the arguments of a call.

@@ -9,6 +9,7 @@ use super::scope::Scope;
 use crate::diag::{hosting, nearest_help};
 use crate::script::fault::{Fault, Result};
 use crate::script::object::{SliceBounds, Subscript};
+use crate::script::torch;
 use crate::script::value::{Range, Value};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, ExprKind};
@@ -86,12 +87,16 @@ impl Evaluator<'_> {
                 let items = list.0.borrow();
                 return self.pick_items(&items, value, index);
             }
+            Value::Kernel(name) => {
+                if let Subscript::At(grid, _) = index {
+                    return Ok(torch::on_grid(name, grid, span));
+                }
+            }
             Value::None
             | Value::Bool(_)
             | Value::Int(_)
             | Value::Float(_)
             | Value::Function(_)
-            | Value::Kernel(_)
             | Value::Native(_)
             | Value::Method(_)
             | Value::Unknown(_) => {}

@@ -7,7 +7,7 @@ use super::fault;
 use super::methods;
 use super::tensor::{Operand, TensorValue, operand, value_of};
 use crate::diag::hosting;
-use crate::dtype::DType;
+use crate::dtype::{DType, convert};
 use crate::host::{Arithmetic, Array};
 use crate::ops::{BinaryOp, UnaryOp};
 use crate::script::args::{Args, Given, Signature, pure};
@@ -253,7 +253,7 @@ impl Object for Limits {
     }
 
     fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
-        let (max, tiny) = extremes(self.0);
+        let (max, tiny) = (convert::largest(self.0), convert::smallest_normal(self.0));
         Ok(Some(match name {
             "eps" => Value::Float(2.0 * self.0.unit_roundoff()),
             "tiny" => Value::Float(tiny),
@@ -262,27 +262,6 @@ impl Object for Limits {
             "bits" => Value::Int(i128::from(self.0.bits())),
             _ => return Ok(None),
         }))
-    }
-}
-
-/// The largest finite number of a float type, and the smallest normal one.
-fn extremes(dtype: DType) -> (f64, f64) {
-    match dtype {
-        DType::F8E4M3 => (448.0, 2f64.powi(-6)),
-        DType::F8E5M2 => (57344.0, 2f64.powi(-14)),
-        DType::F16 => (65504.0, 2f64.powi(-14)),
-        DType::BF16 => (f64::from(f32::from_bits(0x7f7f_0000)), f64::from(f32::MIN_POSITIVE)),
-        DType::F32 => (f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE)),
-        DType::F64
-        | DType::I1
-        | DType::I8
-        | DType::I16
-        | DType::I32
-        | DType::I64
-        | DType::U8
-        | DType::U16
-        | DType::U32
-        | DType::U64 => (f64::MAX, f64::MIN_POSITIVE),
     }
 }
 

@@ -1,16 +1,21 @@
-//! `torch.launch`.
+//! Launching kernels: `torch.launch(kernel, …)`, and `kernel[grid](…)` as Triton writes it.
+
+use std::any::Any;
+use std::rc::Rc;
 
 use super::tensor::TensorValue;
 use super::{always, fault, machine};
 use crate::diag::{hosting, nearest_help};
 use crate::host::{Argument, LaunchRequest};
 use crate::script::args::{Args, Given};
+use crate::script::dict::Dict;
 use crate::script::entry::{kernel_params, to_scalar};
-use crate::script::evaluator::{Evaluator, undecided};
+use crate::script::evaluator::{Evaluator, hashable, undecided};
 use crate::script::fault::{Fault, Result};
-use crate::script::object::Native;
+use crate::script::object::{Native, Object};
 use crate::script::value::Value;
-use crate::syntax::ast::{Function, Param};
+use crate::source::Span;
+use crate::syntax::ast::{Function, Ident, Param};
 
 pub(super) const TABLE: &[Native] = &[always("launch", launch)];
 
@@ -32,36 +37,149 @@ fn launch(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
             .wrong("what is launched", "a kernel")
             .note("a kernel is decorated `@triton.jit`, or takes `tl` as its last parameter"));
     };
-    let module = evaluator.module();
-    let function = module.functions().filter(|it| it.name.name == **name).last();
-    let Some(function) = function else {
-        let message = format!("kernel `{name}` is not of this file");
-        return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, kernel.span, "launched here"));
-    };
     let rest: Vec<Given> = given.cloned().collect();
-    let params = kernel_params(module, function);
-    let mut bound = Vec::with_capacity(params.len());
-    for (index, param) in params.iter().enumerate() {
-        bound.push(argument(evaluator, (index, param), &rest, (&args, function))?);
-    }
-    refuse_extra(params, &rest, (&args, function))?;
-    let label = label.unwrap_or_else(|| name.to_string());
-    let request = LaunchRequest { label, kernel: name.to_string(), args: bound, grid: None };
-    let launched = machine(evaluator, args.span)?.launch(request);
-    launched.map_err(|error| fault(error, args.span))?;
+    let call = Call { name, rest: &rest, named: &args.named, span: args.span, at: kernel.span };
+    submit(evaluator, &call, label, |_, _| Ok(None))?;
     Ok(Value::None)
 }
 
-/// The argument of one parameter.
-fn argument(
+/// A kernel that is launched, and what it is given.
+struct Call<'c> {
+    name: &'c str,
+    /// By place.
+    rest: &'c [Given],
+    /// By name.
+    named: &'c [(Ident, Given)],
+    /// The whole call.
+    span: Span,
+    /// Where the kernel is named.
+    at: Span,
+}
+
+/// Binds the arguments, asks `grid` for the launch's shape, and launches.
+fn submit(
+    evaluator: &mut Evaluator<'_>,
+    call: &Call<'_>,
+    label: Option<String>,
+    grid: impl FnOnce(&mut Evaluator<'_>, &[(String, Given)]) -> Result<Option<[u32; 3]>>,
+) -> Result<()> {
+    let name = call.name;
+    let module = evaluator.module();
+    let function = module.functions().filter(|it| it.name.name == *name).last();
+    let Some(function) = function else {
+        let message = format!("kernel `{name}` is not of this file");
+        return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, call.at, "launched here"));
+    };
+    let params = kernel_params(module, function);
+    let mut given = Vec::with_capacity(params.len());
+    for (index, param) in params.iter().enumerate() {
+        let value = given_for(evaluator, (index, param), call, function)?;
+        given.push((param.name.name.clone(), value));
+    }
+    refuse_extra(params, call, function)?;
+    let grid = grid(evaluator, &given)?;
+    let mut bound = Vec::with_capacity(params.len());
+    for ((name, value), param) in given.iter().zip(params) {
+        bound.push((name.clone(), convert(evaluator, value, param)?));
+    }
+    let label = label.unwrap_or_else(|| name.to_owned());
+    let request = LaunchRequest { label, kernel: name.to_owned(), args: bound, grid };
+    let launched = machine(evaluator, call.span)?.launch(request);
+    launched.map_err(|error| fault(error, call.span))?;
+    Ok(())
+}
+
+/// `kernel[grid]`, not called yet.
+struct OnGrid {
+    kernel: Rc<str>,
+    grid: Given,
+}
+
+/// How Triton compiles a kernel; nothing of it changes what the kernel means.
+const LAUNCH_OPTIONS: [&str; 5] =
+    ["num_warps", "num_stages", "num_ctas", "maxnreg", "enable_fp_fusion"];
+
+/// `kernel[grid]`: called with the kernel's arguments, it runs the kernel once for each program of
+/// the grid, which is one to three extents, or a function of the arguments that gives them.
+pub(in crate::script) fn on_grid(kernel: &Rc<str>, grid: &Value, span: Span) -> Value {
+    Value::object(OnGrid { kernel: kernel.clone(), grid: Given { value: grid.clone(), span } })
+}
+
+impl Object for OnGrid {
+    fn type_name(&self) -> String {
+        "a kernel on a grid".into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn call(&self, evaluator: &mut Evaluator<'_>, args: &Args) -> Result<Option<Value>> {
+        let is_argument =
+            |(name, _): &&(Ident, Given)| !LAUNCH_OPTIONS.contains(&name.name.as_str());
+        let named: Vec<(Ident, Given)> = args.named.iter().filter(is_argument).cloned().collect();
+        let call = Call {
+            name: &self.kernel,
+            rest: &args.positional,
+            named: &named,
+            span: args.span,
+            at: self.grid.span,
+        };
+        submit(evaluator, &call, None, |evaluator, given| {
+            self.extents(evaluator, given).map(Some)
+        })?;
+        Ok(Some(Value::None))
+    }
+}
+
+impl OnGrid {
+    /// The grid, given the arguments of the kernel.
+    fn extents(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        given: &[(String, Given)],
+    ) -> Result<[u32; 3]> {
+        let mut value = self.grid.value.clone();
+        if matches!(value, Value::Function(_) | Value::Native(_) | Value::Method(_)) {
+            let mut meta = Dict::default();
+            for (name, given) in given {
+                let key = Value::str(name);
+                let hashed = hashable(&key, self.grid.span)?;
+                meta.set(hashed, key, given.value.clone());
+            }
+            let meta = Given { value: Value::dict(meta), span: self.grid.span };
+            let args = Args { positional: vec![meta], named: Vec::new(), span: self.grid.span };
+            value = evaluator.call(&value, args)?;
+        }
+        let wrong = |found: String| {
+            let message = format!("the grid of `{}` is {found}", self.kernel);
+            Fault::new(hosting::HOST_VALUE, message, self.grid.span, "one to three extents needed")
+                .help(String::from("write `kernel[(n,)](…)`, or `kernel[lambda meta: (n,)](…)`"))
+        };
+        let shown = evaluator.repr(&value).unwrap_or_default();
+        let items = value.as_sequence().unwrap_or_else(|| vec![value.clone()]);
+        if items.is_empty() || items.len() > 3 {
+            return Err(wrong(shown));
+        }
+        let mut grid = [1; 3];
+        for (extent, item) in grid.iter_mut().zip(&items) {
+            let known = item.as_int().and_then(|it| u32::try_from(it).ok()).filter(|it| *it > 0);
+            *extent = known.ok_or_else(|| wrong(shown.clone()))?;
+        }
+        Ok(grid)
+    }
+}
+
+/// What one parameter is given.
+fn given_for(
     evaluator: &mut Evaluator<'_>,
     (index, param): (usize, &Param),
-    rest: &[Given],
-    (args, kernel): (&Args, &Function),
-) -> Result<(String, Argument)> {
+    call: &Call<'_>,
+    kernel: &Function,
+) -> Result<Given> {
     let name = param.name.name.as_str();
-    let by_name = args.named.iter().find(|(known, _)| known.name == name);
-    let given = match (rest.get(index), by_name, param.default) {
+    let by_name = call.named.iter().find(|(known, _)| known.name == name);
+    Ok(match (call.rest.get(index), by_name, param.default) {
         (Some(given), None, _) => given.clone(),
         (None, Some((_, given)), _) => given.clone(),
         (None, None, Some(default)) => {
@@ -77,11 +195,10 @@ fn argument(
             let message =
                 format!("kernel `{}` needs `{name}`, which is not given", kernel.name.name);
             let label = format!("`{name}` is missing");
-            return Err(Fault::new(hosting::KERNEL_ARGUMENTS, message, args.span, label)
+            return Err(Fault::new(hosting::KERNEL_ARGUMENTS, message, call.span, label)
                 .because(param.name.span, "it has no default"));
         }
-    };
-    Ok((name.to_owned(), convert(evaluator, &given, param)?))
+    })
 }
 
 fn convert(evaluator: &mut Evaluator<'_>, given: &Given, param: &Param) -> Result<Argument> {
@@ -122,21 +239,17 @@ fn convert(evaluator: &mut Evaluator<'_>, given: &Given, param: &Param) -> Resul
 }
 
 /// Refuses arguments that no parameter takes.
-fn refuse_extra(
-    params: &[Param],
-    rest: &[Given],
-    (args, kernel): (&Args, &Function),
-) -> Result<()> {
+fn refuse_extra(params: &[Param], call: &Call<'_>, kernel: &Function) -> Result<()> {
     let name = &kernel.name.name;
-    if let Some(extra) = rest.get(params.len()) {
-        let (takes, given) = (params.len(), rest.len());
+    if let Some(extra) = call.rest.get(params.len()) {
+        let (takes, given) = (params.len(), call.rest.len());
         let message = format!("kernel `{name}` takes {takes} arguments, and {given} are given");
         let label = "this one is too many";
         return Err(Fault::new(hosting::KERNEL_ARGUMENTS, message, extra.span, label)
             .because(kernel.header, format!("takes {takes}")));
     }
     let names: Vec<&str> = params.iter().map(|param| param.name.name.as_str()).collect();
-    let unknown = args.named.iter().find(|(ident, _)| !names.contains(&ident.name.as_str()));
+    let unknown = call.named.iter().find(|(ident, _)| !names.contains(&ident.name.as_str()));
     let Some((ident, _)) = unknown else { return Ok(()) };
     let message = format!("kernel `{name}` has no parameter `{}`", ident.name);
     let help = nearest_help("parameter", &ident.name, names);

@@ -27,6 +27,7 @@ use crate::dtype::DType;
 use crate::host::{Context, HostError};
 use crate::source::Span;
 
+pub(super) use launch::on_grid;
 pub(super) use random::Seeds;
 
 /// `torch` itself.

@@ -189,6 +189,9 @@ impl<'p> Analysis<'p> {
         if let Val::Const(Constant::DType(dtype)) = &arg.val {
             return Some(*dtype);
         }
+        if self.assume(&arg.val, &Constant::DType(DType::F32)) {
+            return None;
+        }
         let Some(name) = arg.val.text() else {
             let found = self.describe(&arg.val);
             self.report(constexpr::dtype_is_not_constant(&found, arg.span));
@@ -204,7 +207,7 @@ impl<'p> Analysis<'p> {
     /// An integer that the compiler must know: `what` is "an axis".
     pub(super) fn constant_int(&mut self, what: &str, arg: &Spanned) -> Option<i128> {
         let known = arg.val.constant().and_then(Constant::as_int);
-        if known.is_none() {
+        if known.is_none() && !self.assume(&arg.val, &Constant::Int(1)) {
             let found = self.describe(&arg.val);
             self.report(constexpr::not_a_constant_int(what, &found, arg.span));
         }

@@ -6,18 +6,45 @@ use crate::ir::{Dim, TileType};
 use crate::ops::{ReduceOp, UnaryOp};
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{habits, names};
-use crate::sema::value::{Constant, Spanned, Val};
+use crate::sema::value::{Callee, Constant, Spanned, Val};
 use crate::syntax::ast::Ident;
 
 /// Functions of `tl` that are methods of tiles, too.
-const METHODS: [&str; 9] =
-    ["cast", "reshape", "trans", "permute", "broadcast_to", "expand_dims", "softmax", "dot", "abs"];
+const METHODS: &[&str] = &[
+    "cast",
+    "reshape",
+    "view",
+    "ravel",
+    "trans",
+    "permute",
+    "broadcast_to",
+    "expand_dims",
+    "unsqueeze",
+    "squeeze",
+    "split",
+    "flip",
+    "gather",
+    "item",
+    "softmax",
+    "dot",
+    "abs",
+    "sort",
+    "topk",
+    "histogram",
+    "reduce",
+    "associative_scan",
+    "cumsum",
+    "cumprod",
+];
+
+/// Functions of `lib/tl.kb` that are methods of tiles, too.
+const WRITTEN_METHODS: [&str; 1] = ["sqrt_rn"];
 
 /// What tiles have beside methods.
 const PROPERTIES: [&str; 4] = ["shape", "dtype", "numel", "T"];
 
-/// The method `name` of tiles.
-fn method(name: &str) -> Option<Builtin> {
+/// The built-in that is the method `name` of tiles.
+fn built_in_method(name: &str) -> Option<Builtin> {
     if name == "to" {
         return Builtin::of_tl("cast");
     }
@@ -37,7 +64,10 @@ impl Analysis<'_> {
             return match attr.name.as_str() {
                 "dtype" => Val::Const(Constant::DType(dtype)),
                 "shape" => Val::Tuple(Vec::new()),
-                "to" => self.as_method(of, "to"),
+                "to" => {
+                    let cast = self.method("to");
+                    self.as_method(of, cast)
+                }
                 _ => self.no_attribute(&of, attr),
             };
         }
@@ -49,11 +79,21 @@ impl Analysis<'_> {
         self.no_attribute(&of, attr)
     }
 
-    fn as_method(&mut self, of: Spanned, name: &str) -> Val {
-        match method(name) {
-            Some(builtin) => Val::Method(Box::new(of.val), builtin),
-            None => Val::Error,
-        }
+    fn as_method(&self, of: Spanned, callee: Option<Callee>) -> Val {
+        callee.map_or(Val::Error, |callee| Val::Method(Box::new(of.val), callee))
+    }
+
+    /// The method `name` of tiles.
+    fn method(&self, name: &str) -> Option<Callee> {
+        let written = || {
+            let listed = WRITTEN_METHODS.contains(&name).then(|| self.program.written("tl", name));
+            if let Some(Val::Function(at)) = listed.flatten() {
+                Some(Callee::Function(at))
+            } else {
+                None
+            }
+        };
+        built_in_method(name).map(Callee::Builtin).or_else(written)
     }
 
     fn tile_attribute(&mut self, of: Spanned, tile: &TileType, attr: &Ident) -> Val {
@@ -62,10 +102,10 @@ impl Analysis<'_> {
             "dtype" => Val::Const(Constant::DType(tile.dtype)),
             "numel" => dim_val(self.product(&tile.dims, of.span)),
             "T" => self.transpose_attribute(&of),
-            name if method(name).is_some() => self.as_method(of, name),
-            name => match habits::tile_method(name, attr.span) {
-                Some(error) => self.report(error),
-                None => self.no_attribute(&of, attr),
+            name => match (self.method(name), habits::tile_method(name, attr.span)) {
+                (Some(callee), _) => self.as_method(of, Some(callee)),
+                (None, Some(error)) => self.report(error),
+                (None, None) => self.no_attribute(&of, attr),
             },
         }
     }
@@ -74,7 +114,7 @@ impl Analysis<'_> {
         let found = self.describe(&of.val);
         let tile = self.tile(&of.val).is_some();
         let known: Vec<&str> = if tile {
-            PROPERTIES.into_iter().chain(METHODS).chain(["to"]).collect()
+            PROPERTIES.into_iter().chain(METHODS.iter().copied()).chain(["to"]).collect()
         } else {
             vec!["dtype", "to"]
         };

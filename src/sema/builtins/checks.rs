@@ -3,7 +3,7 @@
 use super::Call;
 use crate::ir;
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{constexpr, names};
+use crate::sema::errors::{constexpr, warnings};
 use crate::sema::logic::Truth;
 use crate::sema::value::{Spanned, Val};
 
@@ -15,8 +15,10 @@ pub(super) fn static_assert(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 /// `tl.device_assert(cond, msg)`.
 pub(super) fn device_assert(it: &mut Analysis<'_>, call: &Call) -> Val {
-    if let Some(mask) = call.some("mask") {
-        return it.report(names::not_yet("`mask=` of `tl.device_assert`", mask.span));
+    if call.some("mask").is_some() {
+        let found = it.describe(&call.arg("cond").val);
+        it.say(warnings::not_checked("tl.device_assert", &found, call.span));
+        return Val::NONE;
     }
     it.assertion("tl.device_assert", call.arg("cond"), call.some("msg"));
     Val::NONE
@@ -36,8 +38,8 @@ impl Analysis<'_> {
             (None, None) => String::new(),
         });
         if self.tile(&condition.val).is_some() {
-            let what = format!("`{name}` on the elements of a tile");
-            self.report(names::not_yet(&what, condition.span));
+            let found = self.describe(&condition.val);
+            self.say(warnings::not_checked(name, &found, condition.span));
             return;
         }
         match self.truth(&format!("the condition of `{name}`"), condition) {

@@ -1,11 +1,11 @@
 //! New tiles, and tiles of another element type.
 
 use super::Call;
-use crate::dtype::DType;
+use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::ops::BinaryOp;
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{names, operands, shapes};
+use crate::sema::errors::{constexpr, operands, shapes, tiles};
 use crate::sema::value::{Constant, Spanned, Val};
 use crate::source::Span;
 
@@ -69,6 +69,11 @@ pub(super) fn arange(it: &mut Analysis<'_>, call: &Call) -> Val {
         return known_arange(it, (start, end), call.span);
     }
     let bounds = [start, end].map(|arg| {
+        if it.is_run_time_in_jit(arg) {
+            let found = it.describe(&arg.val);
+            it.report(constexpr::arange_bound(&found, arg.span));
+            return None;
+        }
         let value = it.integer_scalar(arg);
         if value.is_none() {
             let found = it.describe(&arg.val);
@@ -106,17 +111,14 @@ fn known_arange(it: &mut Analysis<'_>, (start, end): (i128, i128), span: Span) -
     Val::Value(it.frame.build.emit_value(op, ty, span))
 }
 
+/// `tl.to_tensor(x)`.
+pub(super) fn to_tensor(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let x = call.arg("x");
+    it.materialize(&x.val, x.span)
+}
+
 /// `tl.cast(x, dtype)`, `x.to(dtype)`.
 pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
-    if call.flag("bitcast") {
-        return it.report(names::not_yet("`bitcast=True`", call.span));
-    }
-    if let Some(rounding) = call.some("fp_downcast_rounding") {
-        let nearest = matches!(&rounding.val, Val::Const(Constant::Str(it)) if it == "rtne");
-        if !nearest {
-            return it.report(names::not_yet("a rounding other than \"rtne\"", rounding.span));
-        }
-    }
     let Some(dtype) = it.dtype_argument(call.arg("dtype")) else { return Val::Error };
     let x = call.arg("x");
     let number = x.val.constant().is_some_and(Constant::is_number);
@@ -124,8 +126,56 @@ pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
         return it.expected_tile(call, x);
     }
     let source = if number { it.materialize(&x.val, x.span) } else { x.val.clone() };
-    match source.value() {
-        Some(value) => Val::Value(it.cast(value, dtype, call.span)),
+    if call.flag("bitcast") {
+        return bitcast(it, &source, dtype, call.span);
+    }
+    let rounding = rounding(it, call, &source, dtype);
+    match source.value().zip(rounding) {
+        Some((value, rounding)) => Val::Value(it.round(value, (dtype, rounding), call.span)),
         None => Val::Error,
     }
+}
+
+/// `x.to(dtype, bitcast=True)`: the bits of each element as another type of their width.
+fn bitcast(it: &mut Analysis<'_>, source: &Val, dtype: DType, span: Span) -> Val {
+    let Some((mut value, from)) = source.value().zip(it.operand_dtype(source)) else {
+        return Val::Error;
+    };
+    if from == dtype {
+        return source.clone();
+    }
+    if from.bits() != dtype.bits() || (from == DType::I1) != (dtype == DType::I1) {
+        return it.report(tiles::bitcast_width(&from.to_string(), &dtype.to_string(), span));
+    }
+    if it.scalar(source).is_some() {
+        if from.is_int() && dtype.is_int() {
+            return Val::Value(it.cast(value, dtype, span));
+        }
+        // Bits of floats are bits of tiles; the MATH engine has them.
+        value = it.stretched(value, &TileType::new(Vec::new(), from), span);
+    }
+    let dims = it.tile(&Val::Value(value)).map(|tile| tile.dims.clone()).unwrap_or_default();
+    let ty = Type::Tile(TileType::new(dims, dtype));
+    Val::Value(it.frame.build.emit_value(ir::Bitcast { x: value }, ty, span))
+}
+
+/// What `fp_downcast_rounding=` asks for; only of a float made narrower.
+fn rounding(it: &mut Analysis<'_>, call: &Call, source: &Val, to: DType) -> Option<Rounding> {
+    let Some(asked) = call.some("fp_downcast_rounding") else { return Some(Rounding::NearestEven) };
+    let known = match asked.val.constant() {
+        Some(Constant::Str(name)) if name == "rtne" => Some(Rounding::NearestEven),
+        Some(Constant::Str(name)) if name == "rtz" => Some(Rounding::TowardZero),
+        Some(_) | None => None,
+    };
+    let Some(rounding) = known else {
+        let found = it.describe(&asked.val);
+        it.report(operands::unknown_rounding(&found, asked.span));
+        return None;
+    };
+    let from = it.operand_dtype(source)?;
+    if !(from.is_float() && to.is_float() && to.bits() < from.bits()) {
+        it.report(operands::rounding_of_no_downcast((from, to), asked.span));
+        return None;
+    }
+    Some(rounding)
 }

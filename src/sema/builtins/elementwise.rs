@@ -33,9 +33,25 @@ pub(super) fn binary(it: &mut Analysis<'_>, op: BinaryOp, call: &Call) -> Val {
     };
     let what = format!("the operands of `{}`", call.name());
     match it.meet(&what, &[x, y], rule, call.span) {
+        Some(meeting) if matches!(op, BinaryOp::UMulHi | BinaryOp::UMulHi64) => {
+            high_product(it, call, meeting)
+        }
         Some(meeting) => Val::Value(it.emit_binary(op, meeting, call.span)),
         None => Val::Error,
     }
+}
+
+/// `tl.umulhi(x, y)`: of 32 or of 64 bits.
+fn high_product(it: &mut Analysis<'_>, call: &Call, meeting: Meeting) -> Val {
+    let op = match meeting.dtype.bits() {
+        32 => BinaryOp::UMulHi,
+        64 => BinaryOp::UMulHi64,
+        _ => {
+            let span = call.arg("x").span;
+            return it.report(errors::needs_wide_int(&call.name(), meeting.dtype, span));
+        }
+    };
+    Val::Value(it.emit_binary(op, meeting, call.span))
 }
 
 /// The operator that means the same.
@@ -55,7 +71,9 @@ fn operator_of(op: BinaryOp) -> Option<ast::BinaryOp> {
         | BinaryOp::Rem
         | BinaryOp::FloorMod
         | BinaryOp::Minimum
-        | BinaryOp::Maximum => None,
+        | BinaryOp::Maximum
+        | BinaryOp::UMulHi
+        | BinaryOp::UMulHi64 => None,
     }
 }
 
@@ -83,7 +101,7 @@ pub(super) fn ternary(it: &mut Analysis<'_>, op: TernaryOp, call: &Call) -> Val 
         let found = it.describe(&operands[0].val);
         return it.report(errors::needs_float(&call.name(), &found, operands[0].span));
     }
-    let Meeting { values, dtype, dims } = meeting;
+    let Meeting { values, dtype, dims, .. } = meeting;
     let [x, y, z] = values.as_slice() else { return Val::Error };
     let op = ir::Ternary { op, x: *x, y: *y, z: *z };
     Val::Value(match dims {

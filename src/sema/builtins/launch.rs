@@ -1,7 +1,6 @@
 //! Where a program stands in its launch.
 
 use super::Call;
-use crate::dtype::DType;
 use crate::ir;
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::constexpr;
@@ -10,13 +9,13 @@ use crate::sema::value::Val;
 /// `tl.program_id(axis)`.
 pub(super) fn program_id(it: &mut Analysis<'_>, call: &Call) -> Val {
     let Some(axis) = grid_axis(it, call) else { return Val::Error };
-    Val::Value(it.frame.build.scalar(ir::ProgramId { axis }, DType::I64, call.span))
+    Val::Value(it.frame.build.scalar(ir::ProgramId { axis }, it.int_dtype(), call.span))
 }
 
 /// `tl.num_programs(axis)`.
 pub(super) fn num_programs(it: &mut Analysis<'_>, call: &Call) -> Val {
     let Some(axis) = grid_axis(it, call) else { return Val::Error };
-    Val::Value(it.frame.build.scalar(ir::NumPrograms { axis }, DType::I64, call.span))
+    Val::Value(it.frame.build.scalar(ir::NumPrograms { axis }, it.int_dtype(), call.span))
 }
 
 fn grid_axis(it: &mut Analysis<'_>, call: &Call) -> Option<u32> {

@@ -4,8 +4,8 @@ use super::Call;
 use crate::dtype::DType;
 use crate::ir::{self, Dim, TileType, Type, Value};
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{matrix as errors, names};
-use crate::sema::value::{Spanned, Val};
+use crate::sema::errors::matrix as errors;
+use crate::sema::value::{Constant, Spanned, Val};
 
 /// `tl.dot(a, b, acc)`.
 pub(super) fn dot(it: &mut Analysis<'_>, call: &Call) -> Val {
@@ -13,17 +13,12 @@ pub(super) fn dot(it: &mut Analysis<'_>, call: &Call) -> Val {
     let (Some((left, x)), Some((right, y))) = (matrix(it, call, a), matrix(it, call, b)) else {
         return Val::Error;
     };
+    check_precision(it, call);
     let Some(natural) = product_dtype(x.dtype, y.dtype) else {
         let labels = [a, b].map(|arg| it.dtype_label(&arg.val));
         return it.report(errors::dot_dtypes((x.dtype, y.dtype), call.span, labels));
     };
-    let ([m, k], [k_right, n]) = (&x.dims[..], &y.dims[..]) else { return Val::Error };
-    if !it.require_equal("the inner extents of `tl.dot`", (*k, *k_right), 0, call.span) {
-        let shapes = [it.shape_text(&x.dims), it.shape_text(&y.dims)];
-        let labels = [it.shape_label(&a.val), it.shape_label(&b.val)];
-        return it.report(errors::dot_shapes(&shapes, call.span, labels));
-    }
-    let dims = vec![*m, *n];
+    let Some(dims) = product_dims(it, call, [&x, &y]) else { return Val::Error };
     let Some((acc, dtype)) = accumulator(it, call, &dims, (x.dtype, natural)) else {
         return Val::Error;
     };
@@ -31,22 +26,60 @@ pub(super) fn dot(it: &mut Analysis<'_>, call: &Call) -> Val {
     Val::Value(it.frame.build.emit_value(ir::Dot { a: left, b: right, acc }, ty, call.span))
 }
 
+/// An operand: a tile of two axes, or of three, the first of which counts a batch.
 fn matrix(it: &mut Analysis<'_>, call: &Call, arg: &Spanned) -> Option<(Value, TileType)> {
     let Some((value, tile)) = arg.val.value().zip(it.tile(&arg.val).cloned()) else {
         it.expected_tile(call, arg);
         return None;
     };
-    if tile.dims.len() == 2 {
+    if matches!(tile.dims.len(), 2 | 3) {
         return Some((value, tile));
-    }
-    if tile.dims.len() == 3 {
-        it.report(names::not_yet("`tl.dot` of batches (three axes)", arg.span));
-        return None;
     }
     let found = it.describe(&arg.val);
     let label = it.shape_label(&arg.val);
     it.report(errors::dot_rank(&found, arg.span, label));
     None
+}
+
+/// The shape of the product.
+fn product_dims(it: &mut Analysis<'_>, call: &Call, [x, y]: [&TileType; 2]) -> Option<Vec<Dim>> {
+    let ([batch @ .., m, k], [batch_right @ .., k_right, n]) = (&x.dims[..], &y.dims[..]) else {
+        return None;
+    };
+    let what = "the inner extents of `tl.dot`";
+    let inner = it.require_equal(what, (*k, *k_right), 0, call.span);
+    let fits = inner && batch.len() == batch_right.len();
+    let what = "the batches of `tl.dot`";
+    let same_batch = fits
+        && batch
+            .iter()
+            .zip(batch_right)
+            .all(|(x, y)| it.require_equal(what, (*x, *y), 0, call.span));
+    if same_batch {
+        return Some(batch.iter().copied().chain([*m, *n]).collect());
+    }
+    let shapes = [it.shape_text(&x.dims), it.shape_text(&y.dims)];
+    let labels = [call.arg("a"), call.arg("b")].map(|arg| it.shape_label(&arg.val));
+    it.report(errors::dot_shapes(&shapes, inner, call.span, labels));
+    None
+}
+
+/// The precisions that Triton names. Each allows the multipliers of f32 to drop bits; those of the
+/// machine keep them all, which is as good as any asks for.
+const PRECISIONS: [&str; 5] = ["ieee", "tf32", "tf32x3", "bf16x3", "bf16x6"];
+
+/// Checks what is said of the precision; it changes nothing.
+fn check_precision(it: &mut Analysis<'_>, call: &Call) {
+    let (named, allowed) = (call.some("input_precision"), call.some("allow_tf32"));
+    if let (Some(named), Some(allowed)) = (named, allowed) {
+        it.report(errors::precision_twice(named.span, allowed.span));
+    } else if let Some(named) = named {
+        let known = |name: &String| PRECISIONS.contains(&name.to_lowercase().as_str());
+        if !matches!(&named.val, Val::Const(Constant::Str(name)) if known(name)) {
+            let found = it.describe(&named.val);
+            it.report(errors::unknown_precision(&found, &PRECISIONS, named.span));
+        }
+    }
 }
 
 /// The element type that products of `a` and `b` are summed in.
@@ -69,7 +102,8 @@ fn accumulator(
     dims: &[Dim],
     (operand, natural): (DType, DType),
 ) -> Option<(Option<Value>, DType)> {
-    let allowed = |dtype: DType| dtype == natural || (dtype, operand) == (DType::F16, DType::F16);
+    let halves = operand == DType::F16 || (operand.is_float() && operand.bits() == 8);
+    let allowed = |dtype: DType| dtype == natural || (dtype == DType::F16 && halves);
     let wanted = match call.some("out_dtype") {
         Some(arg) => Some((it.dtype_argument(arg)?, arg.span)),
         None => None,
@@ -91,8 +125,8 @@ fn accumulator(
         it.report(errors::dot_result(tile.dtype, operand, natural, acc.span));
         return None;
     }
-    let same = tile.dims.len() == 2
-        && (0..2).zip(tile.dims.iter().zip(dims)).all(|(axis, (own, wanted))| {
+    let same = tile.dims.len() == dims.len()
+        && (0..).zip(tile.dims.iter().zip(dims)).all(|(axis, (own, wanted))| {
             it.require_equal("the accumulator of `tl.dot`", (*own, *wanted), axis, call.span)
         });
     if !same {

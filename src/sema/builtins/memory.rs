@@ -1,6 +1,7 @@
-//! Memory: contiguous blocks in, contiguous blocks out.
+//! Memory: contiguous blocks in, contiguous blocks out. What has an address for each element is
+//! in `lanes`.
 
-use super::Call;
+use super::{Call, lanes};
 use crate::dtype::DType;
 use crate::ir::{self, TileType, Type, Value};
 use crate::sema::analysis::{Analysis, Style};
@@ -11,6 +12,11 @@ use crate::source::Span;
 /// `tl.load(ptr, shape=, dtype=)`.
 pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     let ptr = call.arg("ptr");
+    if call.some("shape").is_none()
+        && let Some(loaded) = lanes::load(it, call, ptr)
+    {
+        return loaded;
+    }
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
@@ -18,13 +24,10 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
         return refused;
     }
     let Some(shape) = call.some("shape") else {
-        let tl = it.frame.style == Style::Tl;
-        return it.report(if tl {
+        return it.report(
             calls::missing_arguments("tl.load", &["shape"], call.span)
-                .help("write `tl.load(address, shape=(n,), dtype=\"f16\")`")
-        } else {
-            pointers::scalar_load(call.span)
-        });
+                .help("write `tl.load(address, shape=(n,), dtype=\"f16\")`"),
+        );
     };
     let dims = it.shape_argument(shape);
     let dtype = match call.some("dtype") {
@@ -75,7 +78,7 @@ fn address(
         );
         return None;
     };
-    if it.frame.style == Style::Jit && !it.frame.pointers.address(address, dtype, said) {
+    if it.frame.style == Style::Jit && !it.frame.pointers.address(address, Some(dtype), said) {
         let found = it.describe(&ptr.val);
         it.report(pointers::integer_address(&found, ptr.span));
         return None;
@@ -86,6 +89,9 @@ fn address(
 /// `tl.store(ptr, value)`.
 pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
     let (ptr, value) = (call.arg("ptr"), call.arg("value"));
+    if let Some(stored) = lanes::store(it, call, (ptr, value)) {
+        return stored;
+    }
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
@@ -110,6 +116,14 @@ pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
 }
 
 impl Analysis<'_> {
+    /// Whether `ptr` is a sum of parameters of a `@triton.jit` kernel of which one turns out to be
+    /// a pointer here: the kernel is analysed again with it.
+    pub(super) fn points(&mut self, ptr: &Spanned) -> bool {
+        let integer = ptr.val.value().filter(|it| self.ty(*it).dtype().is_int());
+        let Some(value) = integer.filter(|_| self.frame.style == Style::Jit) else { return false };
+        self.frame.pointers.address(value, None, ptr.span)
+    }
+
     /// `pointer.dtype.element_ty`.
     pub(in crate::sema) fn element_type(&mut self, pointer: &Spanned, span: Span) -> Val {
         if let Val::Pointer(pointer) = &pointer.val {

@@ -10,15 +10,19 @@ mod args;
 mod attributes;
 mod channels;
 mod checks;
+mod combine;
 mod create;
 mod elementwise;
 mod hints;
+mod lanes;
 mod launch;
 mod matrix;
 mod memory;
 mod not_yet;
+mod prints;
 mod python;
 mod reduce;
+mod tiles;
 mod views;
 
 pub(super) use args::Call;
@@ -75,9 +79,9 @@ const TL: &[Row] = rows! {
     "program_id", "axis", launch::program_id;
     /// How many programs the launch has along an axis.
     "num_programs", "axis", launch::num_programs;
-    /// Reads a contiguous block of memory into a tile.
+    /// Reads what pointers point at into a tile: one element each, or a contiguous block.
     "load", "ptr|pointer, shape=None, dtype=None, mask=None, other=None, boundary_check=(), padding_option='', cache_modifier='', eviction_policy='', volatile=False", memory::load;
-    /// Writes a tile to a contiguous block of memory.
+    /// Writes a tile to where pointers point: one element each, or a contiguous block.
     "store", "ptr|pointer, value|tile, mask=None, boundary_check=(), cache_modifier='', eviction_policy=''", memory::store;
     /// A tile filled with zeros.
     "zeros", "shape, dtype", create::zeros;
@@ -87,6 +91,8 @@ const TL: &[Row] = rows! {
     "full", "shape, value, dtype", create::full;
     /// The integers from `start` up to but not including `end`.
     "arange", "start, end", create::arange;
+    /// A Python number as a scalar of its own type; anything else as it is.
+    "to_tensor", "x", create::to_tensor;
     /// Converts the elements to another type.
     "cast", "x|input, dtype, fp_downcast_rounding=None, bitcast=False", create::cast;
     /// The same elements, row by row, under another shape.
@@ -99,6 +105,48 @@ const TL: &[Row] = rows! {
     "broadcast_to", "x|input, *shape", views::broadcast_to;
     /// A new axis of extent 1.
     "expand_dims", "x|input, axis", views::expand_dims;
+    /// The same elements, row by row, under another shape.
+    "view", "x|input, *shape", views::reshape;
+    /// All elements, row by row, along one axis.
+    "ravel", "x, can_reorder=False", tiles::ravel;
+    /// A new axis of extent 1.
+    "unsqueeze", "x, dim", views::unsqueeze;
+    /// An axis of extent 1 taken away.
+    "squeeze", "x, dim", tiles::squeeze;
+    /// Two tiles, each in the shape that they broadcast to.
+    "broadcast", "x|input, y|other", tiles::broadcast;
+    /// Two tiles beside each other, along a new last axis of two.
+    "join", "a, b", tiles::join;
+    /// The two parts of a tile whose last axis is of two.
+    "split", "x|a", tiles::split;
+    /// The elements of two tiles in turn, along the last axis.
+    "interleave", "a, b", tiles::interleave;
+    /// One tile after the other, along an axis.
+    "cat", "a|input, b|other, can_reorder=False, dim=0", tiles::cat;
+    /// The elements along an axis, the last one if none is named, in the opposite order.
+    "flip", "x, dim=None", tiles::flip;
+    /// Elements of a tile at places along an axis: `x[index[i, j], j]` for axis 0.
+    "gather", "x|src, index, axis", tiles::gather;
+    /// The element of a tile of one.
+    "item", "x", tiles::item;
+    /// The elements along an axis, the last one if none is named, in ascending order; NaNs last.
+    "sort", "x, dim=None, descending=False", tiles::sort;
+    /// The `k` largest elements along the last axis, the largest first.
+    "topk", "x, k, dim=None", tiles::topk;
+    /// Sorts elements that rise and then fall, or fall and then rise.
+    "bitonic_merge", "x, dim=None, descending=False", tiles::bitonic_merge;
+    /// How often each integer below `num_bins` occurs, where the mask holds.
+    "histogram", "x|input, num_bins, mask=None", tiles::histogram;
+    /// Tiles reduced along an axis, or altogether, by a function of two elements.
+    "reduce", "input, axis, combine_fn, keep_dims=False", combine::reduce;
+    /// Running results along an axis by a function of two elements.
+    "associative_scan", "input, axis, combine_fn, reverse=False", combine::associative_scan;
+    /// Running sums along an axis; integers below 32 bits widen to 32.
+    "cumsum", "x|input, axis=0, reverse=False, dtype=None", combine::cumsum;
+    /// Running products along an axis.
+    "cumprod", "x|input, axis=0, reverse=False, dtype=None", combine::cumprod;
+    /// A function of the program on each element of tiles.
+    "map_elementwise", "scalar_fn, *args, pack=1", combine::map_elementwise;
     /// `x` where the condition holds, else `y`.
     "where", "condition, x, y", elementwise::select;
     /// `exp(x - max(x))` divided by its sum along an axis.
@@ -125,6 +173,10 @@ const TL: &[Row] = rows! {
     "static_assert", "cond, msg=''", checks::static_assert;
     /// Refuses to run unless a condition holds.
     "device_assert", "cond, msg='', mask=None", checks::device_assert;
+    /// Says something while compiling: values that are known, types of the others.
+    "static_print", "*values, sep=' '", prints::static_print;
+    /// Accepted and left out: values are not traced while a kernel runs.
+    "device_print", "prefix, *values, hex=False", prints::device_print;
     /// A value of the compile time.
     "constexpr", "value", hints::constexpr;
     /// A hint that a condition holds.
@@ -155,6 +207,8 @@ const PYTHON: &[Row] = rows! {
     "int", "x", python::int;
     /// A scalar as a float.
     "float", "x", python::float;
+    /// Accepted and left out, as `tl.device_print`.
+    "print", "prefix, *values, hex=False", prints::device_print;
     /// A scalar as a truth value.
     "bool", "x", python::bool;
 };

@@ -4,7 +4,7 @@ use super::Call;
 use crate::dtype::DType;
 use crate::ops::{BinaryOp, UnaryOp};
 use crate::sema::analysis::{Analysis, Style};
-use crate::sema::errors::{constexpr, habits, operands};
+use crate::sema::errors::{constexpr, control, habits, operands};
 use crate::sema::fold;
 use crate::sema::logic::Truth;
 use crate::sema::promote::Rule;
@@ -42,6 +42,12 @@ fn bounds(it: &mut Analysis<'_>, call: &Call, unroll: bool, stages: u32) -> Val 
     for arg in [lo, hi, step] {
         it.note_integer(&arg.val);
         let known = arg.val.constant().and_then(Constant::as_int).is_some();
+        if !known && it.tile(&arg.val).is_some_and(|tile| tile.dims.is_empty()) {
+            let what = format!("a bound of `{}`", call.name());
+            let wrong = control::data_dependent(&what, arg.span);
+            let help = "loop to a bound that the launch knows, and mask what is beyond the other";
+            return it.report(wrong.help(help));
+        }
         if !known && it.scalar(&arg.val).is_none_or(|dtype| !dtype.is_int()) {
             let found = it.describe(&arg.val);
             return it.report(operands::range_bound(&call.name(), &found, arg.span));
@@ -143,7 +149,7 @@ pub(super) fn int(it: &mut Analysis<'_>, call: &Call) -> Val {
     }
     match x.val.constant().and_then(Constant::as_int) {
         Some(value) => Val::int(value),
-        None => convert(it, call, DType::I64),
+        None => convert(it, call, it.int_dtype()),
     }
 }
 
@@ -165,6 +171,10 @@ pub(super) fn float(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 fn convert(it: &mut Analysis<'_>, call: &Call, dtype: DType) -> Val {
     let x = call.arg("x");
+    if it.is_run_time_in_jit(x) {
+        let found = it.describe(&x.val);
+        return it.report(habits::python_conversion(&call.name(), dtype, &found, x.span));
+    }
     if it.scalar(&x.val).is_none() {
         let found = it.describe(&x.val);
         return it.report(operands::expected_scalar(&call.name(), &found, x.span));
@@ -174,7 +184,7 @@ fn convert(it: &mut Analysis<'_>, call: &Call, dtype: DType) -> Val {
 
 /// `bool(x)`.
 pub(super) fn bool(it: &mut Analysis<'_>, call: &Call) -> Val {
-    match it.truth("the argument of `bool`", call.arg("x")) {
+    match it.decide("the argument of `bool`", call.arg("x")) {
         Truth::Known(known) => Val::Const(Constant::Bool(known)),
         Truth::Launch(value) => Val::Value(value),
         Truth::Error => Val::Error,

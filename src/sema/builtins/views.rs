@@ -3,19 +3,34 @@
 use super::Call;
 use crate::ir::{self, Dim, DimRule, TileType, Type, Value};
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{habits, names, shapes};
-use crate::sema::value::{Spanned, Val};
+use crate::sema::errors::{habits, shapes};
+use crate::sema::value::{Pointer, Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, ExprKind};
 
-/// The tile that the argument `x` is.
-fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)> {
+/// The tile that the argument `x` is; of a pointer tile, its offsets.
+pub(super) fn tile_argument(it: &mut Analysis<'_>, call: &Call) -> Option<(Value, TileType)> {
     let x = call.arg("x");
-    let found = x.val.value().zip(it.tile(&x.val).cloned());
+    let val = if let Val::Pointer(Pointer { offsets: Some(offsets), .. }) = &x.val {
+        &Val::Value(*offsets)
+    } else {
+        &x.val
+    };
+    let found = val.value().zip(it.tile(val).cloned());
     if found.is_none() {
         it.expected_tile(call, x);
     }
     found
+}
+
+/// What a view gives: of a pointer tile, pointers again.
+pub(super) fn viewed(call: &Call, view: Val) -> Val {
+    match (&call.arg("x").val, &view) {
+        (Val::Pointer(pointer), Val::Value(offsets)) => {
+            Val::Pointer(Pointer { offsets: Some(*offsets), ..*pointer })
+        }
+        _ => view,
+    }
 }
 
 /// `*shape`: integers, or one tuple of them.
@@ -31,9 +46,6 @@ fn listed(call: &Call, name: &str) -> Option<Spanned> {
 
 /// `tl.reshape(x, *shape)`.
 pub(super) fn reshape(it: &mut Analysis<'_>, call: &Call) -> Val {
-    if call.flag("can_reorder") {
-        return it.report(names::not_yet("`can_reorder=True`", call.span));
-    }
     let Some((x, tile)) = tile_argument(it, call) else { return Val::Error };
     let Some(shape) = listed(call, "shape") else {
         return it.report(shapes::no_shape("tl.reshape", call.span));
@@ -55,7 +67,7 @@ pub(super) fn reshape(it: &mut Analysis<'_>, call: &Call) -> Val {
         return it.report(shapes::reshape_changes_size(&shapes, &counts, shape.span, label));
     }
     let ty = Type::Tile(TileType::new(dims, tile.dtype));
-    Val::Value(it.frame.build.emit_value(ir::Reshape { x }, ty, call.span))
+    viewed(call, Val::Value(it.frame.build.emit_value(ir::Reshape { x }, ty, call.span)))
 }
 
 /// `tl.trans(x, *dims)`.
@@ -75,16 +87,35 @@ pub(super) fn trans(it: &mut Analysis<'_>, call: &Call) -> Val {
             None
         }
     };
-    axes.map_or(Val::Error, |axes| it.transposed(x, &tile, axes, call.span))
+    let view = axes.map_or(Val::Error, |axes| it.transposed(x, &tile, axes, call.span));
+    viewed(call, view)
 }
 
-/// `tl.expand_dims(x, axis)`.
+/// `tl.expand_dims(x, axis)`; several axes are those of the result.
 pub(super) fn expand_dims(it: &mut Analysis<'_>, call: &Call) -> Val {
+    new_axes(it, call, "axis")
+}
+
+/// `tl.unsqueeze(x, dim)`.
+pub(super) fn unsqueeze(it: &mut Analysis<'_>, call: &Call) -> Val {
+    new_axes(it, call, "dim")
+}
+
+fn new_axes(it: &mut Analysis<'_>, call: &Call, name: &str) -> Val {
     let Some((x, tile)) = tile_argument(it, call) else { return Val::Error };
-    let Some(axis) = it.axis_argument(call.arg("axis"), tile.dims.len() + 1) else {
-        return Val::Error;
-    };
-    Val::Value(it.with_axis(x, axis, call.span))
+    let arg = call.arg(name);
+    let listed = arg.val.items().map_or_else(|| vec![arg.val.clone()], <[Val]>::to_vec);
+    let rank = tile.dims.len() + listed.len();
+    let mut axes = Vec::new();
+    for val in listed {
+        let Some(axis) = it.axis_argument(&Spanned { val, span: arg.span }, rank) else {
+            return Val::Error;
+        };
+        axes.push(axis);
+    }
+    axes.sort_unstable();
+    let with_axes = axes.into_iter().fold(x, |x, axis| it.with_axis(x, axis, call.span));
+    viewed(call, Val::Value(with_axes))
 }
 
 /// `tl.broadcast_to(x, *shape)`.
@@ -110,7 +141,9 @@ pub(super) fn broadcast_to(it: &mut Analysis<'_>, call: &Call) -> Val {
         }
     }
     let ty = Type::Tile(TileType::new(dims, tile.dtype));
-    Val::Value(it.frame.build.emit_value(ir::Broadcast { x }, ty, call.span))
+    let view = it.frame.build.emit_value(ir::Broadcast { x }, ty, call.span);
+    it.frame.pointers.derive(view, &[x]);
+    viewed(call, Val::Value(view))
 }
 
 impl Analysis<'_> {
@@ -155,7 +188,14 @@ impl Analysis<'_> {
         Some(axes)
     }
 
-    fn transposed(&mut self, x: Value, tile: &TileType, axes: Vec<u32>, span: Span) -> Val {
+    /// `x` with its axes in another order.
+    pub(super) fn transposed(
+        &mut self,
+        x: Value,
+        tile: &TileType,
+        axes: Vec<u32>,
+        span: Span,
+    ) -> Val {
         let dims = axes.iter().filter_map(|axis| tile.dims.get(*axis as usize)).copied().collect();
         let ty = Type::Tile(TileType::new(dims, tile.dtype));
         Val::Value(self.frame.build.emit_value(ir::Transpose { x, axes }, ty, span))
@@ -172,12 +212,29 @@ impl Analysis<'_> {
         self.transposed(x, &tile, vec![1, 0], of.span)
     }
 
-    fn with_axis(&mut self, x: Value, axis: u32, span: Span) -> Value {
+    /// A view of the offsets of a pointer tile is a pointer tile.
+    pub(in crate::sema) fn on_offsets(
+        &mut self,
+        pointer: Pointer,
+        view: impl FnOnce(&mut Self, Value) -> Val,
+    ) -> Val {
+        let Some(offsets) = pointer.offsets else { return Val::Error };
+        let viewed = view(self, offsets);
+        match viewed.value() {
+            Some(offsets) => Val::Pointer(Pointer { offsets: Some(offsets), ..pointer }),
+            None => viewed,
+        }
+    }
+
+    /// `x` with a new axis of one element.
+    pub(super) fn with_axis(&mut self, x: Value, axis: u32, span: Span) -> Value {
         let Some(tile) = self.tile(&Val::Value(x)).cloned() else { return x };
         let mut dims = tile.dims;
         dims.insert((axis as usize).min(dims.len()), Dim::Const(1));
         let ty = Type::Tile(TileType::new(dims, tile.dtype));
-        self.frame.build.emit_value(ir::ExpandDims { x, axis }, ty, span)
+        let result = self.frame.build.emit_value(ir::ExpandDims { x, axis }, ty, span);
+        self.frame.pointers.derive(result, &[x]);
+        result
     }
 
     /// `x[:, None]`: only whole axes and new ones.

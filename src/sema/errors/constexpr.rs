@@ -32,6 +32,18 @@ pub(in crate::sema) fn direction_is_not_constant(found: &str, span: Span) -> Dia
         .help("write the direction's name, once on each path of a branch where it differs")
 }
 
+/// A bound of `tl.arange`.
+pub(in crate::sema) fn arange_bound(found: &str, span: Span) -> Diagnostic {
+    not_known("a bound of `tl.arange`", found, span)
+        .help("count to a `tl.constexpr` size and mask what lies beyond: `tl.arange(0, BLOCK) < n`")
+}
+
+/// The condition of a comprehension.
+pub(in crate::sema) fn filter_is_not_constant(found: &str, span: Span) -> Diagnostic {
+    not_known("the condition of a comprehension", found, span)
+        .help("keep every item and choose by `tl.where(condition, x, y)`")
+}
+
 /// The place of an item.
 pub(in crate::sema) fn index_is_not_constant(found: &str, span: Span) -> Diagnostic {
     not_known("the index of a tuple", found, span)

@@ -26,22 +26,24 @@ pub(in crate::sema) fn not_a_condition(what: &str, found: &str, span: Span) -> D
     )
 }
 
-/// A condition that depends on the data of a tile.
-pub(in crate::sema) fn tile_condition(
-    what: &str,
-    found: &str,
-    span: Span,
-    one_element: bool,
-) -> Diagnostic {
+/// A condition that depends on one element of data.
+pub(in crate::sema) fn data_dependent(what: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::lowering::DATA_DEPENDENT,
+        format!("{what} depends on data"),
+        span,
+        "known only once the data is loaded",
+    )
+    .note("what a program runs is decided at its launch, before there is any data")
+}
+
+/// A condition that is a tile.
+pub(in crate::sema) fn tile_condition(what: &str, found: &str, span: Span) -> Diagnostic {
     let it = Diagnostic::new(
         diag::types::TILE_CONDITION,
         format!("{what} is {found}"),
         span,
-        if one_element {
-            "known only once the data is"
-        } else {
-            "one truth value for each element"
-        },
+        "one truth value for each element",
     );
     it.note("what a program runs is decided at its launch, not by the data of a tile")
         .help("choose element by element: `tl.where(condition, x, y)`; join masks with `&` and `|`")

@@ -1,9 +1,10 @@
 //! What users of Python, NumPy, PyTorch and Triton write, and what to write here.
 
 use crate::diag::{self, Diagnostic};
+use crate::dtype::DType;
 use crate::sema::builtins;
 use crate::source::Span;
-use crate::syntax::ast::{ExprKind, StmtKind};
+use crate::syntax::ast::{ComprehensionKind, ExprKind, StmtKind};
 
 /// A name of a library or a built-in of Python that kernels do not have.
 pub(in crate::sema) fn foreign_name(name: &str, span: Span) -> Option<Diagnostic> {
@@ -31,9 +32,6 @@ pub(in crate::sema) fn foreign_name(name: &str, span: Span) -> Option<Diagnostic
 /// What to write instead of a built-in of Python; empty where there is nothing.
 fn python_name(name: &str) -> Option<&'static str> {
     Some(match name {
-        "print" => {
-            "look at tiles with `kbc sim --save`; assert what must hold with `tl.device_assert`"
-        }
         "sum" => "sum a tile with `tl.sum(x, axis=0)`",
         "any" => "reduce a mask with `tl.max(mask, axis=0)`",
         "all" => "reduce a mask with `tl.min(mask, axis=0)`",
@@ -251,18 +249,63 @@ pub(in crate::sema) fn expression(kind: &ExprKind, span: Span) -> Diagnostic {
         ("`lambda`", "write a function and call it")
     } else if matches!(kind, ExprKind::Dict(_)) {
         ("a dict", "use a tuple, or separate variables")
-    } else if matches!(kind, ExprKind::Comprehension { .. }) {
-        ("a comprehension", "write the items, or use a loop")
     } else if matches!(kind, ExprKind::Starred(_)) {
         ("`*` here", "write the items")
-    } else if matches!(kind, ExprKind::Walrus { .. }) {
-        ("`:=`", "assign in a line of its own")
     } else if *kind == ExprKind::Ellipsis {
         ("`...`", "write `pass` for a body that does nothing")
     } else {
         ("a slice outside of `[…]`", "write it inside of `[…]`")
     };
     not_in_kernels(what, span).help(help)
+}
+
+/// A comprehension other than a list of one clause.
+pub(in crate::sema) fn comprehension(kind: ComprehensionKind, span: Span) -> Diagnostic {
+    let what = match kind {
+        ComprehensionKind::List => "a comprehension of several clauses",
+        ComprehensionKind::Generator => "a generator expression",
+        ComprehensionKind::Dict => "a dict comprehension",
+        ComprehensionKind::Set => "a set comprehension",
+    };
+    not_in_kernels(what, span).help("write `[… for item in items]`, which gives a tuple, or a loop")
+}
+
+/// `int(x)` and `float(x)` of what only the launch knows, in a `jit` kernel.
+pub(in crate::sema) fn python_conversion(
+    function: &str,
+    dtype: DType,
+    found: &str,
+    span: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::constexpr::NOT_COMPILE_TIME,
+        format!("`{function}` is for numbers that the compiler knows, and this is {found}"),
+        span,
+        "known at the launch only",
+    )
+    .help(format!("write `x.to(tl.{})`", dtype.tl_name()))
+}
+
+/// A comprehension over something that the compiler cannot walk.
+pub(in crate::sema) fn comprehension_of(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::NOT_ITERABLE,
+        format!("a comprehension walks a tuple, and this is {found}"),
+        span,
+        "cannot be walked",
+    )
+    .help("write the items: `(0, 1, 2)`; or use a loop")
+}
+
+/// A print whose first argument is not its text.
+pub(in crate::sema) fn print_without_prefix(function: &str, found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::WRONG_ARGUMENT,
+        format!("`{function}` begins with a string, and this is {found}"),
+        span,
+        "expected the text to print before the values",
+    )
+    .help(format!("write `{function}(\"x\", x)`"))
 }
 
 fn not_in_kernels(what: &str, span: Span) -> Diagnostic {

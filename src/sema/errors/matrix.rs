@@ -4,19 +4,38 @@ use crate::diag::{self, Diagnostic};
 use crate::dtype::DType;
 use crate::source::Span;
 
-/// Inner extents that differ.
+/// Inner extents or batches that differ.
 pub(in crate::sema) fn dot_shapes(
     [a, b]: &[String; 2],
+    inner_agree: bool,
     span: Span,
     labels: [(Span, String); 2],
 ) -> Diagnostic {
-    let it = Diagnostic::new(
-        diag::types::DOT_SHAPES,
-        format!("`tl.dot` multiplies [m, k] by [k, n], and these are {a} and {b}"),
-        span,
-        "the inner extents differ",
-    );
+    let (shapes, label) = if inner_agree {
+        ("[batch, m, k] by [batch, k, n]", "the batches differ")
+    } else {
+        ("[m, k] by [k, n]", "the inner extents differ")
+    };
+    let message = format!("`tl.dot` multiplies {shapes}, and these are {a} and {b}");
+    let it = Diagnostic::new(diag::types::DOT_SHAPES, message, span, label);
     labels.into_iter().fold(it, |it, (span, text)| it.because(span, text))
+}
+
+/// `input_precision=` that is none.
+pub(in crate::sema) fn unknown_precision(found: &str, known: &[&str], span: Span) -> Diagnostic {
+    let message = format!("`input_precision=` is one of {}, and this is {found}", known.join(", "));
+    Diagnostic::new(diag::types::DOT_PRECISION, message, span, "not a precision")
+}
+
+/// Both ways to say the precision.
+pub(in crate::sema) fn precision_twice(named: Span, allowed: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::DOT_PRECISION,
+        "`allow_tf32=` is the old name of `input_precision=`, and both are given",
+        allowed,
+        "says the precision again",
+    )
+    .because(named, "said here")
 }
 
 /// An operand without two axes.
@@ -27,9 +46,9 @@ pub(in crate::sema) fn dot_rank(
 ) -> Diagnostic {
     Diagnostic::new(
         diag::types::DOT_SHAPES,
-        format!("`tl.dot` multiplies tiles of two axes, and this is {found}"),
+        format!("`tl.dot` multiplies tiles of two axes, or three of a batch, and this is {found}"),
         span,
-        "expected two axes",
+        "expected two axes or three",
     )
     .because(made, label)
     .help("make a row or a column of it: `x[None, :]`, `x[:, None]`")

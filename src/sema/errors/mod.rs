@@ -12,6 +12,8 @@ pub(super) mod names;
 pub(super) mod operands;
 pub(super) mod pointers;
 pub(super) mod shapes;
+pub(super) mod tiles;
+pub(super) mod warnings;
 
 /// "1 axis", "2 axes".
 fn counted(count: usize, one: &str, many: &str) -> String {

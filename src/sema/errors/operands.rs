@@ -180,3 +180,37 @@ pub(in crate::sema) fn axis_out_of_range(axis: i128, rank: usize, span: Span) ->
         label,
     )
 }
+
+/// A rounding that conversions do not have.
+pub(in crate::sema) fn unknown_rounding(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::DOWNCAST_ROUNDING,
+        format!("conversions round \"rtne\" or \"rtz\", and this is {found}"),
+        span,
+        "expected \"rtne\" (to nearest, ties to even) or \"rtz\" (toward zero)",
+    )
+}
+
+/// A rounding asked for where nothing is rounded from a wider float.
+pub(in crate::sema) fn rounding_of_no_downcast(
+    (from, to): (DType, DType),
+    span: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::DOWNCAST_ROUNDING,
+        format!("a conversion of {from} to {to} makes no float narrower, so it takes no rounding"),
+        span,
+        "only for a float made narrower",
+    )
+    .help("leave `fp_downcast_rounding=` out")
+}
+
+/// An integer of less than 32 bits whose product has no high half.
+pub(in crate::sema) fn needs_wide_int(name: &str, found: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::NEEDS_INT,
+        format!("`{name}` takes integers of 32 or 64 bits, and these are {found}"),
+        span,
+        "expected 32 or 64 bits",
+    )
+}

@@ -4,26 +4,57 @@ use crate::diag::{self, Diagnostic};
 use crate::dtype::DType;
 use crate::source::Span;
 
-/// An address for each element.
+/// An address for each element, in a kernel that takes `tl`.
 pub(in crate::sema) fn pointer_tile(span: Span) -> Diagnostic {
     Diagnostic::new(
         diag::types::POINTER_TILE,
-        "not supported yet: pointer tiles, which have an address for each element",
+        "a kernel that takes `tl` addresses contiguous blocks, and this is a tile of addresses",
         span,
-        "a tile of addresses",
+        "an address for each element",
     )
+    .note("addresses of such kernels are bytes; tiles of pointers belong to `@triton.jit` kernels")
     .help("load a contiguous block: `tl.load(ptr, shape=(n,), dtype=tl.float16)`")
 }
 
-/// A load of one element.
-pub(in crate::sema) fn scalar_load(span: Span) -> Diagnostic {
+/// A mask that is no truth value.
+pub(in crate::sema) fn mask_is_not_bool(function: &str, found: &str, span: Span) -> Diagnostic {
     Diagnostic::new(
-        diag::types::POINTER_TILE,
-        "not supported yet: loading one scalar from memory",
+        diag::types::MASK_NOT_BOOL,
+        format!("the mask of `{function}` must be i1, and this is {found}"),
         span,
-        "no `shape=`",
+        "not a truth value",
     )
-    .help("load a contiguous block: `tl.load(ptr, shape=(n,), dtype=tl.float16)`")
+    .help("compare it: `mask=x != 0`")
+}
+
+/// `other=` without `mask=`.
+pub(in crate::sema) fn other_without_mask(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::OTHER_WITHOUT_MASK,
+        "`other=` stands in for elements that a mask leaves out, and there is no mask",
+        span,
+        "never used",
+    )
+    .help("add `mask=`, or leave `other=` out")
+}
+
+/// A value or mask with more elements than there are pointers.
+pub(in crate::sema) fn wider_than_pointers(
+    function: &str,
+    what: &str,
+    [found, pointers]: &[String; 2],
+    span: Span,
+    because: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::WIDER_THAN_POINTERS,
+        format!("`{function}` is given {found} as its {what} for {pointers}"),
+        span,
+        "more elements than pointers",
+    )
+    .because(because, pointers.clone())
+    .note("values and masks are repeated to the shape of the pointers, never the other way")
+    .help("make a pointer for each element: `ptr + tl.arange(0, n)`")
 }
 
 /// Arithmetic that pointers do not have.

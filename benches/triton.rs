@@ -1,0 +1,213 @@
+//! How fast a Triton kernel runs here: the three rows of PEERS.md on small tiles, on the default
+//! machine of 256 PEs.
+//!
+//! `cargo bench --bench triton` prints, for each kernel, what compiling, simulating and replaying
+//! take, how many events and commands that is, and how many times faster than Triton's interpreter
+//! (3.9.0, one thread, the same kind of machine) the replay and the whole run are. Stages are told
+//! apart by leaving them out: a check compiles, a run without data compiles and simulates.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench stops at the first surprise, prints, and reads the clock"
+)]
+
+use std::time::Instant;
+
+use divan::Bencher;
+use kbc::driver::{
+    Argument, ArgumentValue, LaunchOptions, Session, SimOptions, SimReport, SimRequest, TensorValue,
+};
+use kbc::dtype::DType;
+use kbc::host::Scalar;
+use kbc::replay::data::{Values, generate};
+use kbc::shape::Shape;
+
+const ADD: &str = r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(x_ptr, y_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offsets < n
+    x = tl.load(x_ptr + offsets, mask=mask)
+    y = tl.load(y_ptr + offsets, mask=mask)
+    tl.store(out_ptr + offsets, x + y, mask=mask)
+"#;
+
+const SOFTMAX: &str = r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(x_ptr, out_ptr, stride, columns, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    offsets = tl.arange(0, BLOCK)
+    mask = offsets < columns
+    x = tl.load(x_ptr + row * stride + offsets, mask=mask, other=-float("inf"))
+    powers = tl.exp(x - tl.max(x, axis=0))
+    tl.store(out_ptr + row * stride + offsets, powers / tl.sum(powers, axis=0), mask=mask)
+"#;
+
+const MATMUL: &str = r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(a_ptr, b_ptr, c_ptr, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
+    rows = tl.program_id(0) * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * BN + tl.arange(0, BN)
+    inner = tl.arange(0, BK)
+    a_ptrs = a_ptr + rows[:, None] * K + inner[None, :]
+    b_ptrs = b_ptr + inner[:, None] * N + columns[None, :]
+    acc = tl.zeros((BM, BN), dtype=tl.float32)
+    for k in range(0, tl.cdiv(K, BK)):
+        a = tl.load(a_ptrs, mask=inner[None, :] < K - k * BK, other=0.0)
+        b = tl.load(b_ptrs, mask=inner[:, None] < K - k * BK, other=0.0)
+        acc = tl.dot(a, b, acc)
+        a_ptrs += BK
+        b_ptrs += BK * N
+    mask = (rows[:, None] < M) & (columns[None, :] < N)
+    tl.store(c_ptr + rows[:, None] * N + columns[None, :], acc.to(tl.float16), mask=mask)
+"#;
+
+/// A kernel, its launch, and the seconds that Triton's interpreter takes (the best of two runs).
+struct Row {
+    name: &'static str,
+    text: &'static str,
+    interpreter_s: f64,
+    launch: LaunchOptions,
+}
+
+fn tensor(name: &str, shape: &[u64], dtype: DType, seed: u64) -> Argument {
+    let shape = Shape(shape.to_vec());
+    let bytes = Some(generate(dtype, shape.elements(), Values::Normal, seed));
+    let value = ArgumentValue::Tensor(TensorValue { dtype, shape, bytes });
+    Argument { name: name.into(), value }
+}
+
+fn int(name: &str, value: i64) -> Argument {
+    Argument { name: name.into(), value: ArgumentValue::Scalar(Scalar::Int(value), None) }
+}
+
+fn launch(grid: [u32; 3], arguments: Vec<Argument>, set: &[(&str, u32)]) -> LaunchOptions {
+    let settings = set.iter().map(|(name, value)| ((*name).into(), value.to_string())).collect();
+    LaunchOptions { grid: Some(grid), arguments, settings, ..LaunchOptions::default() }
+}
+
+fn add() -> Row {
+    let n = 1 << 20;
+    let arguments = vec![
+        tensor("x_ptr", &[n], DType::F32, 1),
+        tensor("y_ptr", &[n], DType::F32, 2),
+        tensor("out_ptr", &[n], DType::F32, 3),
+        int("n", n as i64),
+    ];
+    let launch = launch([1024, 1, 1], arguments, &[("BLOCK", 1024)]);
+    Row { name: "vector add 1 Mi, block 1,024", text: ADD, interpreter_s: 0.83, launch }
+}
+
+fn softmax() -> Row {
+    let arguments = vec![
+        tensor("x_ptr", &[1024, 1024], DType::F32, 1),
+        tensor("out_ptr", &[1024, 1024], DType::F32, 2),
+        int("stride", 1024),
+        int("columns", 1024),
+    ];
+    let launch = launch([1024, 1, 1], arguments, &[("BLOCK", 1024)]);
+    Row { name: "softmax 1,024 x 1,024", text: SOFTMAX, interpreter_s: 2.0, launch }
+}
+
+fn matmul() -> Row {
+    let arguments = vec![
+        tensor("a_ptr", &[512, 512], DType::F16, 1),
+        tensor("b_ptr", &[512, 512], DType::F16, 2),
+        tensor("c_ptr", &[512, 512], DType::F16, 3),
+        int("M", 512),
+        int("N", 512),
+        int("K", 512),
+    ];
+    let launch = launch([8, 8, 1], arguments, &[("BM", 64), ("BN", 64), ("BK", 32)]);
+    Row { name: "matmul 512^3 f16, tiles 64x64x32", text: MATMUL, interpreter_s: 1.9, launch }
+}
+
+/// How far a row is taken.
+#[derive(Clone, Copy, Debug)]
+enum Depth {
+    Compile,
+    Simulate,
+    Replay,
+}
+
+fn run(row: &Row, depth: Depth) -> Option<SimReport> {
+    let mut session = Session::new();
+    let unit = session.load("kernel.py", row.text.as_bytes()).expect("the kernel parses");
+    if matches!(depth, Depth::Compile) {
+        session.check(&unit, &row.launch).expect("the kernel is right");
+        return None;
+    }
+    let no_data = matches!(depth, Depth::Simulate);
+    let sim = SimOptions { no_data, threads: Some(1), ..SimOptions::default() };
+    let request = SimRequest { unit: &unit, launch: &row.launch, sim: &sim };
+    Some(session.simulate(request, &mut |_| {}).expect("the kernel is right"))
+}
+
+/// The least of five times, in seconds.
+fn seconds(row: &Row, depth: Depth) -> f64 {
+    let time = |_| {
+        let start = Instant::now();
+        run(row, depth);
+        start.elapsed().as_secs_f64()
+    };
+    (0..5).map(time).fold(f64::INFINITY, f64::min)
+}
+
+fn main() {
+    for row in [add(), softmax(), matmul()] {
+        let [compile, simulate, all] =
+            [Depth::Compile, Depth::Simulate, Depth::Replay].map(|depth| seconds(&row, depth));
+        let report = run(&row, Depth::Replay).expect("a run has a report");
+        let outcome = &report.launches[0].outcome;
+        let replay = all - simulate;
+        println!("{}: {} simulated", row.name, outcome.time);
+        println!("  {} commands, {} events", outcome.counters.commands, outcome.events);
+        println!(
+            "  compile {:.1} ms, simulate {:.1} ms, replay {:.1} ms, all {:.1} ms",
+            compile * 1e3,
+            (simulate - compile) * 1e3,
+            replay * 1e3,
+            all * 1e3
+        );
+        println!(
+            "  Triton's interpreter {:.2} s: replay is {:.0} times faster, all {:.0} times",
+            row.interpreter_s,
+            row.interpreter_s / replay,
+            row.interpreter_s / all
+        );
+    }
+    divan::main();
+}
+
+#[divan::bench(args = [Depth::Compile, Depth::Simulate, Depth::Replay], sample_count = 5, sample_size = 1)]
+fn vector_add(bencher: Bencher<'_, '_>, depth: Depth) {
+    let row = add();
+    bencher.bench_local(|| run(&row, depth).is_some());
+}
+
+#[divan::bench(args = [Depth::Compile, Depth::Simulate, Depth::Replay], sample_count = 5, sample_size = 1)]
+fn row_softmax(bencher: Bencher<'_, '_>, depth: Depth) {
+    let row = softmax();
+    bencher.bench_local(|| run(&row, depth).is_some());
+}
+
+#[divan::bench(args = [Depth::Compile, Depth::Simulate, Depth::Replay], sample_count = 5, sample_size = 1)]
+fn tiled_matmul(bencher: Bencher<'_, '_>, depth: Depth) {
+    let row = matmul();
+    bencher.bench_local(|| run(&row, depth).is_some());
+}
