@@ -25,8 +25,11 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("store wider than ptr", "extension: a tile stored at a scalar address is a contiguous block"),
     ("abs builtin", "extension: `abs` of Python is `tl.abs`"),
     ("in operator", "extension: `in` looks for a constant among constants"),
+    (
+        "unused advance / make_block_ptr",
+        "extension: block pointers, which Triton had until 3.7; `tl.advance` may not be dropped",
+    ),
     ("if on 1-element block", "what a PE runs is decided at the launch, not by the data of a tile"),
-    ("descriptor", "tensor descriptors are not there yet"),
 ];
 
 /// A kernel and what Triton says of it.

@@ -42,12 +42,8 @@ const DATA_DEPENDENT: &[(&str, &str)] = &[
 ];
 
 /// Cases that do not pass yet, and why.
-const NOT_YET: &[(&str, &str)] = &[
-    ("at_minmax_xchg_cas", "atomics"),
-    ("gemm_splitk_atomic", "atomics"),
-    ("td_copy_oob", "tensor descriptors"),
-    ("td_gemm_f16", "tensor descriptors"),
-];
+const NOT_YET: &[(&str, &str)] =
+    &[("at_minmax_xchg_cas", "atomics"), ("gemm_splitk_atomic", "atomics")];
 
 fn vectors() -> Option<PathBuf> {
     let shared = std::env::var_os("KBC_SHARED").map(PathBuf::from);

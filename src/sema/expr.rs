@@ -304,6 +304,7 @@ impl<'p> Analysis<'p> {
             Val::Const(_)
             | Val::Value(_)
             | Val::Pointer(_)
+            | Val::View(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

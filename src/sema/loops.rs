@@ -327,6 +327,10 @@ impl<'p> Analysis<'p> {
             (Val::Pointer(pointer), Val::Pointer(like)) => {
                 self.conform_pointer(what, pointer, like, val.span)
             }
+            (Val::View(view), Val::View(like)) if view.is_like(like) => {
+                let parts = Spanned { val: view.parts(), span: val.span };
+                self.conform(what, &parts, &like.parts())
+            }
             (Val::Const(number), Val::Value(like)) => {
                 let like = *like;
                 let (dtype, element) = self.single_element(like)?;

@@ -6,7 +6,7 @@ use crate::ir::{Dim, TileType};
 use crate::ops::{ReduceOp, UnaryOp};
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{habits, names};
-use crate::sema::value::{Callee, Constant, Spanned, Val};
+use crate::sema::value::{BlockView, Callee, Constant, Spanned, Val, ViewKind};
 use crate::syntax::ast::Ident;
 
 /// Functions of `tl` that are methods of tiles, too.
@@ -43,6 +43,9 @@ const WRITTEN_METHODS: [&str; 1] = ["sqrt_rn"];
 /// What tiles have beside methods.
 const PROPERTIES: [&str; 4] = ["shape", "dtype", "numel", "T"];
 
+/// What tensor descriptors have beside methods.
+const VIEW_PROPERTIES: [&str; 4] = ["shape", "strides", "block_shape", "dtype"];
+
 /// The built-in that is the method `name` of tiles.
 fn built_in_method(name: &str) -> Option<Builtin> {
     if name == "to" {
@@ -59,6 +62,10 @@ impl Analysis<'_> {
     pub(in crate::sema) fn attribute_of(&mut self, of: Spanned, attr: &Ident) -> Val {
         if let Some(tile) = self.tile(&of.val).cloned() {
             return self.tile_attribute(of, &tile, attr);
+        }
+        if let Val::View(view) = &of.val {
+            let view = view.clone();
+            return self.view_attribute(of, &view, attr);
         }
         if let Some(dtype) = self.scalar(&of.val) {
             return match attr.name.as_str() {
@@ -77,6 +84,21 @@ impl Analysis<'_> {
             return val;
         }
         self.no_attribute(&of, attr)
+    }
+
+    /// What a descriptor or block pointer has.
+    fn view_attribute(&mut self, of: Spanned, view: &BlockView, attr: &Ident) -> Val {
+        let descriptor = view.kind == ViewKind::Descriptor;
+        match attr.name.as_str() {
+            "dtype" => Val::Const(Constant::DType(view.base.dtype)),
+            "shape" if descriptor => Val::Tuple(view.shape.clone()),
+            "strides" if descriptor => Val::Tuple(view.strides.clone()),
+            "block_shape" if descriptor => Val::Tuple(view.block.clone()),
+            name => match Builtin::of_descriptor(name).filter(|_| descriptor) {
+                Some(method) => self.as_method(of, Some(Callee::Builtin(method))),
+                None => self.no_attribute(&of, attr),
+            },
+        }
     }
 
     fn as_method(&self, of: Spanned, callee: Option<Callee>) -> Val {
@@ -113,7 +135,13 @@ impl Analysis<'_> {
     fn no_attribute(&mut self, of: &Spanned, attr: &Ident) -> Val {
         let found = self.describe(&of.val);
         let tile = self.tile(&of.val).is_some();
-        let known: Vec<&str> = if tile {
+        let known: Vec<&str> = if let Val::View(view) = &of.val {
+            let methods = Builtin::descriptor_methods();
+            match view.kind {
+                ViewKind::Descriptor => VIEW_PROPERTIES.into_iter().chain(methods).collect(),
+                ViewKind::BlockPointer => vec!["dtype"],
+            }
+        } else if tile {
             PROPERTIES.into_iter().chain(METHODS.iter().copied()).chain(["to"]).collect()
         } else {
             vec!["dtype", "to"]

@@ -1,7 +1,7 @@
 //! Memory: contiguous blocks in, contiguous blocks out. What has an address for each element is
 //! in `lanes`.
 
-use super::{Call, lanes};
+use super::{Call, blocks, lanes};
 use crate::dtype::DType;
 use crate::ir::{self, TileType, Type, Value};
 use crate::sema::analysis::{Analysis, Style};
@@ -12,6 +12,9 @@ use crate::source::Span;
 /// `tl.load(ptr, shape=, dtype=)`.
 pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     let ptr = call.arg("ptr");
+    if let Some(loaded) = blocks::load_block(it, call, ptr) {
+        return loaded;
+    }
     if call.some("shape").is_none()
         && let Some(loaded) = lanes::load(it, call, ptr)
     {
@@ -20,7 +23,7 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
-    if let Some(refused) = refuse_lanes(it, call, &["mask", "other", "boundary_check"]) {
+    if let Some(refused) = refuse_lanes(it, call) {
         return refused;
     }
     let Some(shape) = call.some("shape") else {
@@ -44,9 +47,13 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     Val::Value(it.frame.build.emit_value(ir::Load { ptr }, ty, call.span))
 }
 
-/// Masks, and what only pointer tiles have, come with pointer tiles.
-fn refuse_lanes(it: &mut Analysis<'_>, call: &Call, params: &[&str]) -> Option<Val> {
-    let given = params.iter().find_map(|name| call.some(name).map(|arg| (*name, arg.span)))?;
+/// Masks come with pointer tiles, checks of bounds with block pointers.
+fn refuse_lanes(it: &mut Analysis<'_>, call: &Call) -> Option<Val> {
+    if let Some(refused) = blocks::refuse_block_options(it, call) {
+        return Some(refused);
+    }
+    let given =
+        ["mask", "other"].iter().find_map(|name| call.some(name).map(|arg| (*name, arg.span)))?;
     Some(it.report(names::not_yet(&format!("`{}=` of `{}`", given.0, call.name()), given.1)))
 }
 
@@ -89,13 +96,16 @@ fn address(
 /// `tl.store(ptr, value)`.
 pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
     let (ptr, value) = (call.arg("ptr"), call.arg("value"));
+    if let Some(stored) = blocks::store_block(it, call, (ptr, value)) {
+        return stored;
+    }
     if let Some(stored) = lanes::store(it, call, (ptr, value)) {
         return stored;
     }
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
-    if let Some(refused) = refuse_lanes(it, call, &["mask", "boundary_check"]) {
+    if let Some(refused) = refuse_lanes(it, call) {
         return refused;
     }
     let Some((tile, dtype)) = value.val.value().zip(it.tile(&value.val).map(|tile| tile.dtype))
@@ -128,6 +138,9 @@ impl Analysis<'_> {
     pub(in crate::sema) fn element_type(&mut self, pointer: &Spanned, span: Span) -> Val {
         if let Val::Pointer(pointer) = &pointer.val {
             return Val::Const(Constant::DType(pointer.dtype));
+        }
+        if let Val::View(view) = &pointer.val {
+            return Val::Const(Constant::DType(view.base.dtype));
         }
         if pointer.val.is_error() {
             return Val::Error;

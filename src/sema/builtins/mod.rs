@@ -8,6 +8,7 @@
 
 mod args;
 mod attributes;
+mod blocks;
 mod channels;
 mod checks;
 mod combine;
@@ -57,6 +58,8 @@ pub(super) enum Builtin {
     Tl(&'static Row),
     /// One with a row in [`PYTHON`].
     Python(&'static Row),
+    /// A method with a row in [`DESCRIPTOR`].
+    Descriptor(&'static Row),
     /// An elementwise op of one operand.
     Unary(UnaryOp),
     /// An elementwise op of two operands.
@@ -83,6 +86,16 @@ const TL: &[Row] = rows! {
     "load", "ptr|pointer, shape=None, dtype=None, mask=None, other=None, boundary_check=(), padding_option='', cache_modifier='', eviction_policy='', volatile=False", memory::load;
     /// Writes a tile to where pointers point: one element each, or a contiguous block.
     "store", "ptr|pointer, value|tile, mask=None, boundary_check=(), cache_modifier='', eviction_policy=''", memory::store;
+    /// A strided array in memory of which blocks are loaded and stored.
+    "make_tensor_descriptor", "base, shape, strides, block_shape, padding_option='zero'", blocks::make_tensor_descriptor;
+    /// The block of a descriptor's array at `offsets`; what lies outside is the padding.
+    "load_tensor_descriptor", "desc, offsets", blocks::load_descriptor;
+    /// Writes a block of a descriptor's array at `offsets`; what lies outside is dropped.
+    "store_tensor_descriptor", "desc, offsets, value", blocks::store_descriptor;
+    /// A pointer to a block of a strided array.
+    "make_block_ptr", "base, shape, strides, offsets, block_shape, order", blocks::make_block_ptr;
+    /// A block pointer moved along the axes.
+    "advance", "base, offsets", blocks::advance;
     /// A tile filled with zeros.
     "zeros", "shape, dtype", create::zeros;
     /// A tile of zeros with the shape and element type of another.
@@ -191,6 +204,18 @@ const TL: &[Row] = rows! {
     "debug_barrier", "", hints::nothing;
 };
 
+/// The methods of tensor descriptors.
+const DESCRIPTOR: &[Row] = rows! {
+    /// The block of the array at `offsets`; what lies outside is the padding.
+    "load", "desc, offsets", blocks::load_descriptor;
+    /// Writes a block of the array at `offsets`; what lies outside is dropped.
+    "store", "desc, offsets, value", blocks::store_descriptor;
+    /// Rows of the array, as many columns of each as a block has.
+    "gather", "desc, x_offsets, y_offset", blocks::gather;
+    /// Writes rows of the array, as many columns of each as a block has.
+    "scatter", "desc, value, x_offsets, y_offset", blocks::scatter;
+};
+
 /// The built-ins of Python.
 const PYTHON: &[Row] = rows! {
     /// What a `for` walks.
@@ -225,6 +250,16 @@ impl Builtin {
             .or_else(|| ReduceOp::from_name(name).map(Builtin::Reduce))
     }
 
+    /// The method `name` of tensor descriptors.
+    fn of_descriptor(name: &str) -> Option<Builtin> {
+        DESCRIPTOR.iter().find(|row| row.name == name).map(Builtin::Descriptor)
+    }
+
+    /// The names of the methods of tensor descriptors.
+    fn descriptor_methods() -> impl Iterator<Item = &'static str> {
+        DESCRIPTOR.iter().map(|row| row.name)
+    }
+
     /// The built-in of Python called `name`.
     pub(super) fn of_python(name: &str) -> Option<Builtin> {
         PYTHON.iter().find(|row| row.name == name).map(Builtin::Python)
@@ -243,7 +278,7 @@ impl Builtin {
     /// Its name.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) => row.name,
+            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => row.name,
             Builtin::Unary(op) => op.name(),
             Builtin::Binary(op) => op.name(),
             Builtin::Ternary(op) => op.name(),
@@ -255,6 +290,7 @@ impl Builtin {
     pub(super) fn display_name(self) -> String {
         match self {
             Builtin::Python(row) => row.name.to_owned(),
+            Builtin::Descriptor(row) => format!("desc.{}", row.name),
             Builtin::Tl(_)
             | Builtin::Unary(_)
             | Builtin::Binary(_)
@@ -266,7 +302,7 @@ impl Builtin {
     /// Its parameters, as the documentation prints them.
     pub(super) fn signature(self) -> &'static str {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) => row.signature,
+            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => row.signature,
             Builtin::Unary(_) => "x",
             Builtin::Binary(BinaryOp::Minimum | BinaryOp::Maximum) => "x, y, propagate_nan=None",
             Builtin::Binary(_) => "x, y",
@@ -285,7 +321,7 @@ impl Builtin {
     /// What it does, in one line.
     pub(super) fn doc(self) -> &'static str {
         let doc = match self {
-            Builtin::Tl(row) | Builtin::Python(row) => row.doc,
+            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => row.doc,
             Builtin::Unary(op) => op.summary(),
             Builtin::Binary(op) => op.summary(),
             Builtin::Ternary(op) => op.summary(),
@@ -297,7 +333,9 @@ impl Builtin {
     /// Checks the arguments and makes the IR.
     fn run(self, analysis: &mut Analysis<'_>, call: &Call) -> Val {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) => (row.run)(analysis, call),
+            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => {
+                (row.run)(analysis, call)
+            }
             Builtin::Unary(op) => elementwise::unary(analysis, op, call),
             Builtin::Binary(op) => elementwise::binary(analysis, op, call),
             Builtin::Ternary(op) => elementwise::ternary(analysis, op, call),
