@@ -76,7 +76,7 @@ impl Run {
     }
 
     pub(crate) fn int(mut self, name: &str, value: i64) -> Run {
-        let value = ArgumentValue::Scalar(Scalar::Int(value.into()), Some(DType::I32));
+        let value = ArgumentValue::Scalar(Scalar::Int(value), Some(DType::I32));
         self.arguments.push(Argument { name: name.to_owned(), value });
         self
     }
