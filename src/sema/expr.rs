@@ -176,7 +176,11 @@ impl<'p> Analysis<'p> {
     ) -> Val {
         match kind {
             GlobalKind::Val(val) => val,
-            GlobalKind::HostOnly => self.report(errors::host_only(name, span, bound)),
+            GlobalKind::HostOnly => {
+                let known = habits::foreign_name(name, span);
+                let error = known.unwrap_or_else(|| errors::host_only(name, span, bound));
+                self.report(error)
+            }
             GlobalKind::Constant { value, constexpr } => {
                 let wrapped = self.is_constexpr_call(unit, value);
                 if self.frame.style == Style::Jit && !constexpr && wrapped.is_none() {
@@ -240,6 +244,16 @@ impl<'p> Analysis<'p> {
             let pointer = self.spanned(*pointer);
             return self.element_type(&pointer, span);
         }
+        if let ExprKind::Attribute { value: inner, attr: name } = self.kind(value)
+            && matches!(name.name.as_str(), "type" | "dtype")
+            && self.is_local(*inner)
+        {
+            let of = self.spanned(*inner);
+            let typed = name.name == "type" || matches!(of.val, Val::Pointer(_));
+            if typed && let Some(found) = self.attribute_of_type(&of, attr) {
+                return found;
+            }
+        }
         let val = self.expr(value);
         if let Val::Namespace(namespace) = val {
             return self.member(namespace, attr);
@@ -248,6 +262,14 @@ impl<'p> Analysis<'p> {
             return Val::Error;
         }
         self.attribute_of(Spanned { val, span: self.span(value) }, attr)
+    }
+
+    /// Whether an expression is a name of the current function: it may be read twice.
+    fn is_local(&self, expr: ExprId) -> bool {
+        if let ExprKind::Name(name) = self.kind(expr) {
+            return self.frame.scope.binding(name).is_some();
+        }
+        false
     }
 
     fn member(&mut self, namespace: Namespace, attr: &'p Ident) -> Val {

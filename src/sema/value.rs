@@ -74,6 +74,8 @@ pub(super) enum Namespace {
     Extra,
     /// `tl.extra.libdevice`.
     Libdevice,
+    /// `tl.PropagateNan`.
+    PropagateNan,
     /// `triton`.
     Triton,
     /// A module of the library.

@@ -1,7 +1,7 @@
 //! What follows the dot of a value: `x.shape`, `x.to(…)`.
 
 use super::Builtin;
-use crate::dtype::DType;
+use super::reflection::{TypeOf, dtype_attribute, dtype_names};
 use crate::ir::{Dim, TileType};
 use crate::ops::{ReduceOp, UnaryOp};
 use crate::sema::analysis::Analysis;
@@ -69,8 +69,9 @@ impl Analysis<'_> {
         }
         if let Some(dtype) = self.scalar(&of.val) {
             return match attr.name.as_str() {
-                "dtype" => Val::Const(Constant::DType(dtype)),
+                "dtype" | "type" => Val::Const(Constant::DType(dtype)),
                 "shape" => Val::Tuple(Vec::new()),
+                "value" if self.is_symbol(&of.val) => of.val,
                 "to" => {
                     let cast = self.method("to");
                     self.as_method(of, cast)
@@ -78,10 +79,17 @@ impl Analysis<'_> {
                 _ => self.no_attribute(&of, attr),
             };
         }
-        if let Val::Const(Constant::DType(dtype)) = &of.val
-            && let Some(val) = dtype_attribute(*dtype, &attr.name)
-        {
-            return val;
+        if let Val::Const(Constant::DType(dtype)) = &of.val {
+            let dtype = *dtype;
+            return match dtype_attribute((dtype, TypeOf::Element), &attr.name) {
+                Some(val) => val,
+                None => self.no_attribute_of_type(&of, attr),
+            };
+        }
+        // What the compiler holds is its own value.
+        let held = matches!(of.val, Val::Const(_) | Val::Tuple(_));
+        if attr.name == "value" && held {
+            return of.val;
         }
         self.no_attribute(&of, attr)
     }
@@ -99,6 +107,33 @@ impl Analysis<'_> {
                 None => self.no_attribute(&of, attr),
             },
         }
+    }
+
+    /// `x.type.attr`, `pointer.dtype.attr`: of the type of a tile, a scalar or a pointer.
+    pub(in crate::sema) fn attribute_of_type(&mut self, of: &Spanned, attr: &Ident) -> Option<Val> {
+        let tile = self.tile(&of.val).cloned();
+        let pointer = if let Val::Pointer(pointer) = &of.val { Some(pointer.dtype) } else { None };
+        let (dtype, kind) = match (&tile, pointer) {
+            (_, Some(dtype)) => (dtype, TypeOf::Pointer),
+            (Some(tile), None) if tile.dims.is_empty() => (tile.dtype, TypeOf::Element),
+            (Some(tile), None) => (tile.dtype, TypeOf::Tile),
+            (None, None) => (self.scalar(&of.val)?, TypeOf::Element),
+        };
+        let extents = |tile: TileType| Val::Tuple(tile.dims.into_iter().map(dim_val).collect());
+        let element = || Some(Val::Const(Constant::DType(dtype)));
+        match (attr.name.as_str(), tile, kind) {
+            ("shape", Some(tile), _) => Some(extents(tile)),
+            ("numel", Some(tile), _) => Some(dim_val(self.product(&tile.dims, of.span))),
+            ("element_ty", _, TypeOf::Pointer | TypeOf::Tile) => element(),
+            ("scalar", _, TypeOf::Tile | TypeOf::Element) => element(),
+            (name, _, kind) => dtype_attribute((dtype, kind), name),
+        }
+    }
+
+    fn no_attribute_of_type(&mut self, of: &Spanned, attr: &Ident) -> Val {
+        let found = self.describe(&of.val);
+        let known = dtype_names().collect();
+        self.report(names::unknown_attribute(&attr.name, &found, attr.span, known))
     }
 
     fn as_method(&self, of: Spanned, callee: Option<Callee>) -> Val {
@@ -154,16 +189,5 @@ fn dim_val(dim: Dim) -> Val {
     match dim {
         Dim::Const(extent) => Val::int(extent),
         Dim::Value(value) => Val::Value(value),
-    }
-}
-
-fn dtype_attribute(dtype: DType, name: &str) -> Option<Val> {
-    let flag = |value: bool| Some(Val::Const(Constant::Bool(value)));
-    match name {
-        "primitive_bitwidth" => Some(Val::int(dtype.bits())),
-        "itemsize" => Some(Val::int(i128::from(dtype.bytes()))),
-        "name" => Some(Val::Const(Constant::Str(dtype.tl_name().to_owned()))),
-        "is_float" => flag(dtype.is_float()),
-        _ => None,
     }
 }

@@ -6,6 +6,13 @@
 //! elementwise ops and reductions of the op tables are built-ins of their own names without a
 //! row here.
 
+/// Makes rows: `/// doc  "name", "signature", function;`
+macro_rules! rows {
+    ($($(#[doc = $doc:literal])+ $name:literal, $signature:literal, $run:path;)*) => {
+        &[$(Row { name: $name, signature: $signature, doc: concat!($($doc,)+), run: $run },)*]
+    };
+}
+
 mod args;
 mod attributes;
 mod blocks;
@@ -23,6 +30,7 @@ mod not_yet;
 mod prints;
 mod python;
 mod reduce;
+mod reflection;
 mod tiles;
 mod views;
 
@@ -60,6 +68,10 @@ pub(super) enum Builtin {
     Python(&'static Row),
     /// A method with a row in [`DESCRIPTOR`].
     Descriptor(&'static Row),
+    /// One with a row in [`TRITON`].
+    Triton(&'static Row),
+    /// What an element type is asked, with a row in [`reflection`].
+    Question(&'static Row),
     /// An elementwise op of one operand.
     Unary(UnaryOp),
     /// An elementwise op of two operands.
@@ -68,12 +80,6 @@ pub(super) enum Builtin {
     Ternary(TernaryOp),
     /// A reduction.
     Reduce(ReduceOp),
-}
-
-macro_rules! rows {
-    ($($(#[doc = $doc:literal])+ $name:literal, $signature:literal, $run:path;)*) => {
-        &[$(Row { name: $name, signature: $signature, doc: concat!($($doc,)+), run: $run },)*]
-    };
 }
 
 /// The built-ins of `tl`.
@@ -192,6 +198,10 @@ const TL: &[Row] = rows! {
     "device_print", "prefix, *values, hex=False", prints::device_print;
     /// A value of the compile time.
     "constexpr", "value", hints::constexpr;
+    /// The condition of a `while`, with hints.
+    "condition", "arg1, disable_licm=False", hints::condition;
+    /// The value; a sanitizer is told that masked-off elements are zero.
+    "expect_zero", "x, mask", hints::expect_zero;
     /// A hint that a condition holds.
     "assume", "cond", hints::assume;
     /// A hint that values are multiples of a number.
@@ -238,7 +248,18 @@ const PYTHON: &[Row] = rows! {
     "bool", "x", python::bool;
 };
 
+/// The functions of `triton` itself.
+const TRITON: &[Row] = rows! {
+    /// The smallest power of two that is not below a number.
+    "next_power_of_2", "n", python::next_power_of_2;
+};
+
 impl Builtin {
+    /// The built-in `triton.name`.
+    pub(super) fn of_triton(name: &str) -> Option<Builtin> {
+        TRITON.iter().find(|row| row.name == name).map(Builtin::Triton)
+    }
+
     /// The built-in `tl.name`.
     pub(super) fn of_tl(name: &str) -> Option<Builtin> {
         TL.iter()
@@ -278,7 +299,11 @@ impl Builtin {
     /// Its name.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => row.name,
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => row.name,
             Builtin::Unary(op) => op.name(),
             Builtin::Binary(op) => op.name(),
             Builtin::Ternary(op) => op.name(),
@@ -291,6 +316,8 @@ impl Builtin {
         match self {
             Builtin::Python(row) => row.name.to_owned(),
             Builtin::Descriptor(row) => format!("desc.{}", row.name),
+            Builtin::Triton(row) => format!("triton.{}", row.name),
+            Builtin::Question(row) => format!("dtype.{}", row.name),
             Builtin::Tl(_)
             | Builtin::Unary(_)
             | Builtin::Binary(_)
@@ -302,26 +329,41 @@ impl Builtin {
     /// Its parameters, as the documentation prints them.
     pub(super) fn signature(self) -> &'static str {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => row.signature,
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => row.signature,
             Builtin::Unary(_) => "x",
             Builtin::Binary(BinaryOp::Minimum | BinaryOp::Maximum) => "x, y, propagate_nan=None",
+            Builtin::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul) => {
+                "x|input, y|other, sanitize_overflow=True"
+            }
             Builtin::Binary(_) => "x, y",
             Builtin::Ternary(TernaryOp::Clamp) => "x, min, max, propagate_nan=None",
+            Builtin::Ternary(TernaryOp::ClampNan) => "x, min, max",
             Builtin::Ternary(TernaryOp::Fma) => "x, y, z",
             Builtin::Reduce(ReduceOp::Sum) => "x|input, axis=None, keep_dims=False, dtype=None",
             Builtin::Reduce(ReduceOp::Max | ReduceOp::Min) => {
-                "x|input, axis=None, return_indices=False, return_indices_tie_break_left=True, keep_dims=False"
+                "x|input, axis=None, return_indices=False, return_indices_tie_break_left=True, keep_dims=False, propagate_nan=None"
             }
             Builtin::Reduce(ReduceOp::ArgMax | ReduceOp::ArgMin) => {
                 "x|input, axis, tie_break_left=True, keep_dims=False"
             }
+            Builtin::Reduce(
+                ReduceOp::MaxNan | ReduceOp::MinNan | ReduceOp::XorSum | ReduceOp::ReduceOr,
+            ) => "x|input, axis=None, keep_dims=False",
         }
     }
 
     /// What it does, in one line.
     pub(super) fn doc(self) -> &'static str {
         let doc = match self {
-            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => row.doc,
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => row.doc,
             Builtin::Unary(op) => op.summary(),
             Builtin::Binary(op) => op.summary(),
             Builtin::Ternary(op) => op.summary(),
@@ -333,9 +375,11 @@ impl Builtin {
     /// Checks the arguments and makes the IR.
     fn run(self, analysis: &mut Analysis<'_>, call: &Call) -> Val {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) | Builtin::Descriptor(row) => {
-                (row.run)(analysis, call)
-            }
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => (row.run)(analysis, call),
             Builtin::Unary(op) => elementwise::unary(analysis, op, call),
             Builtin::Binary(op) => elementwise::binary(analysis, op, call),
             Builtin::Ternary(op) => elementwise::ternary(analysis, op, call),

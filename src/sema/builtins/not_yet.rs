@@ -18,11 +18,8 @@ const NOT_YET: &[(&str, &str)] = &[
     ("atomic_xchg", "an atomic"),
     ("atomic_cas", "an atomic"),
     ("pointer_type", "a pointer type"),
-    ("dot_scaled", "a product of microscaled tiles"),
     ("inline_asm_elementwise", "assembly of a GPU"),
     ("float8e4b15", "the 8-bit float of bias 15, which only old GPUs convert"),
-    ("expect_zero", "a sanitizer's annotation"),
-    ("condition", "a loop condition with hints; write it plainly"),
 ];
 
 /// What the built-in `name` would be, if it is known and not supported yet.
