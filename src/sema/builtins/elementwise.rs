@@ -86,10 +86,8 @@ fn operator_of(op: BinaryOp) -> Option<ast::BinaryOp> {
 
 /// The op that lets a NaN win.
 fn with_nan(op: BinaryOp) -> BinaryOp {
-    let pairs = [
-        (BinaryOp::Minimum, BinaryOp::MinimumNan),
-        (BinaryOp::Maximum, BinaryOp::MaximumNan),
-    ];
+    let pairs =
+        [(BinaryOp::Minimum, BinaryOp::MinimumNan), (BinaryOp::Maximum, BinaryOp::MaximumNan)];
     pairs.iter().find(|(plain, _)| *plain == op).map_or(op, |(_, with_nan)| *with_nan)
 }
 

@@ -146,7 +146,9 @@ pub(in crate::sema) fn needs_int(what: &str, found: &str, span: Span) -> Diagnos
 pub(in crate::sema) fn nan_rule(found: &str, span: Span) -> Diagnostic {
     Diagnostic::new(
         diag::types::WRONG_ARGUMENT,
-        format!("`propagate_nan` is `tl.PropagateNan.NONE` or `tl.PropagateNan.ALL`, and this is {found}"),
+        format!(
+            "`propagate_nan` is `tl.PropagateNan.NONE` or `tl.PropagateNan.ALL`, and this is {found}"
+        ),
         span,
         "no rule for NaNs",
     )
