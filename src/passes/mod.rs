@@ -16,6 +16,8 @@ mod descriptors;
 mod extents;
 mod fold;
 mod inline;
+mod intervals;
+mod licm;
 pub mod liveness;
 mod materialise;
 pub mod origins;
@@ -71,6 +73,7 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &cse::Cse,
         &dce::Dce,
         &materialise::Materialise,
+        &licm::Licm,
         &release::ReleaseSlots,
         &pipeline::Pipeline,
         &allocate::Allocate,

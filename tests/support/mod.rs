@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 pub mod interpreter;
+pub mod loop_kernels;
 pub mod on_machine;
 pub mod random_ir;
 pub mod random_kernels;
