@@ -42,8 +42,7 @@ const DATA_DEPENDENT: &[(&str, &str)] = &[
 ];
 
 /// Cases that do not pass yet, and why.
-const NOT_YET: &[(&str, &str)] =
-    &[("at_minmax_xchg_cas", "atomics"), ("gemm_splitk_atomic", "atomics")];
+const NOT_YET: &[(&str, &str)] = &[];
 
 fn vectors() -> Option<PathBuf> {
     let shared = std::env::var_os("KBC_SHARED").map(PathBuf::from);

@@ -250,6 +250,27 @@ pub struct ScatterStore {
     pub mask: Option<Value>,
 }
 
+/// Reads one element for each lane, combines it and writes it back as one, at addresses as in
+/// [`GatherLoad`]; lanes with one address do so one after another, in row-major order. Gives what
+/// each lane found, or nothing where nobody asks; masked-off lanes find 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Atomic {
+    /// Which.
+    pub op: ops::AtomicOp,
+    /// Where lanes are counted from: a byte address (`i64`) or a pointer.
+    pub ptr: Value,
+    /// Elements from lane to lane along each axis; empty for none.
+    pub strides: Vec<i64>,
+    /// A tile of integers; `None` where the strides say it all.
+    pub offsets: Option<Value>,
+    /// The other operand, for each lane.
+    pub value: Value,
+    /// What a compare-and-swap expects to find, of the type of `value`; no other op has it.
+    pub expected: Option<Value>,
+    /// `i1`: which lanes take part; all of them without.
+    pub mask: Option<Value>,
+}
+
 /// An N-d block of memory: the element at index `(i, j, …)` is at
 /// `base + i * dims[0].stride + j * dims[1].stride + …`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -653,6 +674,7 @@ ops! {
     store: Store, Writes, [ptr, value], [];
     gather_load: GatherLoad, Reads, [ptr, offsets, mask, other], [];
     scatter_store: ScatterStore, Writes, [ptr, offsets, value, mask], [];
+    atomic: Atomic, Writes, [ptr, offsets, value, expected, mask], [];
     dma_read: DmaRead, Reads, [base, window, fill], [];
     dma_write: DmaWrite, Writes, [base, window, value], [];
     send: Send, Writes, [src], [];

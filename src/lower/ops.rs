@@ -390,6 +390,16 @@ impl ir::Visit for Emitter<'_> {
         Ok(())
     }
 
+    fn atomic(&mut self, it: &ir::Atomic) -> Out {
+        let operands = [it.offsets, it.mask, Some(it.value)];
+        let (lanes, value) = self.lanes(it.value, (it.ptr, &it.strides), operands)?;
+        let Some(Arg::Tile(src)) = value else { return Err(self.bug("a tile is combined")) };
+        let expected = it.expected.map(|tile| self.dense(tile)).transpose()?;
+        let dst = if self.gives_anything() { Some(self.define()?) } else { None };
+        self.issue(Template::DmaAtomic { op: it.op, lanes, src, expected, dst });
+        Ok(())
+    }
+
     fn dma_read(&mut self, it: &ir::DmaRead) -> Out {
         let base = self.operand(it.base)?;
         let desc = self.desc(it.desc.clone());

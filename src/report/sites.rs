@@ -91,7 +91,9 @@ fn work(code: &Code, template: &Template) -> Work {
         Template::DmaRead { desc, .. } => Work::Read(code.descs[*desc].bytes()),
         Template::DmaWrite { desc, .. } => Work::Write(code.descs[*desc].bytes()),
         Template::DmaGather { lanes, .. } => Work::Read(code.lanes[lanes.spec].bytes()),
-        Template::DmaScatter { lanes, .. } => Work::Write(code.lanes[lanes.spec].bytes()),
+        Template::DmaScatter { lanes, .. } | Template::DmaAtomic { lanes, .. } => {
+            Work::Write(code.lanes[lanes.spec].bytes())
+        }
         Template::Math { spec, .. } => Work::Math(code.maths[*spec].shape.elements()),
         Template::Gemm { spec, .. } => Work::Gemm(code.gemms[*spec].macs()),
         Template::Send { queue, message, .. } => Work::Send(*queue, message.bytes()),

@@ -1,7 +1,7 @@
 //! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
 //! lie in.
 
-use crate::command::{Code, DescId, LaneId, Lanes, Window};
+use crate::command::{Code, DescId, LaneId, LaneSpec, Lanes, Window};
 use crate::ir::DmaDesc;
 use crate::launch::{AddressMap, Fault, Placement};
 use crate::topology::PeId;
@@ -26,6 +26,8 @@ enum Shape {
     Window(DescId, Window),
     /// Anywhere in a tensor.
     Lanes(LaneId),
+    /// One run of bytes.
+    Run,
 }
 
 /// Where the memory is, who asks for it, and how many bytes a burst has.
@@ -65,6 +67,16 @@ impl Block {
         Block { base: lanes.base, shape: Shape::Lanes(lanes.spec), writes, lo, hi }
     }
 
+    /// What an atomic command changes: lanes, or the one run of bytes that they are wherever no
+    /// data decides it.
+    pub(super) fn of_atomic(memory: &AddressMap, lanes: &Lanes, spec: &LaneSpec) -> Block {
+        if spec.index.is_none() && spec.run_bytes() == spec.bytes() {
+            let (lo, hi) = (lanes.base, lanes.base.saturating_add(spec.bytes()));
+            return Block { base: lo, shape: Shape::Run, writes: true, lo, hi };
+        }
+        Block::of_lanes(memory, lanes, true)
+    }
+
     /// Whether both move a byte and one of them writes. Two blocks of rows with one distance are
     /// told apart exactly if a row is no longer than the distance; of others, the bounds decide.
     pub(super) fn conflicts(&self, other: &Block, code: &Code) -> bool {
@@ -78,7 +90,7 @@ impl Block {
                 let [only] = pieces.as_slice() else { return None };
                 Rows::of(only.base, &only.desc)
             }
-            Shape::Lanes(_) => None,
+            Shape::Lanes(_) | Shape::Run => None,
         };
         match (rows(self), rows(other)) {
             (Some(a), Some(b)) if a.distance == b.distance => a.share_columns(&b),
@@ -111,6 +123,11 @@ impl Block {
                 Ok(())
             }
             Shape::Lanes(spec) => self.spread(code.lanes[spec].bursts(place.2), place, pieces),
+            Shape::Run => {
+                let (memory, pe, _) = place;
+                let mut piece = |owner, bytes| add(pieces, owner, bytes);
+                memory.owners(pe, self.lo, self.hi - self.lo, &mut piece)
+            }
         }
     }
 

@@ -89,6 +89,10 @@ codes! {
     EMPTY_ARANGE = "K0343", "empty-arange", Error;
     /// A gather or scatter that a descriptor does not have.
     DESCRIPTOR_GATHER = "K0344", "descriptor-gather", Error;
+    /// Elements that an atomic does not change.
+    ATOMIC_TYPE = "K0345", "atomic-type", Error;
+    /// An order or scope of an atomic that does not exist.
+    ATOMIC_ORDER = "K0346", "atomic-order", Error;
     /// A mask that is no truth value.
     MASK_NOT_BOOL = "K0350", "mask-not-bool", Error;
     /// A value for masked-off elements, without a mask.

@@ -140,6 +140,7 @@ impl<'a> Folder<'a> {
             | Op::Store(_)
             | Op::GatherLoad(_)
             | Op::ScatterStore(_)
+            | Op::Atomic(_)
             | Op::DmaRead(_)
             | Op::DmaWrite(_)
             | Op::Send(_)

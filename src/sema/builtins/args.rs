@@ -80,6 +80,11 @@ impl Call {
         self.given.iter().find(|(param, _)| *param == name).and_then(|(_, given)| given.expr)
     }
 
+    /// The text of the first argument.
+    pub(super) fn arg_span(&self) -> Span {
+        self.given.first().map_or(self.span, |(_, given)| given.arg.span)
+    }
+
     /// `tl.load`, for messages.
     pub(super) fn name(&self) -> String {
         self.builtin.display_name()

@@ -14,6 +14,7 @@ macro_rules! rows {
 }
 
 mod args;
+mod atomics;
 mod attributes;
 mod blocks;
 mod channels;
@@ -39,7 +40,7 @@ pub(super) use not_yet::not_yet;
 
 use super::analysis::Analysis;
 use super::value::Val;
-use crate::ops::{BinaryOp, ReduceOp, TernaryOp, UnaryOp};
+use crate::ops::{AtomicOp, BinaryOp, ReduceOp, TernaryOp, UnaryOp};
 
 /// Checks the arguments of a call and makes its IR.
 type Handler = fn(&mut Analysis<'_>, &Call) -> Val;
@@ -80,6 +81,10 @@ pub(super) enum Builtin {
     Ternary(TernaryOp),
     /// A reduction.
     Reduce(ReduceOp),
+    /// A change of memory as one.
+    Atomic(AtomicOp),
+    /// The same of a block, a method of tensor descriptors.
+    DescriptorAtomic(AtomicOp),
 }
 
 /// The built-ins of `tl`.
@@ -226,6 +231,10 @@ const DESCRIPTOR: &[Row] = rows! {
     "scatter", "desc, value, x_offsets, y_offset", blocks::scatter;
 };
 
+/// The atomics of tensor descriptors.
+const DESCRIPTOR_ATOMICS: [AtomicOp; 6] =
+    [AtomicOp::Add, AtomicOp::Max, AtomicOp::Min, AtomicOp::And, AtomicOp::Or, AtomicOp::Xor];
+
 /// The built-ins of Python.
 const PYTHON: &[Row] = rows! {
     /// What a `for` walks.
@@ -269,16 +278,19 @@ impl Builtin {
             .or_else(|| BinaryOp::from_name(name).map(Builtin::Binary))
             .or_else(|| TernaryOp::from_name(name).map(Builtin::Ternary))
             .or_else(|| ReduceOp::from_name(name).map(Builtin::Reduce))
+            .or_else(|| AtomicOp::from_name(name).map(Builtin::Atomic))
     }
 
     /// The method `name` of tensor descriptors.
     fn of_descriptor(name: &str) -> Option<Builtin> {
-        DESCRIPTOR.iter().find(|row| row.name == name).map(Builtin::Descriptor)
+        let row = DESCRIPTOR.iter().find(|row| row.name == name).map(Builtin::Descriptor);
+        let listed = || DESCRIPTOR_ATOMICS.iter().find(|op| op.name() == name);
+        row.or_else(|| listed().map(|op| Builtin::DescriptorAtomic(*op)))
     }
 
     /// The names of the methods of tensor descriptors.
     fn descriptor_methods() -> impl Iterator<Item = &'static str> {
-        DESCRIPTOR.iter().map(|row| row.name)
+        DESCRIPTOR.iter().map(|row| row.name).chain(DESCRIPTOR_ATOMICS.iter().map(|op| op.name()))
     }
 
     /// The built-in of Python called `name`.
@@ -308,6 +320,7 @@ impl Builtin {
             Builtin::Binary(op) => op.name(),
             Builtin::Ternary(op) => op.name(),
             Builtin::Reduce(op) => op.name(),
+            Builtin::Atomic(op) | Builtin::DescriptorAtomic(op) => op.name(),
         }
     }
 
@@ -315,14 +328,17 @@ impl Builtin {
     pub(super) fn display_name(self) -> String {
         match self {
             Builtin::Python(row) => row.name.to_owned(),
-            Builtin::Descriptor(row) => format!("desc.{}", row.name),
+            Builtin::Descriptor(_) | Builtin::DescriptorAtomic(_) => {
+                format!("desc.{}", self.name())
+            }
             Builtin::Triton(row) => format!("triton.{}", row.name),
             Builtin::Question(row) => format!("dtype.{}", row.name),
             Builtin::Tl(_)
             | Builtin::Unary(_)
             | Builtin::Binary(_)
             | Builtin::Ternary(_)
-            | Builtin::Reduce(_) => format!("tl.{}", self.name()),
+            | Builtin::Reduce(_)
+            | Builtin::Atomic(_) => format!("tl.{}", self.name()),
         }
     }
 
@@ -350,6 +366,9 @@ impl Builtin {
             Builtin::Reduce(ReduceOp::ArgMax | ReduceOp::ArgMin) => {
                 "x|input, axis, tie_break_left=True, keep_dims=False"
             }
+            Builtin::Atomic(AtomicOp::Cas) => "pointer, cmp, val, sem=None, scope=None",
+            Builtin::Atomic(_) => "pointer, val, mask=None, sem=None, scope=None",
+            Builtin::DescriptorAtomic(_) => "desc, offsets, value",
             Builtin::Reduce(
                 ReduceOp::MaxNan | ReduceOp::MinNan | ReduceOp::XorSum | ReduceOp::ReduceOr,
             ) => "x|input, axis=None, keep_dims=False",
@@ -368,6 +387,7 @@ impl Builtin {
             Builtin::Binary(op) => op.summary(),
             Builtin::Ternary(op) => op.summary(),
             Builtin::Reduce(op) => op.summary(),
+            Builtin::Atomic(op) | Builtin::DescriptorAtomic(op) => op.summary(),
         };
         doc.trim()
     }
@@ -384,6 +404,8 @@ impl Builtin {
             Builtin::Binary(op) => elementwise::binary(analysis, op, call),
             Builtin::Ternary(op) => elementwise::ternary(analysis, op, call),
             Builtin::Reduce(op) => reduce::reduce(analysis, op, call),
+            Builtin::Atomic(op) => atomics::atomic(analysis, op, call),
+            Builtin::DescriptorAtomic(op) => atomics::of_descriptor(analysis, op, call),
         }
     }
 }
@@ -395,6 +417,7 @@ fn all_of_tl() -> impl Iterator<Item = Builtin> {
         .chain(BinaryOp::ALL.iter().map(|op| Builtin::Binary(*op)))
         .chain(TernaryOp::ALL.iter().map(|op| Builtin::Ternary(*op)))
         .chain(ReduceOp::ALL.iter().map(|op| Builtin::Reduce(*op)))
+        .chain(AtomicOp::ALL.iter().map(|op| Builtin::Atomic(*op)))
 }
 
 /// Every built-in of `tl` with its signature and what it does, for the documentation.

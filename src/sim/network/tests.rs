@@ -27,7 +27,7 @@ fn params() -> PeParams {
             credit_bytes: 16,
             tiers: [tier.clone(), tier.clone(), tier],
         },
-        hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO },
+        hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO, atomic: Ps::ZERO },
         sram_bytes: 0,
     }
 }

@@ -11,26 +11,26 @@ use crate::source::Span;
 use crate::syntax::ast;
 
 /// The lanes of a block.
-pub(super) struct BlockLanes {
+pub(in crate::sema::builtins) struct BlockLanes {
     /// Where they are counted from.
-    pub(super) ptr: Value,
+    pub(in crate::sema::builtins) ptr: Value,
     /// The offset of each lane.
-    pub(super) offsets: Value,
+    pub(in crate::sema::builtins) offsets: Value,
     /// Which of them lie in the array; `None` for all.
-    pub(super) mask: Option<Value>,
-    pub(super) dims: Vec<Dim>,
+    pub(in crate::sema::builtins) mask: Option<Value>,
+    pub(in crate::sema::builtins) dims: Vec<Dim>,
 }
 
 /// One axis of a block.
-pub(super) struct AxisLanes {
+pub(in crate::sema::builtins) struct AxisLanes {
     /// A tile with an element for each place along the axis, and as many axes as the block.
-    pub(super) lanes: Val,
+    pub(in crate::sema::builtins) lanes: Val,
     /// What is added to each.
-    pub(super) start: Option<Val>,
+    pub(in crate::sema::builtins) start: Option<Val>,
     /// The extent.
-    pub(super) dim: Dim,
+    pub(in crate::sema::builtins) dim: Dim,
     /// Whether lanes outside of the array are left out.
-    pub(super) checked: bool,
+    pub(in crate::sema::builtins) checked: bool,
 }
 
 /// The axes of the block at `offsets`.
@@ -191,13 +191,24 @@ pub(super) fn store(
     (view, axes): (&BlockView, Vec<AxisLanes>),
     value: &Spanned,
 ) -> Val {
-    let dims: Vec<Dim> = axes.iter().map(|axis| axis.dim).collect();
-    let Some(value) = block_value(it, call, (view, &dims), value) else { return Val::Error };
-    let Some(lanes) = lanes_of(it, view, &axes, call.span) else { return Val::Error };
+    let Some((lanes, value)) = stored(it, call, (view, &axes), value) else { return Val::Error };
     let BlockLanes { ptr, offsets, mask, .. } = lanes;
     let op = ir::ScatterStore { ptr, strides: Vec::new(), offsets: Some(offsets), value, mask };
     it.frame.build.emit(op, Vec::new(), call.span);
     Val::NONE
+}
+
+/// Where a block is written, and what.
+pub(in crate::sema::builtins) fn stored(
+    it: &mut Analysis<'_>,
+    call: &Call,
+    (view, axes): (&BlockView, &[AxisLanes]),
+    value: &Spanned,
+) -> Option<(BlockLanes, Value)> {
+    let dims: Vec<Dim> = axes.iter().map(|axis| axis.dim).collect();
+    let value = block_value(it, call, (view, &dims), value)?;
+    let lanes = lanes_of(it, view, axes, call.span)?;
+    Some((lanes, value))
 }
 
 /// The value that is written: a tile of the shape of the block. A descriptor converts its

@@ -14,7 +14,8 @@ use crate::sema::analysis::Analysis;
 use crate::sema::errors::blocks as errors;
 use crate::sema::value::{BlockView, Spanned, Val, ViewKind};
 use crate::syntax::ast;
-use access::{AxisLanes, axes, block_dim, dim_val, load, spread, store};
+pub(super) use access::{AxisLanes, BlockLanes, stored};
+use access::{axes, block_dim, dim_val, load, spread, store};
 use arguments::{
     as_tuple, base_pointer, boundary_check, common_rank, counts, known, offsets_of, padding,
     places, unit_stride, view_argument,
@@ -93,28 +94,31 @@ pub(super) fn advance(it: &mut Analysis<'_>, call: &Call) -> Val {
     Val::View(Box::new(BlockView { offsets, ..view }))
 }
 
+/// The descriptor and the axes of the block that a call names.
+pub(super) fn axes_argument(
+    it: &mut Analysis<'_>,
+    call: &Call,
+) -> Option<(BlockView, Vec<AxisLanes>)> {
+    let view = view_argument(it, call, call.arg("desc"), ViewKind::Descriptor)?;
+    let offsets = offsets_of(it, call, &view, call.arg("offsets"))?;
+    let axes = axes(it, &view, &offsets, &vec![true; offsets.len()], call.span);
+    Some((view, axes))
+}
+
 /// `desc.load(offsets)`, `tl.load_tensor_descriptor(desc, offsets)`.
 pub(super) fn load_descriptor(it: &mut Analysis<'_>, call: &Call) -> Val {
-    let Some(view) = view_argument(it, call, call.arg("desc"), ViewKind::Descriptor) else {
-        return Val::Error;
-    };
-    let Some(offsets) = offsets_of(it, call, &view, call.arg("offsets")) else {
-        return Val::Error;
-    };
-    let axes = axes(it, &view, &offsets, &vec![true; offsets.len()], call.span);
-    load(it, &view, axes, (view.nan, call.span))
+    match axes_argument(it, call) {
+        Some((view, axes)) => load(it, &view, axes, (view.nan, call.span)),
+        None => Val::Error,
+    }
 }
 
 /// `desc.store(offsets, value)`, `tl.store_tensor_descriptor(desc, offsets, value)`.
 pub(super) fn store_descriptor(it: &mut Analysis<'_>, call: &Call) -> Val {
-    let Some(view) = view_argument(it, call, call.arg("desc"), ViewKind::Descriptor) else {
-        return Val::Error;
-    };
-    let Some(offsets) = offsets_of(it, call, &view, call.arg("offsets")) else {
-        return Val::Error;
-    };
-    let axes = axes(it, &view, &offsets, &vec![true; offsets.len()], call.span);
-    store(it, call, (&view, axes), call.arg("value"))
+    match axes_argument(it, call) {
+        Some((view, axes)) => store(it, call, (&view, axes), call.arg("value")),
+        None => Val::Error,
+    }
 }
 
 /// `desc.gather(rows, column)`.
