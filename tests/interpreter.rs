@@ -162,6 +162,31 @@ fn descriptors_gather_and_scatter_strides() {
 }
 
 #[test]
+fn atomics_change_lane_by_lane() {
+    // Lanes 0 and 2 are at element 0, lane 1 at element 1; lane 2 finds what lane 0 left.
+    let body = "%one = const 1.0 : f32
+        %v = full %one : tile<3xf32>
+        %i = arange 0 : tile<3xi32>
+        %two = const 2 : i32
+        %j = rem %i, %two : tile<3xi32>
+        %old = atomic_add %p, %v offsets %j : tile<3xf32>
+        %at = add %p, %eight : i64
+        store %at, %old";
+    let body = format!("%eight = const 8 : i64\n{body}");
+    let left = floats(&body, &[5.0, 7.0, 0.0, 0.0, 0.0]);
+    assert_eq!(left, [7.0, 8.0, 5.0, 7.0, 6.0]);
+    // Only what is as expected is replaced; nobody asks what was there.
+    let body = "%v = load %p : tile<4xf32>
+        %three = const 3.0 : f32
+        %e = full %three : tile<4xf32>
+        %n = neg %v : tile<4xf32>
+        %c = lt %v, %e : tile<4xi1>
+        atomic_cas %p, %n expected %e
+        atomic_xchg %p, %e mask %c";
+    assert_eq!(floats(body, &[1.0, 3.0, 2.0, 4.0]), [3.0, -3.0, 3.0, 4.0]);
+}
+
+#[test]
 fn messages_go_round_and_wait_for_their_senders() {
     // Each of three programs stores what the one before it and the one before that sent.
     let body = "%rank = program_id 0 : i64

@@ -197,6 +197,10 @@ impl Visit for Machine<'_> {
         panic!("no kernel here has lanes: {it:?}");
     }
 
+    fn dma_atomic(&mut self, it: &command::DmaAtomic) {
+        panic!("no kernel here has lanes: {it:?}");
+    }
+
     fn math(&mut self, it: &command::MathCmd) {
         let spec = &self.code.maths[it.spec];
         let terms = match spec.op {
