@@ -181,8 +181,8 @@ fn atomics_change_lane_by_lane() {
         %e = full %three : tile<4xf32>
         %n = neg %v : tile<4xf32>
         %c = lt %v, %e : tile<4xi1>
-        atomic_cas %p, %n expected %e
-        atomic_xchg %p, %e mask %c";
+        atomic_cas %p, %n expected %e strides [1]
+        atomic_xchg %p, %e mask %c strides [1]";
     assert_eq!(floats(body, &[1.0, 3.0, 2.0, 4.0]), [3.0, -3.0, 3.0, 4.0]);
 }
 
