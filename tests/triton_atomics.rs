@@ -14,6 +14,8 @@ use on_data::{Run, f16s, f32s, f64s, i32s, i64s, u32s};
 
 const PLACES: [(u32, Deal); 3] = [(1, Deal::Block), (3, Deal::Cyclic), (8, Deal::Block)];
 
+type Combine = fn(i32, i32) -> i32;
+
 /// 8 programs of 32 lanes each, `i` the place of a lane among all.
 fn programs(params: &str, body: &str) -> Run {
     let lanes = "i = tl.program_id(0) * 32 + tl.arange(0, 32)\n";
@@ -115,7 +117,7 @@ fn descriptors_change_blocks() {
     let make = "d = tl.make_tensor_descriptor(x, [6, 20], [20, 1], [4, 8])\n\
                 v = tl.arange(0, 4)[:, None] * 8 + tl.arange(0, 8)[None, :]\n";
     let x: Vec<i32> = (0..120).map(|at| at * 5 % 17).collect();
-    let ops: [(&str, fn(i32, i32) -> i32); 6] = [
+    let ops: [(&str, Combine); 6] = [
         ("atomic_add", |x, y| x + y),
         ("atomic_max", i32::max),
         ("atomic_min", i32::min),

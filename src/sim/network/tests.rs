@@ -163,6 +163,7 @@ impl Traffic<'_> {
             | EventKind::Flit
             | EventKind::Feed
             | EventKind::Serve
+            | EventKind::Modified
             | EventKind::Resume => self.network.handle(event, &mut self.events),
         }
     }
