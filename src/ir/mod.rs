@@ -253,6 +253,14 @@ impl Function {
         id
     }
 
+    /// Adds a result to `op`, after those that it has.
+    pub fn add_result(&mut self, op: OpId, ty: Type) -> Value {
+        let def = Def::Result(op, self.ops[op].results.len() as u32);
+        let value = self.values.push(ValueData { ty, name: None, def, storage: None });
+        self.ops[op].results.push(value);
+        value
+    }
+
     /// Makes an op at the end of `block`.
     pub fn append(
         &mut self,

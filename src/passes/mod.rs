@@ -7,6 +7,7 @@
 //!
 //! Passes keep the meaning of the kernel. The IR is verified after each in debug builds and tests.
 
+mod affine;
 mod allocate;
 mod carried;
 mod combine;
@@ -69,6 +70,7 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &extents::Extents,
         &combine::Combine,
         &descriptors::Descriptors,
+        &affine::Affine,
         &fold::Fold,
         &cse::Cse,
         &dce::Dce,
