@@ -16,7 +16,7 @@ use support::{after_pass, check_pass, check_unchanged};
 #[test]
 fn pipeline_names_every_pass_in_order() {
     let names: Vec<&str> = kbc::passes::pipeline().iter().map(|pass| pass.name()).collect();
-    let order = "inline specialise fold unroll extents combine descriptors fold cse dce materialise licm release pipeline allocate";
+    let order = "inline specialise fold unroll extents combine descriptors affine fold cse dce materialise licm release pipeline allocate";
     assert_eq!(names.join(" "), order);
     assert!(kbc::passes::pipeline().iter().all(|pass| !pass.summary().is_empty()));
 }
@@ -1150,4 +1150,86 @@ kernel @k(%p: i64, %n: i64) {{
     let found = after_pass("licm", &text(12288), &[]).unwrap();
     assert!(found.find("%a = ") > found.find("for %i"), "{found}");
     assert!(found.find("%m = ") < found.find("for %i"), "{found}");
+}
+
+/// A kernel of one load of 8 numbers of `in`, at offsets and under a mask.
+fn access(lines: &str, access: &str) -> String {
+    format!(
+        "kernel @k(%q: i64, %c: i1) {{\n{lines}  %x = gather_load %q {access}\n  send \"E\", %x\n  return\n}}"
+    )
+}
+
+/// What becomes of that load, in its last line.
+fn accessed(lines: &str, of: &str) -> String {
+    let found = after_pass("affine", &access(lines, of), &[]).unwrap();
+    let line = found.lines().find(|line| line.starts_with("  %x = ")).unwrap();
+    line.trim_start_matches("  %x = ").to_owned()
+}
+
+#[test]
+fn affine_gathers_are_transfers() {
+    let rows = "%i = arange 0 : tile<4xi32> %j = arange 0 : tile<8xi32>
+        %r = expand_dims %i axis 1 : tile<4x1xi32> %w = const 100 : i32
+        %s = mul %r, %w : tile<4x1xi32> %o = add %s, %j : tile<4x8xi32> %three = const 3 : i32
+        %inside = lt %j, %three : tile<8xi1> %below = ge %r, %three : tile<4x1xi1>
+        %both = bit_and %inside, %below : tile<4x8xi1>\n";
+    let of = |access: &str| accessed(rows, &format!("{access} : tile<4x8xf32>"));
+    let whole = "dma_read %q desc [4:400, 8:4] elem 4 : tile<4x8xf32>";
+    assert_eq!(of("offsets %o"), whole);
+    // What the gather's own strides add.
+    let column = "dma_read %q desc [4:400, 8:8] elem 4 : tile<4x8xf32>";
+    assert_eq!(of("offsets %o strides [0, 1]"), column);
+    assert_eq!(of("offsets %j"), "dma_read %q desc [4:0, 8:4] elem 4 : tile<4x8xf32>");
+    assert!(of("offsets %o mask %inside").ends_with("clip [1: to %0] : tile<4x8xf32>"));
+    let both = of("offsets %o mask %both");
+    assert!(
+        both.contains(" clip [0: %0, 1: to %1] :") || both.contains(" clip [0: %1, 1: to %0] :"),
+        "{both}"
+    );
+    // A flag of the program closes the first axis.
+    assert!(of("offsets %o mask %c").ends_with("clip [0: to %2] : tile<4x8xf32>"));
+    // Rows that follow one another, each moved as a whole, are one run.
+    let flat = "%i = arange 0 : tile<32xi32> %o = reshape %i : tile<4x8xi32>\n";
+    let found = accessed(flat, "offsets %o : tile<4x8xf32>");
+    assert_eq!(found, "dma_read %q desc [32:4] elem 4 : tile<4x8xf32>");
+}
+
+#[test]
+fn what_is_not_affine_stays_a_gather() {
+    let stays = |lines: &str, of: &str| {
+        let text = access(lines, of);
+        let found = after_pass("affine", &text, &[]).unwrap();
+        assert!(found.contains("gather_load"), "{found}");
+    };
+    // Loaded indices.
+    stays("%o = load %q : tile<8xi32>\n", "offsets %o : tile<8xf32>");
+    // Loaded truth values, although the offsets are affine.
+    stays("%m = load %q : tile<8xi1>\n", "mask %m strides [1] : tile<8xf32>");
+    // A triangle.
+    let triangle = "%i = arange 0 : tile<8xi32> %r = expand_dims %i axis 1 : tile<8x1xi32>
+        %m = ge %r, %i : tile<8x8xi1>\n";
+    stays(triangle, "mask %m strides [8, 1] : tile<8x8xf32>");
+    // 100 times 2 is no i8.
+    let narrow = "%i = arange 0 : tile<8xi8> %h = const 100 : i8 %o = mul %i, %h : tile<8xi8>\n";
+    stays(narrow, "offsets %o : tile<8xf32>");
+    // Squares.
+    let squares = "%i = arange 0 : tile<8xi32> %o = mul %i, %i : tile<8xi32>\n";
+    stays(squares, "offsets %o : tile<8xf32>");
+    // A remainder of what may be negative counts down below 0.
+    let signed = "%i = arange -4 : tile<8xi32> %n = const 6 : i32 %o = rem %i, %n : tile<8xi32>\n";
+    stays(signed, "offsets %o : tile<8xf32>");
+}
+
+#[test]
+fn remainders_wrap_an_axis_or_are_dropped() {
+    let of = |first: i64, period: i64, op: &str| {
+        let lines = format!(
+            "%i = arange {first} : tile<8xi32> %n = const {period} : i32
+             %o = {op} %i, %n : tile<8xi32>\n"
+        );
+        accessed(&lines, "offsets %o : tile<8xf32>")
+    };
+    assert_eq!(of(0, 8, "rem"), "dma_read %q desc [8:4] elem 4 : tile<8xf32>");
+    assert_eq!(of(4, 10, "rem"), "dma_read %q desc [8:4] elem 4 wrap [0: %0 mod 10] : tile<8xf32>");
+    assert!(of(-4, 6, "floor_mod").contains("wrap [0: %0 mod 6]"));
 }

@@ -7,6 +7,7 @@ pub mod loop_kernels;
 pub mod on_machine;
 pub mod random_ir;
 pub mod random_kernels;
+pub mod random_lanes;
 
 use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::ir::parse::{parse, parse_unverified};
