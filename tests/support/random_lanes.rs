@@ -211,12 +211,16 @@ impl Maker<'_> {
     fn binary(&mut self, op: BinaryOp, x: &Number, y: &Number) -> Number {
         let shape = if x.shape.len() >= y.shape.len() { &x.shape } else { &y.shape };
         let value = self.value(Binary { op, x: x.value, y: y.value }, Self::ty(shape, x.dtype));
-        let bounds = match op {
-            BinaryOp::Add => (x.lo + y.lo, x.hi + y.hi),
-            BinaryOp::Sub => (x.lo - y.hi, x.hi - y.lo),
-            BinaryOp::Minimum => (x.lo.min(y.lo), x.hi.min(y.hi)),
-            BinaryOp::Maximum => (x.lo.max(y.lo), x.hi.max(y.hi)),
-            _ => range(x.dtype),
+        let bounds = if op == BinaryOp::Add {
+            (x.lo + y.lo, x.hi + y.hi)
+        } else if op == BinaryOp::Sub {
+            (x.lo - y.hi, x.hi - y.lo)
+        } else if op == BinaryOp::Minimum {
+            (x.lo.min(y.lo), x.hi.min(y.hi))
+        } else if op == BinaryOp::Maximum {
+            (x.lo.max(y.lo), x.hi.max(y.hi))
+        } else {
+            range(x.dtype)
         };
         Number::within(value, (shape, x.dtype), bounds)
     }
@@ -270,10 +274,12 @@ impl Maker<'_> {
         let value = self.value(Binary { op, x: x.value, y }, Self::ty(&x.shape, x.dtype));
         let by = i128::from(by);
         let most = x.lo.abs().max(x.hi.abs());
-        let bounds = match op {
-            BinaryOp::FloorMod => (0, by - 1),
-            BinaryOp::Rem => (if x.lo < 0 { 1 - by } else { 0 }, by - 1),
-            _ => (if x.lo < 0 { -most } else { 0 }, most),
+        let bounds = if op == BinaryOp::FloorMod {
+            (0, by - 1)
+        } else if op == BinaryOp::Rem {
+            (if x.lo < 0 { 1 - by } else { 0 }, by - 1)
+        } else {
+            (if x.lo < 0 { -most } else { 0 }, most)
         };
         Number::within(value, (&x.shape, x.dtype), bounds)
     }

@@ -121,6 +121,9 @@ impl Analysis<'_> {
             | BinaryOp::IntDiv
             | BinaryOp::FloorDiv => self.exact_arithmetic(op, (x, y), dtype),
             BinaryOp::Div
+            | BinaryOp::Pow
+            | BinaryOp::MinimumNan
+            | BinaryOp::MaximumNan
             | BinaryOp::BitAnd
             | BinaryOp::BitOr
             | BinaryOp::BitXor

@@ -77,8 +77,12 @@ impl Interval {
             BinaryOp::IntDiv if y.lo > 0 => Some(x.corners(y, |x, y| x / y)),
             BinaryOp::FloorDiv if y.lo > 0 => Some(x.corners(y, i128::div_euclid)),
             BinaryOp::Rem | BinaryOp::FloorMod if y.lo > 0 => Some(x.modulo(y, op)),
-            BinaryOp::Minimum => Some(Interval::new(x.lo.min(y.lo), x.hi.min(y.hi))),
-            BinaryOp::Maximum => Some(Interval::new(x.lo.max(y.lo), x.hi.max(y.hi))),
+            BinaryOp::Minimum | BinaryOp::MinimumNan => {
+                Some(Interval::new(x.lo.min(y.lo), x.hi.min(y.hi)))
+            }
+            BinaryOp::Maximum | BinaryOp::MaximumNan => {
+                Some(Interval::new(x.lo.max(y.lo), x.hi.max(y.hi)))
+            }
             BinaryOp::BitAnd if x.lo >= 0 && y.lo >= 0 => Some(Interval::new(0, x.hi.min(y.hi))),
             BinaryOp::Shr if x.lo >= 0 && 0 <= y.lo && y.hi < 64 => {
                 Some(x.corners(y, |x, y| x >> y))
@@ -87,6 +91,7 @@ impl Interval {
                 Some(x.corners(y, |x, y| x.saturating_mul(1 << y)))
             }
             BinaryOp::Div
+            | BinaryOp::Pow
             | BinaryOp::IntDiv
             | BinaryOp::FloorDiv
             | BinaryOp::Rem
