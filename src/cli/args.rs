@@ -117,6 +117,9 @@ pub(super) struct SimArgs {
     /// What the result must equal, for a file without `run`: `all_reduce:sum`, `broadcast`, ….
     #[arg(long, value_name = "DEFINITION")]
     pub(super) check: Option<String>,
+    /// Writes a trace of every launch that ui.perfetto.dev and chrome://tracing open.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_explain")]
+    pub(super) trace: Option<PathBuf>,
     /// Writes what a tensor of --arg holds in the end: `out=out.npy`.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_setting)]
     pub(super) save: Vec<(String, String)>,

@@ -32,6 +32,7 @@ pub use simulate::{SimError, SimRequest};
 pub use simulator::Progress;
 
 use crate::diag::{Diagnostic, Sink};
+use crate::report::Trace;
 use crate::source::SourceMap;
 
 /// One run of kbc: the files it has read and what it has to say of them.
@@ -40,6 +41,7 @@ pub struct Session {
     sources: SourceMap,
     sink: Sink,
     notes: Vec<String>,
+    trace: Option<Trace>,
 }
 
 impl Session {
@@ -56,6 +58,16 @@ impl Session {
     /// Takes what there is to say, each thing once, in the order of the text.
     pub fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.sink).into_sorted()
+    }
+
+    /// Draws the launches of simulations from now on.
+    pub fn draw(&mut self, trace: Trace) {
+        self.trace = Some(trace);
+    }
+
+    /// Takes the trace of [`Session::draw`], to finish it.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        self.trace.take()
     }
 
     /// Takes the lines that are about the run itself: what was assumed or changed for it.

@@ -10,6 +10,7 @@ mod path;
 mod resource;
 mod sites;
 mod text;
+mod trace;
 mod usage;
 
 use crate::command::{AgentId, Program};
@@ -19,6 +20,7 @@ use crate::topology::{LinkId, Machine};
 use crate::units::Ps;
 
 pub use resource::Resource;
+pub use trace::Trace;
 pub use usage::{EngineUsage, Rate, Traffic, Waiting};
 
 /// A finished run.

@@ -63,6 +63,11 @@ impl Sites {
         }
     }
 
+    /// Something about every place, by code and then by site.
+    pub(super) fn describe(&self, mut about: impl FnMut(&Site) -> String) -> Vec<Vec<String>> {
+        self.codes.iter().map(|sites| sites.iter().map(&mut about).collect()).collect()
+    }
+
     /// The place of a record's command. A record that names none (a log of another program) is
     /// taken to have no line and no size.
     pub(super) fn of(&self, record: &Record) -> &Site {

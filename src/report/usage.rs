@@ -301,7 +301,7 @@ fn widest(run: &Run<'_>, node: NodeId) -> Bandwidth {
 }
 
 /// The name of a PE: that of its nodes, without the part.
-fn pe_name(run: &Run<'_>, pe: PeId) -> String {
+pub(super) fn pe_name(run: &Run<'_>, pe: PeId) -> String {
     if pe.0 >= run.machine.pe_count() {
         return pe.to_string();
     }
