@@ -298,3 +298,11 @@ fn atomics_change_elements_of_their_type() {
     breaks("K0162", "atomic_add %p, %t strides [1]", "1 strides are given for 2 axes");
     keeps("%r = atomic_add %p, %t mask %c : tile<4x8xf16>\natomic_cas %p, %t expected %t");
 }
+
+#[test]
+fn addresses_are_cast_to_addresses() {
+    breaks("K0162", "%a = pointer_cast %y : *f16", "an address is an i64 or a pointer, not");
+    breaks("K0162", "%a = pointer_cast %p : i32", "an address is an i64 or a pointer");
+    breaks("K0162", "%a = pointer_cast %t : *f16", "an address is an i64 or a pointer, not");
+    keeps("%a = pointer_cast %p : i64\n%b = pointer_cast %a : *i8\n%d = pointer_cast %b : *f32");
+}

@@ -700,6 +700,61 @@ fn descriptors_do_not_scale_bytes_or_byte_pointers() {
 }
 
 #[test]
+fn descriptors_take_a_pointer_for_its_bytes_whatever_it_was_cast_to() {
+    check_pass(
+        "descriptors",
+        r#"
+kernel @k(%p: *f32, %n: i64) {
+  %b = pointer_cast %p : *i8
+  %c = add %b, %n : *i8
+  %q = pointer_cast %c : *f16
+  %r = add %q, %n : *f16
+  %a = pointer_cast %r : i64
+  %t = load %a : tile<f16>
+  store %q, %t
+  return
+}
+"#,
+        r#"
+kernel @k(%p: i64, %n: i64) {
+  %c = add %p, %n : i64
+  %0 = const 2 : i64
+  %1 = mul %n, %0 : i64
+  %r = add %c, %1 : i64
+  %t = dma_read %r desc [] elem 2 : tile<f16>
+  dma_write %c, %t desc [] elem 2
+  return
+}
+"#,
+    );
+}
+
+#[test]
+fn dce_keeps_atomics_without_what_nobody_asks_for() {
+    check_pass(
+        "dce",
+        r#"
+kernel @k(%p: i64) {
+  %t = arange 0 : tile<4xi32>
+  %a = atomic_add %p, %t : tile<4xi32>
+  %b = atomic_add %p, %t : tile<4xi32>
+  store %p, %b
+  return
+}
+"#,
+        r#"
+kernel @k(%p: i64) {
+  %t = arange 0 : tile<4xi32>
+  atomic_add %p, %t
+  %b = atomic_add %p, %t : tile<4xi32>
+  store %p, %b
+  return
+}
+"#,
+    );
+}
+
+#[test]
 fn cse_merges_what_is_computed_twice() {
     check_pass(
         "cse",

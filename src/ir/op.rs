@@ -84,6 +84,13 @@ pub struct Cast {
     pub rounding: Rounding,
 }
 
+/// The same byte address as a pointer to another type, as an `i64`, or an `i64` as a pointer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointerCast {
+    /// A pointer or an `i64`.
+    pub x: Value,
+}
+
 /// How two extents must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DimRule {
@@ -648,6 +655,7 @@ ops! {
     compare: Compare, Pure, [x, y], [];
     select: Select, Pure, [condition, x, y], [];
     cast: Cast, Pure, [x], [];
+    pointer_cast: PointerCast, Pure, [x], [];
     extent: Extent, Pure, [x, y], [];
     program_id: ProgramId, Pure, [], [];
     num_programs: NumPrograms, Pure, [], [];

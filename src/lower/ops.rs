@@ -238,6 +238,10 @@ impl ir::Visit for Emitter<'_> {
         self.compute(ScalarExpr::Cast(to, x, it.rounding))
     }
 
+    fn pointer_cast(&mut self, _: &ir::PointerCast) -> Out {
+        Err(self.bug("a pointer is still to become an address"))
+    }
+
     fn extent(&mut self, _: &ir::Extent) -> Out {
         Err(self.bug("an extent is still to be agreed on"))
     }

@@ -327,6 +327,7 @@ impl<'p> Analysis<'p> {
             | Val::Value(_)
             | Val::Pointer(_)
             | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

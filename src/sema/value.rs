@@ -97,6 +97,8 @@ pub(super) enum Val {
     Pointer(Pointer),
     /// A tensor descriptor or a block pointer.
     View(Box<BlockView>),
+    /// `tl.pointer_type(…)`.
+    PointerType(DType),
     /// A function of the program.
     Function(FunctionRef),
     /// A built-in function.
@@ -233,6 +235,7 @@ impl Val {
             | Val::Value(_)
             | Val::Pointer(_)
             | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Namespace(_)
@@ -268,6 +271,7 @@ impl Val {
             (Val::Value(a), Val::Value(b)) => a == b,
             (Val::Pointer(a), Val::Pointer(b)) => a == b,
             (Val::View(a), Val::View(b)) => a.is_like(b) && a.parts().is_same(&b.parts()),
+            (Val::PointerType(a), Val::PointerType(b)) => a == b,
             (Val::Function(a), Val::Function(b)) => a == b,
             (Val::Builtin(a), Val::Builtin(b)) => a == b,
             (Val::Namespace(a), Val::Namespace(b)) => a == b,
@@ -279,6 +283,7 @@ impl Val {
                 | Val::Value(_)
                 | Val::Pointer(_)
                 | Val::View(_)
+                | Val::PointerType(_)
                 | Val::Function(_)
                 | Val::Builtin(_)
                 | Val::Namespace(_)
@@ -299,6 +304,7 @@ impl Val {
             Val::Tuple(items) => items.iter().flat_map(Val::leaves).collect(),
             Val::Error
             | Val::Const(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)
@@ -325,6 +331,7 @@ impl Val {
             }
             Val::Error
             | Val::Const(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

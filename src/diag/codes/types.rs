@@ -93,6 +93,8 @@ codes! {
     ATOMIC_TYPE = "K0345", "atomic-type", Error;
     /// An order or scope of an atomic that does not exist.
     ATOMIC_ORDER = "K0346", "atomic-order", Error;
+    /// A cast of a pointer, or to one, that does not exist.
+    POINTER_CAST = "K0347", "pointer-cast", Error;
     /// A mask that is no truth value.
     MASK_NOT_BOOL = "K0350", "mask-not-bool", Error;
     /// A value for masked-off elements, without a mask.

@@ -9,9 +9,10 @@ use crate::dtype::DType;
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition,
     Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
-    Gather, GatherLoad, Histogram, If, Load, NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce,
-    ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
-    SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window, Yield,
+    Gather, GatherLoad, Histogram, If, Load, NumPrograms, OpId, PointerCast, ProgramId, Recv,
+    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
+    Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While,
+    Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp};
 
@@ -331,6 +332,11 @@ impl Visit for Step<'_, '_> {
         self.elementwise([it.x], |[x]| {
             Ok(number::convert(it.to, number::decode(from, x), it.rounding))
         })
+    }
+
+    fn pointer_cast(&mut self, it: &PointerCast) -> Out {
+        let held = self.frame()?.held(it.x)?.clone();
+        self.gives(held)
     }
 
     fn extent(&mut self, it: &Extent) -> Out {

@@ -8,9 +8,9 @@ use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
     DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad,
-    Literal, Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape,
-    Return, ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait, Window,
-    Wrap, Yield,
+    Literal, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, Release,
+    Reshape, Return, ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait,
+    Window, Wrap, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
@@ -20,6 +20,7 @@ const OP_NAMES: &[&str] = &[
     "const",
     "select",
     "cast",
+    "pointer_cast",
     "extent",
     "program_id",
     "num_programs",
@@ -159,6 +160,7 @@ impl Parser<'_, '_> {
             "const" => self.constant(),
             "select" => self.operands().map(|[condition, x, y]| Select { condition, x, y }.into()),
             "cast" => self.cast(),
+            "pointer_cast" => self.operands().map(|[x]| PointerCast { x }.into()),
             "extent" => self.extent(),
             "program_id" => self.index().map(|axis| ProgramId { axis }.into()),
             "num_programs" => self.index().map(|axis| NumPrograms { axis }.into()),

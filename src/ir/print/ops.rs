@@ -5,10 +5,10 @@ use crate::dtype::Rounding;
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Concat,
     Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
-    For, Full, FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, ProgramId,
-    Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore,
-    Select, Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value,
-    Visit, Wait, While, Window, Yield,
+    For, Full, FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, PointerCast,
+    ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy,
+    ScatterStore, Select, Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type,
+    Unary, Value, Visit, Wait, While, Window, Yield,
 };
 
 impl Op {
@@ -185,6 +185,9 @@ impl Visit for Printer<'_> {
             Rounding::NearestEven => "",
             Rounding::TowardZero => " toward_zero",
         });
+    }
+    fn pointer_cast(&mut self, it: &PointerCast) {
+        self.simple("pointer_cast", &[it.x]);
     }
     fn extent(&mut self, it: &Extent) {
         let rule = match it.rule {

@@ -7,9 +7,9 @@ use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition,
     Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
     Function, Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module,
-    NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return,
-    Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType, Transpose,
-    Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
+    NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape,
+    Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType,
+    Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, Domain};
 
@@ -318,6 +318,13 @@ impl Visit for Checker<'_> {
     fn cast(&mut self, it: &Cast) -> Checked {
         require(self.result()?.dtype() == it.to, || format!("a cast to {} gives it", it.to))?;
         self.elementwise(&[it.x], self.ty(it.x).dtype())
+    }
+
+    fn pointer_cast(&mut self, it: &PointerCast) -> Checked {
+        let address = |ty: &Type| matches!(ty, Type::Pointer(_)) || *ty == Type::I64;
+        require(address(self.ty(it.x)) && address(self.result()?), || {
+            format!("an address is an i64 or a pointer, not {}", self.show(it.x))
+        })
     }
 
     fn extent(&mut self, it: &Extent) -> Checked {

@@ -120,7 +120,8 @@ impl<'a> Folder<'a> {
             | Op::Reshape(_)
             | Op::Transpose(_)
             | Op::Broadcast(_) => self.settle(op, kept),
-            Op::ProgramId(_)
+            Op::PointerCast(_)
+            | Op::ProgramId(_)
             | Op::NumPrograms(_)
             | Op::Full(_)
             | Op::Arange(_)

@@ -6,7 +6,7 @@ use crate::ir::{Dim, TileType};
 use crate::ops::{ReduceOp, UnaryOp};
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{habits, names};
-use crate::sema::value::{BlockView, Callee, Constant, Spanned, Val, ViewKind};
+use crate::sema::value::{BlockView, Callee, Constant, Pointer, Spanned, Val, ViewKind};
 use crate::syntax::ast::Ident;
 
 /// Functions of `tl` that are methods of tiles, too.
@@ -63,6 +63,14 @@ impl Analysis<'_> {
         if let Some(tile) = self.tile(&of.val).cloned() {
             return self.tile_attribute(of, &tile, attr);
         }
+        if let Val::Pointer(pointer) = of.val
+            && let Some(val) = self.pointer_attribute(&of, &pointer, attr)
+        {
+            return val;
+        }
+        if let (Val::PointerType(dtype), "element_ty") = (&of.val, attr.name.as_str()) {
+            return Val::Const(Constant::DType(*dtype));
+        }
         if let Val::View(view) = &of.val {
             let view = view.clone();
             return self.view_attribute(of, &view, attr);
@@ -92,6 +100,18 @@ impl Analysis<'_> {
             return of.val;
         }
         self.no_attribute(&of, attr)
+    }
+
+    /// What a pointer has, or a tile of them.
+    fn pointer_attribute(&self, of: &Spanned, pointer: &Pointer, attr: &Ident) -> Option<Val> {
+        match attr.name.as_str() {
+            "dtype" | "type" => Some(Val::PointerType(pointer.dtype)),
+            "shape" => {
+                Some(Val::Tuple(self.pointer_dims(pointer).into_iter().map(dim_val).collect()))
+            }
+            "to" => Some(self.as_method(of.clone(), self.method("to"))),
+            _ => None,
+        }
     }
 
     /// What a descriptor or block pointer has.

@@ -1,6 +1,6 @@
 //! New tiles, and tiles of another element type.
 
-use super::Call;
+use super::{Call, addresses};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::ops::BinaryOp;
@@ -119,6 +119,9 @@ pub(super) fn to_tensor(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 /// `tl.cast(x, dtype)`, `x.to(dtype)`.
 pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
+    if let Some(pointer) = addresses::cast(it, call) {
+        return pointer;
+    }
     let Some(dtype) = it.dtype_argument(call.arg("dtype")) else { return Val::Error };
     let x = call.arg("x");
     let number = x.val.constant().is_some_and(Constant::is_number);

@@ -142,7 +142,7 @@ impl Analysis<'_> {
         if let Val::View(view) = &pointer.val {
             return Val::Const(Constant::DType(view.base.dtype));
         }
-        if pointer.val.is_error() {
+        if pointer.val.is_error() || self.points(pointer) {
             return Val::Error;
         }
         self.report(pointers::unknown_element_type(span))

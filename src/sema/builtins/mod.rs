@@ -13,6 +13,7 @@ macro_rules! rows {
     };
 }
 
+mod addresses;
 mod args;
 mod atomics;
 mod attributes;
@@ -107,6 +108,8 @@ const TL: &[Row] = rows! {
     "make_block_ptr", "base, shape, strides, offsets, block_shape, order", blocks::make_block_ptr;
     /// A block pointer moved along the axes.
     "advance", "base, offsets", blocks::advance;
+    /// The type of pointers to elements of a type, for casts: `ptr.to(tl.pointer_type(tl.int8))`.
+    "pointer_type", "element_ty, address_space=1, const=False", addresses::pointer_type;
     /// A tile filled with zeros.
     "zeros", "shape, dtype", create::zeros;
     /// A tile of zeros with the shape and element type of another.

@@ -9,7 +9,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("switch_channel", "a switch channel"),
     ("barrier", "a barrier between programs"),
     ("semaphore", "a semaphore"),
-    ("pointer_type", "a pointer type"),
     ("inline_asm_elementwise", "assembly of a GPU"),
     ("float8e4b15", "the 8-bit float of bias 15, which only old GPUs convert"),
 ];

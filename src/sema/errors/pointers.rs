@@ -141,3 +141,44 @@ pub(in crate::sema) fn unknown_element_type(span: Span) -> Diagnostic {
     )
     .help("annotate the parameter: `x_ptr: \"*fp16\"`")
 }
+
+/// A pointer as something narrower than an address.
+pub(in crate::sema) fn address_as(found: &str, dtype: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_CAST,
+        format!("{found} becomes an integer of 64 bits or another pointer, not {dtype}"),
+        span,
+        "not an address",
+    )
+    .help("write `.to(tl.int64)` for the byte address, or `.to(tl.pointer_type(tl.int8))`")
+}
+
+/// A pointer made of something that is no scalar integer of the launch.
+pub(in crate::sema) fn no_pointer_from(found: &str, data: bool, span: Span) -> Diagnostic {
+    let error = Diagnostic::new(
+        diag::types::POINTER_CAST,
+        format!("a pointer is made of a pointer or of an integer scalar, and this is {found}"),
+        span,
+        if data { "an address that only data knows" } else { "not an address" },
+    );
+    match data {
+        true => error
+            .note("a launch knows which tensors a kernel touches before it runs")
+            .help("pass the tensors as arguments, and choose among them by the program id"),
+        false => error,
+    }
+}
+
+/// A tile of pointers to wider elements.
+pub(in crate::sema) fn wider_elements(found: &str, dtype: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_CAST,
+        format!("{found} need not point at whole elements of type {dtype}"),
+        span,
+        "its offsets count narrower elements",
+    )
+    .help(format!(
+        "cast the pointer before it is added to: `ptr.to(tl.pointer_type({})) + offsets`",
+        dtype.tl_name()
+    ))
+}
