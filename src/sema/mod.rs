@@ -112,9 +112,13 @@ pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reporte
         kernels.iter().map(|at| program.function(*at).name.name.as_str()).collect();
     let mut instances = calls::Instances::beside(&names);
     let mut functions = Vec::new();
-    for at in kernels {
-        let made = kernels::analyze_kernel(&program, input, at, &mut instances, sink);
+    for at in &kernels {
+        let made = kernels::analyze_kernel(&program, input, *at, &mut instances, sink);
         functions.extend(made);
+    }
+    let helpers = if input.entry.is_none() { program.unreached(&kernels) } else { Vec::new() };
+    for at in helpers {
+        kernels::analyze_helper(&program, input, at, sink);
     }
     if let Some(reported) = sink.reported() {
         return Err(reported);

@@ -400,11 +400,37 @@ impl<'p> Program<'p> {
         kernels
     }
 
-    /// Whether a parameter is annotated as a tile, which no launch can pass.
+    /// The functions of the main file that run on the PEs and that none of `kernels` reaches.
+    pub(super) fn unreached(&self, kernels: &[FunctionRef]) -> Vec<FunctionRef> {
+        let main = UnitId::from_index(0);
+        let all = (0..self.units[main].functions.len() as u32)
+            .map(|index| FunctionRef { unit: main, index })
+            .filter(|at| self.style(*at) != FunctionStyle::Host);
+        let all: Vec<FunctionRef> = all.collect();
+        let callees = all.iter().map(|at| (*at, self.callees(*at))).collect();
+        let mut reached = BTreeSet::new();
+        kernels.iter().for_each(|at| reach(*at, &callees, &mut reached));
+        all.into_iter().filter(|at| !reached.contains(at)).collect()
+    }
+
+    /// Whether no launch can mean it: a parameter is annotated as a tile, or it gives a value back
+    /// and does nothing else.
     fn is_helper(&self, at: FunctionRef) -> bool {
         let ast = self.units[at.unit].ast;
+        let function = self.function(at);
         let is_tensor = |annotation| annotation_name(ast, annotation) == Some("tensor");
-        self.function(at).params.iter().any(|param| param.annotation.is_some_and(is_tensor))
+        function.params.iter().any(|param| param.annotation.is_some_and(is_tensor))
+            || names::gives_value(ast, &function.body) && !self.is_outward(at)
+    }
+
+    /// Whether a function changes what is outside of the program. One that takes `tl` is also taken
+    /// for a kernel if it reads memory; a `@triton.jit` function that returns what it read is no
+    /// kernel.
+    fn is_outward(&self, at: FunctionRef) -> bool {
+        let (ast, body) = (self.units[at.unit].ast, &self.function(at).body);
+        let reads =
+            self.style(at) != FunctionStyle::JitKernel && names::calls(ast, body, &["load"]);
+        reads || names::calls(ast, body, &["store", "send"]) || names::has_atomic(ast, body)
     }
 
     /// The functions of the same file that `at` may call, by name.

@@ -4,6 +4,16 @@ use crate::diag::{self, Diagnostic};
 use crate::dtype::DType;
 use crate::source::Span;
 
+/// Adds to an error of types that nothing says what some pointers point at.
+pub(in crate::sema) fn unsaid_elements(error: Diagnostic, names: &[&str]) -> Diagnostic {
+    let (first, list) = (names.first().copied().unwrap_or_default(), super::quoted_list(names));
+    let point = if names.len() == 1 { "points" } else { "point" };
+    error.note(format!(
+        "nothing says what {list} {point} at, and no element type that was tried is free of errors"
+    ))
+    .help(format!("say it in an annotation, such as `{first}: \"*i32\"`"))
+}
+
 /// An address for each element, in a kernel that takes `tl`.
 pub(in crate::sema) fn pointer_tile(span: Span) -> Diagnostic {
     Diagnostic::new(
