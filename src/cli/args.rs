@@ -65,9 +65,39 @@ pub(super) struct CheckArgs {
     /// Check again whenever a file changes, until interrupted.
     #[arg(long)]
     pub(super) watch: bool,
+    /// The language that files are held to.
+    #[arg(long, value_enum, default_value_t = Language::Kbc)]
+    pub(super) dialect: Language,
     /// The launch to check communication for.
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
+}
+
+/// A language that files are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// All that kbc compiles.
+    Kbc,
+    /// What Triton compiles, too.
+    Triton,
+}
+
+/// Warnings that become errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deny {
+    /// All of them.
+    Warnings,
+}
+
+/// Which warnings are said.
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    /// Turns a warning off, as `# kbc: allow(CODE)` does for a line.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(super) allow: Vec<String>,
+    /// Takes warnings for errors.
+    #[arg(long, value_enum)]
+    pub(super) deny: Option<Deny>,
 }
 
 /// Arguments of `compile`.
@@ -186,6 +216,9 @@ pub(super) struct LaunchArgs {
     /// Skip the communication check, to see a deadlock happen in the simulator.
     #[arg(long)]
     pub(super) no_check: bool,
+    /// The warnings.
+    #[command(flatten)]
+    pub(super) lints: LintArgs,
 }
 
 /// How the programs of a grid are dealt to PEs.

@@ -29,7 +29,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         rtol: args.rtol,
         atol: args.atol,
     };
-    let mut session = Session::new();
+    let mut session = launch::session(&args.launch.lints)?;
     if let Some(path) = &args.trace {
         session.draw(Trace::new(console.create(path)?));
     }

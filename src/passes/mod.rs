@@ -19,6 +19,7 @@ mod fold;
 mod inline;
 mod intervals;
 mod licm;
+mod lint;
 pub mod liveness;
 mod materialise;
 pub mod origins;
@@ -27,6 +28,8 @@ mod release;
 mod specialise;
 mod stages;
 mod unroll;
+
+pub use lint::lint;
 
 use crate::diag::{Reported, Sink};
 use crate::ir::verify::{Rule, Violation, verify_function};

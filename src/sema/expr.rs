@@ -273,6 +273,10 @@ impl<'p> Analysis<'p> {
     }
 
     fn member(&mut self, namespace: Namespace, attr: &'p Ident) -> Val {
+        let of_tl = matches!(namespace, Namespace::Tl | Namespace::TlMath);
+        if of_tl && let Some(refused) = self.own_function(&attr.name, attr.span) {
+            return refused;
+        }
         if let Some(kind) = self.program.member(namespace, &attr.name) {
             let unit = if let Namespace::Library(unit) = namespace { unit } else { self.unit() };
             return self.global(unit, &attr.name, kind, (attr.span, attr.span));

@@ -11,14 +11,14 @@ use super::analysis::{Analysis, Frame, Style};
 use super::builder::Builder;
 use super::calls::Instances;
 use super::errors::pointers::{unclear_pointer, unsaid_elements};
-use super::errors::{calls as errors, control};
+use super::errors::{calls as errors, control, habits};
 use super::pointers::Found;
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
 use super::promote;
 use super::scope::{Binding, Slot};
 use super::symbols::Assumed;
 use super::value::{Constant, Namespace, Pointer, Val};
-use super::{ArgType, Input};
+use super::{ArgType, Dialect, Input};
 use crate::diag::{Code, Diagnostic, Sink, types as codes};
 use crate::dtype::DType;
 use crate::ir::{self, Type};
@@ -105,6 +105,12 @@ pub(super) fn analyze_kernel<'p>(
     sink: &mut Sink,
 ) -> Option<ir::Function> {
     let style = kernel_style(program, at, sink)?;
+    if style == Style::Tl && input.dialect == Dialect::Triton {
+        let instead = "Triton compiles functions decorated with `@triton.jit`";
+        let header = program.function(at).header;
+        sink.error(habits::extension("a kernel that takes `tl`", instead, header));
+        return None;
+    }
     let attempt = |elements: &Elements| {
         analyze_with(program, input, (at, style), instances.clone(), elements)
     };

@@ -51,6 +51,10 @@ impl<'p> Analysis<'p> {
                 None => self.for_range(target, range, body, span),
             };
         }
+        if matches!(self.kind(iter), ExprKind::List(_) | ExprKind::Tuple(_)) {
+            let instead = "Triton loops over `range`, `tl.range` and `tl.static_range` only";
+            self.extension("a loop over items", instead, walked.span);
+        }
         if let Some(items) = walked.val.items() {
             return self.written_out(target, items.iter().cloned(), body, span);
         }

@@ -242,7 +242,7 @@ fn has_attribute(module: &Module, body: &[Stmt], test: &dyn Fn(&str) -> bool) ->
 }
 
 /// Whether `test` holds of the expression or of one inside it.
-fn any_expr(module: &Module, expr: ExprId, test: &dyn Fn(&ExprKind) -> bool) -> bool {
+pub(super) fn any_expr(module: &Module, expr: ExprId, test: &dyn Fn(&ExprKind) -> bool) -> bool {
     let mut found = test(module.kind(expr));
     for_each_child(module, expr, &mut |child| found = found || any_expr(module, child, test));
     found

@@ -120,6 +120,11 @@ const HOST_PACKAGES: [&str; 24] = [
     "warnings",
 ];
 
+/// Whether `name` is the module that turns on features of Python.
+pub(super) fn is_of_future(name: &str) -> bool {
+    name == "__future__"
+}
+
 /// Whether `name` is a host package or inside one.
 fn is_of_host(name: &str) -> bool {
     HOST_PACKAGES.contains(&name.split('.').next().unwrap_or(name))

@@ -114,6 +114,10 @@ impl<'p> Analysis<'p> {
 
     fn assign(&mut self, targets: &'p [ExprId], value: ExprId) {
         let value = self.spanned(value);
+        if let [_, second, ..] = targets {
+            let span = self.span(*second);
+            self.extension("a chain of assignments", "write one assignment after the other", span);
+        }
         for target in targets {
             self.bind_target(*target, &value);
         }

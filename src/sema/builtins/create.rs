@@ -105,7 +105,11 @@ fn known_arange(it: &mut Analysis<'_>, (start, end): (i128, i128), span: Span) -
     if end <= start {
         return it.report(shapes::empty_arange(start, end, span));
     }
-    let dims = vec![Dim::Const((end - start) as i64)];
+    let extent = Dim::Const((end - start) as i64);
+    if !it.extent_of_triton(extent, span) {
+        return Val::Error;
+    }
+    let dims = vec![extent];
     let ty = Type::Tile(TileType::new(dims, DType::I32));
     let op = ir::Arange { start: i64::from(first) };
     Val::Value(it.frame.build.emit_value(op, ty, span))

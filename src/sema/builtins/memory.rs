@@ -26,6 +26,8 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     if let Some(refused) = refuse_lanes(it, call) {
         return refused;
     }
+    let instead = "Triton loads an element for each pointer: `tl.load(ptr + tl.arange(0, n))`";
+    it.extension("a load of a contiguous block", instead, call.span);
     let Some(shape) = call.some("shape") else {
         return it.report(
             calls::missing_arguments("tl.load", &["shape"], call.span)
@@ -113,6 +115,8 @@ pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
         let found = it.describe(&value.val);
         return it.report(operands::store_of_no_tile(&found, value.span));
     };
+    let instead = "Triton stores an element for each pointer: `tl.store(ptr + tl.arange(0, n), x)`";
+    it.extension("a store of a contiguous block", instead, call.span);
     let (tile, said) = if let Val::Pointer(pointer) = &ptr.val {
         (it.cast(tile, pointer.dtype, value.span), None)
     } else {

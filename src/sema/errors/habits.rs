@@ -53,6 +53,17 @@ fn python_name(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Something that kbc has and Triton has not, where a file is held to Triton's language.
+pub(in crate::sema) fn extension(what: &str, instead: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::names::NOT_IN_TRITON,
+        format!("{what} is an extension of kbc, which `--dialect triton` refuses"),
+        span,
+        "not in Triton",
+    )
+    .note(instead.to_owned())
+}
+
 /// A function of Triton or kernbench that is known and not there.
 pub(in crate::sema) fn not_yet_in_tl(name: &str, span: Span) -> Option<Diagnostic> {
     let what = builtins::not_yet(name)?;
