@@ -114,6 +114,17 @@ fn tensors_are_of_integers_where_floats_make_errors() {
 }
 
 #[test]
+fn what_has_an_element_type_is_a_pointer() {
+    for dtype in ["X.dtype.element_ty", "X.type.element_ty", "y.type.element_ty", "y.dtype.scalar"]
+    {
+        let body = format!(
+            "y = tl.load(Y + tl.arange(0, 16))\ntl.store(X + tl.arange(0, 16), y.to({dtype}))"
+        );
+        assert!(said(&program("X, Y", &body)).is_empty(), "{dtype}");
+    }
+}
+
+#[test]
 fn no_element_type_mends_what_is_wrong_with_all() {
     let both = "i = tl.arange(0, 16)\nx = tl.load(X + i)\ntl.store(X + i, tl.exp(x << 2))";
     assert_eq!(said(&program("X", both)), ["7: K0311"]);

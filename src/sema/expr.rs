@@ -239,9 +239,14 @@ impl<'p> Analysis<'p> {
     fn attribute(&mut self, value: ExprId, attr: &'p Ident, span: Span) -> Val {
         if attr.name == "element_ty"
             && let ExprKind::Attribute { value: pointer, attr: dtype } = self.kind(value)
-            && dtype.name == "dtype"
+            && matches!(dtype.name.as_str(), "dtype" | "type")
         {
             let pointer = self.spanned(*pointer);
+            if self.tile(&pointer.val).is_some()
+                && let Some(found) = self.attribute_of_type(&pointer, attr)
+            {
+                return found;
+            }
             return self.element_type(&pointer, span);
         }
         if let ExprKind::Attribute { value: inner, attr: name } = self.kind(value)

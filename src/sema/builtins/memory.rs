@@ -146,6 +146,7 @@ impl Analysis<'_> {
         if let Val::View(view) = &pointer.val {
             return Val::Const(Constant::DType(view.base.dtype));
         }
+        // What has elements is a pointer: the kernel is analysed again with it.
         if pointer.val.is_error() || self.points(pointer) {
             return Val::Error;
         }
