@@ -32,10 +32,10 @@ const NUMBERS: [&str; 14] = [
     "9223372036854775807",
 ];
 
-/// Changes `text` one to five times.
+/// Changes `text` one to three times.
 pub fn rewire(text: &str, dice: &mut Dice) -> String {
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
-    for round in 0..=dice.below(5) {
+    for round in 0..=dice.below(3) {
         if lines.is_empty() {
             break;
         }

@@ -31,20 +31,20 @@ fn short(target: Target, executions: u64) {
 
 #[test]
 fn sources() {
-    short(Target::Source, 500);
+    short(Target::Source, 300);
 }
 
 #[test]
 fn text_ir() {
-    short(Target::Kir, 1000);
+    short(Target::Kir, 700);
 }
 
 #[test]
 fn machines() {
-    short(Target::Topology, 1000);
+    short(Target::Topology, 600);
 }
 
 #[test]
 fn random_kernels() {
-    short(Target::Differential, 100);
+    short(Target::Differential, 60);
 }
