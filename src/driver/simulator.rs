@@ -175,6 +175,7 @@ impl<'s> Simulator<'s> {
                 sources: self.parts.sources,
                 time: outcome.time,
                 links: &links(&self.parts.machine, &outcome),
+                moved: [outcome.counters.bytes_read, outcome.counters.bytes_written],
             };
             let report = Some(Report::new(&run));
             if let Some(trace) = &mut self.parts.trace {

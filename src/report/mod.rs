@@ -38,6 +38,9 @@ pub struct Run<'a> {
     pub time: Ps,
     /// The links that carried anything.
     pub links: &'a [LinkUse],
+    /// Bytes read from HBM, and bytes written to it. The program does not say: how much of a block
+    /// is moved may differ from one time to the next.
+    pub moved: [u64; 2],
 }
 
 /// What went over one link.

@@ -25,7 +25,7 @@ pub(super) enum Work {
     Send(QueueId, u64),
     /// Waits for a message.
     Receive,
-    /// Nothing that has a size.
+    /// Nothing that has a size, or one that differs from time to time.
     Other,
 }
 
@@ -93,6 +93,9 @@ pub(super) fn describe(sources: &SourceMap, line: Line) -> (String, String) {
 
 fn work(code: &Code, template: &Template) -> Work {
     match template {
+        Template::DmaRead { window: Some(_), .. } | Template::DmaWrite { window: Some(_), .. } => {
+            Work::Other
+        }
         Template::DmaRead { desc, .. } => Work::Read(code.descs[*desc].bytes()),
         Template::DmaWrite { desc, .. } => Work::Write(code.descs[*desc].bytes()),
         Template::DmaGather { lanes, .. } => Work::Read(code.lanes[lanes.spec].bytes()),
