@@ -755,6 +755,48 @@ kernel @k(%p: i64) {
 }
 
 #[test]
+fn affine_offsets_of_atomics_become_strides() {
+    check_pass(
+        "affine",
+        r#"
+kernel @k(%p: i64, %n: i64, %c: i1) {
+  %i = arange 0 : tile<4xi64>
+  %j = arange 0 : tile<8xi64>
+  %0 = const 100 : i64
+  %1 = expand_dims %i axis 1 : tile<4x1xi64>
+  %2 = mul %1, %0 : tile<4x1xi64>
+  %3 = add %2, %n : tile<4x1xi64>
+  %4 = expand_dims %j axis 0 : tile<1x8xi64>
+  %5 = add %3, %4 : tile<4x8xi64>
+  %6 = const 1.0 : f32
+  %v = full %6 : tile<4x8xf32>
+  atomic_add %p, %v offsets %5 mask %c
+  return
+}
+"#,
+        r#"
+kernel @k(%p: i64, %n: i64, %c: i1) {
+  %i = arange 0 : tile<4xi64>
+  %j = arange 0 : tile<8xi64>
+  %0 = const 100 : i64
+  %1 = expand_dims %i axis 1 : tile<4x1xi64>
+  %2 = mul %1, %0 : tile<4x1xi64>
+  %3 = add %2, %n : tile<4x1xi64>
+  %4 = expand_dims %j axis 0 : tile<1x8xi64>
+  %5 = add %3, %4 : tile<4x8xi64>
+  %6 = const 1.0 : f32
+  %v = full %6 : tile<4x8xf32>
+  %7 = const 4 : i64
+  %8 = mul %n, %7 : i64
+  %9 = add %8, %p : i64
+  atomic_add %9, %v mask %c strides [100, 1]
+  return
+}
+"#,
+    );
+}
+
+#[test]
 fn cse_merges_what_is_computed_twice() {
     check_pass(
         "cse",

@@ -4,7 +4,7 @@ use super::analysis::{Analysis, Form};
 use super::form::{Affine, Axis, Linear, Wrap};
 use super::mask::Mask;
 use crate::dtype::DType;
-use crate::ir::{DmaDesc, DmaDim, GatherLoad, MAX_WINDOW_AXES, ScatterStore, Value};
+use crate::ir::{Atomic, DmaDesc, DmaDim, GatherLoad, MAX_WINDOW_AXES, ScatterStore, Value};
 
 /// A block and its window, in scalars that are still to be computed.
 #[derive(Clone, Debug)]
@@ -69,6 +69,12 @@ impl<'a> From<&'a ScatterStore> for Lanes<'a> {
     }
 }
 
+impl<'a> From<&'a Atomic> for Lanes<'a> {
+    fn from(it: &'a Atomic) -> Lanes<'a> {
+        Lanes { ptr: it.ptr, strides: &it.strides, offsets: it.offsets, mask: it.mask }
+    }
+}
+
 /// One axis of the lanes: what it adds to the offset, and to each form of the mask.
 struct Lane {
     place: Axis,
@@ -102,6 +108,25 @@ impl Access {
         access.conditions.extend(flags);
         access.conditions.extend(mask.never.then_some(Condition::Never));
         access.fits().then_some(access)
+    }
+
+    /// The lanes as an axis each, none of them clipped: what an atomic op changes. `None` if they do
+    /// not lie at constant strides.
+    pub(super) fn strided(
+        analysis: &mut Analysis<'_>,
+        lanes: &Lanes<'_>,
+        (shape, dtype): (&[u64], DType),
+    ) -> Option<Access> {
+        let offsets = analysis.offsets(lanes, shape)?;
+        let size = i64::try_from(dtype.bytes()).ok()?;
+        let base = analysis.linear(lanes.ptr).add(&offsets.base.scale(size)?)?;
+        let dims = offsets.axes.iter().map(|axis| {
+            let stride = axis.stride.checked_mul(size).filter(|_| axis.wrap.is_none())?;
+            Some(DmaDim { extent: axis.extent, stride })
+        });
+        let desc = DmaDesc { dims: dims.collect::<Option<_>>()?, elem_bytes: dtype.bytes() };
+        let (clips, wraps) = (Vec::new(), Vec::new());
+        Some(Access { base, desc, clips, wraps, conditions: Vec::new() })
     }
 
     /// Whether all of the block is moved, and lies as the descriptor says.

@@ -10,6 +10,8 @@
 //! [`rewrite`] computes their scalars and puts the transfers in place. What a loop carries as a
 //! tile of offsets is carried as a scalar beside it; the tile goes when nothing else needs it.
 //!
+//! Atomic ops stay what they are; their offsets become strides.
+//!
 //! Integers that may wrap round at the end of their type have no form; what each scalar can be is
 //! known from the launch (`interval`).
 
@@ -40,7 +42,8 @@ impl Pass for Affine {
     }
 
     fn run(&self, function: &mut Function, context: &mut Context<'_>) -> Result<(), Reported> {
-        let is_access = |op: &Op| matches!(op, Op::GatherLoad(_) | Op::ScatterStore(_));
+        let is_access =
+            |op: &Op| matches!(op, Op::GatherLoad(_) | Op::ScatterStore(_) | Op::Atomic(_));
         if function.reachable_ops().iter().any(|op| is_access(&function.ops[*op].op)) {
             rewrite::rewrite(function, context.bindings.num_programs);
         }

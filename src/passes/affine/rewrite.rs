@@ -63,6 +63,10 @@ fn access(analysis: &mut Analysis<'_>, op: OpId) -> Option<Access> {
         let tile = function.ty(it.value).tile()?;
         let access = Access::of(analysis, &it.into(), (&tile.shape()?.0, tile.dtype))?;
         access.keeps_order().then_some(access)
+    } else if let Op::Atomic(it) = &function.ops[op].op {
+        it.offsets?;
+        let tile = function.ty(it.value).tile()?;
+        Access::strided(analysis, &it.into(), (&tile.shape()?.0, tile.dtype))
     } else {
         None
     }
@@ -182,6 +186,12 @@ impl Emitter<'_> {
     /// Makes a transfer of the access `op`.
     fn transfer(&mut self, op: OpId, access: &Access) {
         let base = self.linear(&access.base);
+        if let Op::Atomic(it) = &mut self.function.ops[op].op {
+            let size = access.desc.elem_bytes as i64;
+            it.strides = access.desc.dims.iter().map(|dim| dim.stride / size).collect();
+            (it.ptr, it.offsets) = (base, None);
+            return;
+        }
         let window = self.window(access);
         if let Op::GatherLoad(it) = self.function.ops[op].op.clone() {
             self.read(op, &it, DmaRead { base, desc: access.desc.clone(), window, fill: None });
