@@ -198,5 +198,9 @@ fn what_atomics_do_not_take_is_said() {
     i32s_of("tl.atomic_add(x + tl.arange(0, 16), 1, mask=tl.arange(0, 16))").refused("K0350");
     let spin = "while tl.atomic_cas(x, 0, 1) == 1:\n    pass";
     i32s_of(spin).refused("K0550");
+    let text = "def k(x_ptr, n, tl):\n    tl.atomic_add(x_ptr, 1)\n";
+    let said = Run::text(text).i32s("x_ptr", &[0; 16]).int("n", 3).refused("K0320");
+    assert!(said.contains("`@triton.jit`"), "{said}");
+    i32s_of("tl.atomic_poll(x, 1)").refused("K0209");
     i32s_of("tl.atomic_add(x + 16 + tl.arange(0, 2), 1)").refused("K0732");
 }

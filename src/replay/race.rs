@@ -30,6 +30,8 @@ use crate::diag::{Diagnostic, Sink, runtime};
 const MAX_STRETCHES: usize = 1 << 22;
 /// The most pairs of commands that are asked for their order.
 const MAX_PAIRS: u64 = 1 << 22;
+/// The most often that a stretch is looked at beside another one.
+const MAX_LOOKS: usize = 1 << 29;
 /// The most entries of remembered answers.
 const MAX_REMEMBERED: usize = 1 << 22;
 
@@ -249,7 +251,13 @@ impl Search<'_> {
     /// Compares every two stretches that overlap.
     fn sweep(&mut self, image: ImageKey, stretches: &[Stretch], sink: &mut Sink) {
         let mut open: [Vec<Stretch>; Use::ALL.len()] = Default::default();
+        let mut looks = 0_usize;
         for it in stretches {
+            looks = looks.saturating_add(open.iter().map(Vec::len).sum());
+            if looks > MAX_LOOKS {
+                self.check.complete = false;
+                return;
+            }
             for (how, others) in Use::ALL.into_iter().zip(&mut open) {
                 others.retain(|other| other.end > it.start);
                 if !how.agrees_with(it.how) {

@@ -5,7 +5,7 @@ use super::{Call, lanes};
 use crate::dtype::DType;
 use crate::ir::{self, TileType, Type};
 use crate::ops::{AtomicOp, Domain};
-use crate::sema::analysis::Analysis;
+use crate::sema::analysis::{Analysis, Style};
 use crate::sema::errors::{atomics as errors, pointers};
 use crate::sema::value::{Constant, Pointer, Val};
 use crate::source::Span;
@@ -24,7 +24,11 @@ pub(super) fn atomic(it: &mut Analysis<'_>, op: AtomicOp, call: &Call) -> Val {
         Some(Err(unknown)) => return unknown,
         None => {
             let found = it.describe(&ptr.val);
-            return it.report(pointers::not_an_address(&call.name(), &found, ptr.span));
+            let error = pointers::not_an_address(&call.name(), &found, ptr.span);
+            return it.report(match it.frame.style {
+                Style::Jit => error,
+                Style::Tl => error.help("atomics take the pointers of `@triton.jit` kernels"),
+            });
         }
     };
     if !hints_are_known(it, call) || !takes(it, op, call, (pointer.dtype, false)) {

@@ -9,6 +9,9 @@ const NOT_YET: &[(&str, &str)] = &[
     ("switch_channel", "a switch channel"),
     ("barrier", "a barrier between programs"),
     ("semaphore", "a semaphore"),
+    ("atomic_load", "a load that is ordered among atomics"),
+    ("atomic_store", "a store that is ordered among atomics"),
+    ("atomic_poll", "a wait for a value in memory"),
     ("inline_asm_elementwise", "assembly of a GPU"),
     ("float8e4b15", "the 8-bit float of bias 15, which only old GPUs convert"),
 ];
