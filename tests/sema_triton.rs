@@ -44,6 +44,8 @@ const ACCEPTED: &[(&str, &str)] = &[
         "p = X + t * n\ntl.store(p, f.to(X.dtype.element_ty))",
     ),
     ("the element type of a sum", "p = Y + n\ntl.store(p + t, f.to(p.dtype.element_ty))"),
+    ("a mask by place", "tl.store(X + t, tl.load(Y + t, t < n), t < n)"),
+    ("a mask and what stands for the rest", "tl.store(X + t, tl.load(Y + t, t < n, 1.0))"),
     ("a spread argument", "a = (X, f)\ntl.store(*a)"),
     ("new axes", "a = t[:, None] + t[None, :]\ntl.store(X, a)"),
     (
