@@ -43,3 +43,38 @@ pub fn fences(language: &str) -> Vec<Vec<u8>> {
     }
     found
 }
+
+/// A kernel for each operation that `docs/ir.md` lists, on tiles that it loads; what the operation
+/// gives is stored, if it is a tile.
+pub fn operations() -> Vec<Vec<u8>> {
+    let page = fs::read_to_string(root().join("docs/ir.md")).unwrap_or_default();
+    let table = page.split("## Operations").nth(1).unwrap_or_default();
+    let rows = table.split("\n## ").next().unwrap_or_default().lines();
+    rows.filter(|line| line.starts_with("| `")).map(operation).map(String::into_bytes).collect()
+}
+
+fn operation(row: &str) -> String {
+    let cell = row.split(" |").next().unwrap_or_default();
+    let code: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+    let code = code.join("\n  ");
+    let gives_tile = code.contains("%r = ") && code.contains("tile<");
+    let store = if gives_tile { "  store %p, %r\n" } else { "" };
+    format!(
+        "kernel @k(%p: i64, %q: *f16, %n: i64) {{
+  %a = load %p : tile<4x4xf16>
+  %b = load %q : tile<4x4xf16>
+  %t = add %a, %b : tile<4x4xf16>
+  %u = mul %t, %b : tile<4x4xf16>
+  %c = lt %n, %p : i1
+  %s = const 0.5 : f16
+  {code}
+{store}  store %p, %u
+  return
+}}
+
+func @helper(%p: i64) {{
+  return
+}}
+"
+    )
+}

@@ -34,7 +34,7 @@ const BUILT_PES: u64 = 20_000;
 /// What is fuzzed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Bytes as a `.kb` file: read, parsed, resolved, typed.
+    /// Bytes as a `.kb` file: read, parsed, resolved, typed; kernels that are right are compiled as text IR is.
     Source,
     /// Bytes as a `.kir` file: read, taken through the passes, interpreted before and after,
     /// lowered, its communication checked.
@@ -107,7 +107,7 @@ impl Target {
         };
         seeds.extend(match self {
             Target::Source => corpus::fences("kb"),
-            Target::Kir => corpus::fences("kir"),
+            Target::Kir => [corpus::fences("kir"), corpus::operations()].concat(),
             Target::Topology => corpus::fences("yaml"),
             Target::Differential => Vec::new(),
         });
@@ -204,6 +204,17 @@ fn run_source(input: &[u8]) -> Drawn {
         reached += u8::from(is_good);
         let mut said = session.take_diagnostics();
         said.extend(parsed);
+        if is_good {
+            let module = session.analyze(&unit, Known::default());
+            // Constants of the launch may be wanted already.
+            session.take_diagnostics();
+            if let Ok(module) = module {
+                let mut sink = Sink::new();
+                let (further, compiled) = compile(&module, session.sources(), &mut sink);
+                (reached, is_good) = (reached + further, compiled);
+                said.extend(sink.into_sorted());
+            }
+        }
         return drawn(is_good, reached, &said, session.sources());
     }
     drawn(is_good, reached, &session.take_diagnostics(), session.sources())
@@ -233,22 +244,26 @@ fn run_kir(input: &[u8]) -> Drawn {
     let printed = print(&module);
     let again = crate::support::read(&printed);
     assert_eq!(print(&again), printed, "it prints differently when read again");
-    let Some(kernel) = module.kernels().next() else {
-        return drawn(true, 1, &sink.into_sorted(), &sources);
-    };
+    let (further, is_good) = compile(&module, &sources, &mut sink);
+    drawn(is_good, 1 + further, &sink.into_sorted(), &sources)
+}
+
+/// Takes the first kernel through the passes, which must not change what it computes, and lowers
+/// it. How far it got, and whether nothing was refused.
+fn compile(module: &Module, sources: &SourceMap, sink: &mut Sink) -> (u8, bool) {
+    let Some(kernel) = module.kernels().next() else { return (0, true) };
     let bindings = bindings(&module.functions[kernel]);
     let mut limits = crate::support::limits();
     limits.tcm_bytes = 1 << 20;
     let mut stages = Vec::new();
-    let mut context =
-        Context { module: &module, bindings: &bindings, limits: &limits, sink: &mut sink };
+    let mut context = Context { module, bindings: &bindings, limits: &limits, sink: &mut *sink };
     let result = run_observed(&mut context, kernel, &mut |pass, function| {
         stages.push((pass.name(), function.clone()));
     });
-    let Ok(function) = result else { return drawn(false, 2, &sink.into_sorted(), &sources) };
-    same_meaning(&module, &module.functions[kernel], &stages, &bindings);
-    let is_good = lowers(&function, &bindings, (&sources, &mut sink));
-    drawn(is_good, 3 + u8::from(is_good), &sink.into_sorted(), &sources)
+    let Ok(function) = result else { return (1, false) };
+    same_meaning(module, &module.functions[kernel], &stages, &bindings);
+    let is_good = lowers(&function, &bindings, (sources, sink));
+    (2 + u8::from(is_good), is_good)
 }
 
 /// Arguments that let kernels touch the two tensors of the tests.
