@@ -88,6 +88,36 @@ fn sums_of_half_floats_are_rounded_at_the_end() {
     assert_eq!(floats(body, &[2048.0, 1.0, 1.0])[0], 2050.0);
 }
 
+/// A function that is one op is that op's reduction or scan: in order, in its lane. Others combine
+/// neighbours, and round every result.
+#[test]
+fn functions_of_one_op_are_that_op() {
+    let reduced = |body: &str| {
+        let body = format!(
+            "%x = load %p : tile<3xf32>
+            %h = cast %x : tile<3xf16>
+            %s = reduce_by %h axis 0 -> (tile<f16>) by (%a: tile<f16>, %b: tile<f16>) {{ {body} }}
+            %w = cast %s : tile<f32>
+            store %p, %w"
+        );
+        floats(&body, &[2048.0, 1.0, 1.0])[0]
+    };
+    assert_eq!(reduced("%c = add %b, %a : tile<f16>\nyield %c"), 2050.0);
+    let twice_negated = "%c = neg %a : tile<f16> %d = sub %b, %c : tile<f16>\nyield %d";
+    assert_eq!(reduced(twice_negated), 2048.0);
+    let scanned = |body: &str| {
+        let body = format!(
+            "%x = load %p : tile<3xf32>
+            %s = scan_by %x axis 0 -> (tile<3xf32>) by (%a: tile<f32>, %b: tile<f32>) {{ {body} }}
+            store %p, %s"
+        );
+        floats(&body, &[16_777_216.0, 1.0, 1.0])[2]
+    };
+    assert_eq!(scanned("%c = add %a, %b : tile<f32>\nyield %c"), 16_777_216.0);
+    let twice_negated = "%c = neg %a : tile<f32> %d = sub %b, %c : tile<f32>\nyield %d";
+    assert_eq!(scanned(twice_negated), 16_777_218.0);
+}
+
 #[test]
 fn products_add_in_order_and_in_single_precision() {
     // 1e8 + 1 is 1e8 in f32: from the left 0, from the right 1.

@@ -2,7 +2,7 @@
 
 use super::number::{self, Number};
 use super::program::{Flow, Frame, Held, Program, scalar_dtype};
-use super::structured::only;
+use super::structured::{only, only_op};
 use super::tile::{Tile, count, element_of, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
@@ -14,7 +14,7 @@ use crate::ir::{
     Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While,
     Window, Yield,
 };
-use crate::ops::{AtomicOp, BinaryOp};
+use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
 type Out = Result<Flow, Reason>;
 
@@ -484,6 +484,12 @@ impl Visit for Step<'_, '_> {
     }
 
     fn reduce_by(&mut self, it: &ReduceBy) -> Out {
+        let op = only_op(self.frame()?.function, it.combine);
+        let known = ReduceOp::ALL.iter().find(|it| !it.gives_index() && Some(it.combine()) == op);
+        if let ([x], Some(op)) = (it.xs.as_slice(), known) {
+            let axis = Some(it.axis);
+            return self.reduce(&Reduce { op: *op, x: *x, axis, keep_dims: false });
+        }
         let shape = self.shape()?;
         let lines = self.program.reduce_by(self.world, (&it.xs, it.axis as usize), it.combine)?;
         let results = self.frame()?.function.ops[self.op].results.clone();
@@ -498,6 +504,9 @@ impl Visit for Step<'_, '_> {
     }
 
     fn scan_by(&mut self, it: &ScanBy) -> Out {
+        if let ([x], Some(op)) = (it.xs.as_slice(), only_op(self.frame()?.function, it.combine)) {
+            return self.scan(&Scan { op, x: *x, axis: it.axis, reverse: it.reverse });
+        }
         self.shape()?;
         let along = (it.xs.as_slice(), it.axis as usize, it.reverse);
         let (like, lines) = self.program.scan_by(self.world, along, it.combine)?;
