@@ -82,6 +82,9 @@ impl Session {
         let mut wanted = stages.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
+        if wanted.contains(&Stage::Summary) {
+            self.list_configs(unit, options);
+        }
         let mut text = String::new();
         let mut launched = None;
         for stage in wanted {
