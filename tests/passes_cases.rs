@@ -1318,6 +1318,27 @@ fn what_is_not_affine_stays_a_gather() {
 }
 
 #[test]
+fn an_index_is_data_alone() {
+    // Rows of 40 that a loaded tile names, 8 columns of each.
+    let rows = "%rows = load %q : tile<4xi64> %forty = const 40 : i64 %three = const 3 : i64
+        %r = mul %rows, %forty : tile<4xi64> %s = expand_dims %r axis 1 : tile<4x1xi64>
+        %j = arange 0 : tile<8xi64> %k = add %j, %three : tile<8xi64>
+        %o = add %s, %k : tile<4x8xi64>\n";
+    let found = accessed(rows, "offsets %o : tile<4x8xf32>");
+    assert_eq!(found, "gather_load %q offsets %1 strides [0, 1] : tile<4x8xf32>");
+    let text = after_pass("affine", &access(rows, "offsets %o : tile<4x8xf32>"), &[]).unwrap();
+    assert!(text.contains("  %0 = const 3 : i64\n  %1 = add %s, %0 : tile<4x1xi64>\n"), "{text}");
+    // Of fewer bits the sum may wrap where its parts do not.
+    let narrow = rows.replace("i64", "i32");
+    let found = accessed(&narrow, "offsets %o : tile<4x8xf32>");
+    assert_eq!(found, "gather_load %q offsets %o : tile<4x8xf32>");
+    // Where only the mask is data there is no index.
+    let mask = "%m = load %q : tile<8xi1> %j = arange 0 : tile<8xi32>\n";
+    let found = accessed(mask, "offsets %j mask %m : tile<8xf32>");
+    assert_eq!(found, "gather_load %q mask %m strides [1] : tile<8xf32>");
+}
+
+#[test]
 fn remainders_wrap_an_axis_or_are_dropped() {
     let of = |first: i64, period: i64, op: &str| {
         let lines = format!(

@@ -165,9 +165,24 @@ impl Maker<'_> {
             return Number::within(value, (&shape, dtype), (scalar.lo, scalar.hi));
         }
         let extent = self.rng.pick(&[2, 4, 8, 8]);
+        if self.rng.below(5) == 0 {
+            return self.data(extent);
+        }
         let start = self.rng.pick(&[0, 0, 0, 3]);
         let value = self.value(Arange { start }, Self::ty(&[extent], dtype));
         Number::within(value, (&[extent], dtype), (start.into(), (start + extent - 1).into()))
+    }
+
+    /// Numbers below 16 that are loaded.
+    fn data(&mut self, extent: i64) -> Number {
+        let dtype = self.rng.pick(&[DType::I32, DType::I64, DType::I64]);
+        let ptr = self.f.params[0].value;
+        let load = GatherLoad { ptr, strides: Vec::new(), offsets: None, mask: None, other: None };
+        let x = self.value(load, Self::ty(&[extent], dtype));
+        let y = self.constant(15, dtype);
+        let masked = Binary { op: BinaryOp::BitAnd, x, y };
+        let value = self.value(masked, Self::ty(&[extent], dtype));
+        Number::within(value, (&[extent], dtype), (0, 15))
     }
 
     fn cast(&mut self, x: &Number, to: DType) -> Number {
@@ -351,7 +366,7 @@ impl Maker<'_> {
     fn safe(&mut self, x: &Number, elements: i64) -> (Number, Option<Value>) {
         let mask = self.mask(&x.shape);
         let fits = x.lo >= 0 && x.hi < i128::from(elements);
-        if fits && self.rng.below(4) > 0 {
+        if fits && self.rng.below(6) > 0 {
             return (x.clone(), mask);
         }
         let x = &if x.dtype.bits() < 32 || x.dtype.is_unsigned() {

@@ -52,8 +52,8 @@ pub(super) enum Condition {
 /// Where lanes are, and which take part.
 pub(super) struct Lanes<'a> {
     ptr: Value,
-    strides: &'a [i64],
-    offsets: Option<Value>,
+    pub(super) strides: &'a [i64],
+    pub(super) offsets: Option<Value>,
     mask: Option<Value>,
 }
 

@@ -22,6 +22,7 @@ mod forms;
 mod interval;
 mod mask;
 mod rewrite;
+mod split;
 mod symbol;
 
 use super::{Context, Pass};

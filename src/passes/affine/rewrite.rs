@@ -8,11 +8,12 @@ use super::super::carried::Parents;
 use super::access::{Access, Bounds, Condition, Quotient};
 use super::analysis::{Analysis, Form};
 use super::form::Linear;
+use super::split::Split;
 use super::symbol::{Kind, Symbol, Symbols};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
-    Binary, BlockId, Cast, Clip, Compare, Const, Def, DmaRead, DmaWrite, Function, GatherLoad,
-    Literal, Nest, Op, OpId, ScatterStore, Select, Type, Value, Window, Wrap,
+    Binary, BlockId, Cast, Clip, Compare, Const, Def, Dim, DmaRead, DmaWrite, Full, Function,
+    GatherLoad, Literal, Nest, Op, OpId, ScatterStore, Select, TileType, Type, Value, Window, Wrap,
 };
 use crate::ops::{BinaryOp, CompareOp};
 use crate::source::Span;
@@ -22,6 +23,8 @@ use crate::source::Span;
 struct Work {
     symbols: Symbols,
     accesses: BTreeMap<OpId, Access>,
+    /// Gathers and scatters that stay, of which a part is affine.
+    splits: BTreeMap<OpId, Split>,
     /// The tiles that share a base of their own, by the loop or branch and which of the values it
     /// is that it carries or gives.
     joins: BTreeMap<(OpId, usize), Vec<Symbol>>,
@@ -34,7 +37,7 @@ struct Work {
 /// Rewrites what can be.
 pub(super) fn rewrite(function: &mut Function, programs: [u32; 3]) {
     let mut work = find(function, programs);
-    if work.accesses.is_empty() {
+    if work.accesses.is_empty() && work.splits.is_empty() {
         return;
     }
     work.add_joins(function);
@@ -47,7 +50,11 @@ fn find(function: &Function, programs: [u32; 3]) -> Work {
     let mut analysis = Analysis::of(function, programs);
     let mut work = Work::default();
     for op in function.reachable_ops() {
-        work.accesses.extend(access(&mut analysis, op).map(|access| (op, access)));
+        if let Some(access) = access(&mut analysis, op) {
+            work.accesses.insert(op, access);
+        } else if let Some(split) = split(&mut analysis, op) {
+            work.splits.insert(op, split);
+        }
     }
     work.find_joins(&analysis);
     work.symbols = analysis.symbols;
@@ -72,6 +79,19 @@ fn access(analysis: &mut Analysis<'_>, op: OpId) -> Option<Access> {
     }
 }
 
+fn split(analysis: &mut Analysis<'_>, op: OpId) -> Option<Split> {
+    let function = analysis.function;
+    if let Op::GatherLoad(it) = &function.ops[op].op {
+        let tile = function.ty(function.result(op)).tile()?;
+        Split::of(analysis, &it.into(), &tile.shape()?.0)
+    } else if let Op::ScatterStore(it) = &function.ops[op].op {
+        let tile = function.ty(it.value).tile()?;
+        Split::of(analysis, &it.into(), &tile.shape()?.0)
+    } else {
+        None
+    }
+}
+
 impl Work {
     /// Finds every base that the accesses need, and those that these bases need.
     fn find_joins(&mut self, analysis: &Analysis<'_>) {
@@ -79,6 +99,7 @@ impl Work {
         for access in self.accesses.values() {
             access.for_each_linear(&mut |it| open.extend(symbols_of(it)));
         }
+        self.splits.values().for_each(|split| open.extend(symbols_of(&split.base)));
         let parents = Parents::of(analysis.function);
         while let Some(symbol) = open.pop() {
             let Kind::Joined(tile) = analysis.symbols.kind(symbol) else { continue };
@@ -177,10 +198,41 @@ impl Emitter<'_> {
             }
             if let Some(access) = work.accesses.get(&op) {
                 self.transfer(op, access);
+            } else if let Some(split) = work.splits.get(&op) {
+                self.split(op, split);
             }
             self.ops.push(op);
         }
         self.function.blocks[block].ops = self.ops;
+    }
+
+    /// Makes the index of `op` what its strides do not say.
+    fn split(&mut self, op: OpId, split: &Split) {
+        let index = self.index(split);
+        let strides = split.strides.clone();
+        if let Op::GatherLoad(it) = &mut self.function.ops[op].op {
+            (it.strides, it.offsets) = (strides, index);
+        } else if let Op::ScatterStore(it) = &mut self.function.ops[op].op {
+            (it.strides, it.offsets) = (strides, index);
+        }
+    }
+
+    fn index(&mut self, split: &Split) -> Option<Value> {
+        if split.base.as_constant() == Some(0) {
+            return split.index;
+        }
+        let base = self.linear(&split.base);
+        Some(match split.index {
+            Some(x) => {
+                let ty = self.function.ty(x).clone();
+                self.emit(Binary { op: BinaryOp::Add, x, y: base }, ty)
+            }
+            None => {
+                let dims = vec![Dim::Const(1); split.strides.len()];
+                let ty = Type::Tile(TileType::new(dims, DType::I64));
+                self.emit(Full { value: base }, ty)
+            }
+        })
     }
 
     /// Makes a transfer of the access `op`.
