@@ -161,6 +161,8 @@ fn run(row: &Row, depth: Depth) -> Option<SimReport> {
 /// Seconds that this thread has run, by the kernel's count; where there is none, seconds since `start`.
 /// Everything here runs on one thread, and what else the machine does should not count.
 fn clock(start: Instant) -> f64 {
+    // The kernel brings its count up to date when it looks at the thread.
+    std::thread::yield_now();
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let ran = stat.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
     ran.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds as f64 * 1e-9)
