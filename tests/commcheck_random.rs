@@ -220,6 +220,7 @@ fn can_go_on(
         | Command::DmaWrite(_)
         | Command::DmaGather(_)
         | Command::DmaScatter(_)
+        | Command::DmaAtomic(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqRecvAsync(_)

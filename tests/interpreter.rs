@@ -88,6 +88,36 @@ fn sums_of_half_floats_are_rounded_at_the_end() {
     assert_eq!(floats(body, &[2048.0, 1.0, 1.0])[0], 2050.0);
 }
 
+/// A function that is one op is that op's reduction or scan: in order, in its lane. Others combine
+/// neighbours, and round every result.
+#[test]
+fn functions_of_one_op_are_that_op() {
+    let reduced = |body: &str| {
+        let body = format!(
+            "%x = load %p : tile<3xf32>
+            %h = cast %x : tile<3xf16>
+            %s = reduce_by %h axis 0 -> (tile<f16>) by (%a: tile<f16>, %b: tile<f16>) {{ {body} }}
+            %w = cast %s : tile<f32>
+            store %p, %w"
+        );
+        floats(&body, &[2048.0, 1.0, 1.0])[0]
+    };
+    assert_eq!(reduced("%c = add %b, %a : tile<f16>\nyield %c"), 2050.0);
+    let twice_negated = "%c = neg %a : tile<f16> %d = sub %b, %c : tile<f16>\nyield %d";
+    assert_eq!(reduced(twice_negated), 2048.0);
+    let scanned = |body: &str| {
+        let body = format!(
+            "%x = load %p : tile<3xf32>
+            %s = scan_by %x axis 0 -> (tile<3xf32>) by (%a: tile<f32>, %b: tile<f32>) {{ {body} }}
+            store %p, %s"
+        );
+        floats(&body, &[16_777_216.0, 1.0, 1.0])[2]
+    };
+    assert_eq!(scanned("%c = add %a, %b : tile<f32>\nyield %c"), 16_777_216.0);
+    let twice_negated = "%c = neg %a : tile<f32> %d = sub %b, %c : tile<f32>\nyield %d";
+    assert_eq!(scanned(twice_negated), 16_777_218.0);
+}
+
 #[test]
 fn products_add_in_order_and_in_single_precision() {
     // 1e8 + 1 is 1e8 in f32: from the left 0, from the right 1.
@@ -159,6 +189,31 @@ fn descriptors_gather_and_scatter_strides() {
         %x = dma_read %last desc [3:-8] elem 4 : tile<3xf32>
         dma_write %p, %x desc [3:4] elem 4";
     assert_eq!(floats(body, &[0.0, 1.0, 2.0, 3.0, 4.0]), [4.0, 2.0, 0.0, 3.0, 4.0]);
+}
+
+#[test]
+fn atomics_change_lane_by_lane() {
+    // Lanes 0 and 2 are at element 0, lane 1 at element 1; lane 2 finds what lane 0 left.
+    let body = "%one = const 1.0 : f32
+        %v = full %one : tile<3xf32>
+        %i = arange 0 : tile<3xi32>
+        %two = const 2 : i32
+        %j = rem %i, %two : tile<3xi32>
+        %old = atomic_add %p, %v offsets %j : tile<3xf32>
+        %at = add %p, %eight : i64
+        store %at, %old";
+    let body = format!("%eight = const 8 : i64\n{body}");
+    let left = floats(&body, &[5.0, 7.0, 0.0, 0.0, 0.0]);
+    assert_eq!(left, [7.0, 8.0, 5.0, 7.0, 6.0]);
+    // Only what is as expected is replaced; nobody asks what was there.
+    let body = "%v = load %p : tile<4xf32>
+        %three = const 3.0 : f32
+        %e = full %three : tile<4xf32>
+        %n = neg %v : tile<4xf32>
+        %c = lt %v, %e : tile<4xi1>
+        atomic_cas %p, %n expected %e strides [1]
+        atomic_xchg %p, %e mask %c strides [1]";
+    assert_eq!(floats(body, &[1.0, 3.0, 2.0, 4.0]), [3.0, -3.0, 3.0, 4.0]);
 }
 
 #[test]

@@ -220,6 +220,13 @@ fn errors_show_the_place_and_the_remedy() {
 }
 
 #[test]
+fn calls_of_a_function_that_does_not_read_are_forgotten() {
+    let call = "func @f(%x: i64) {\n  %y = call @f(%x) : i64\n  return %y : i64\n";
+    assert_eq!(codes_of(call), ["K0150"]);
+    assert_eq!(codes_of(&format!("func @g() {{\n  return\n}}\n{call}")), ["K0150"]);
+}
+
+#[test]
 fn names_are_defined_once() {
     assert_eq!(codes_of("kernel @k(%x: i64, %x: i64) {\n  return\n}"), ["K0153"]);
     assert_eq!(codes_of("kernel @k() {\n  return\n}\nkernel @k() {\n  return\n}"), ["K0153"]);

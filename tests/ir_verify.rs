@@ -283,3 +283,26 @@ fn nesting_is_bounded() {
     let found = verify(&module);
     assert!(found.iter().any(|it| it.message.contains("nest deeper than 96")), "{}", found.len());
 }
+
+#[test]
+fn atomics_change_elements_of_their_type() {
+    let takes = "`atomic_and` does not take f16";
+    breaks("K0162", "atomic_and %p, %t", takes);
+    breaks("K0162", "%r = atomic_add %p, %t : tile<8x4xf16>", "this gives tile<4x8xf16>");
+    breaks("K0162", "atomic_add %p, %t expected %t", "only `atomic_cas` expects something");
+    breaks("K0162", "atomic_cas %p, %t", "only `atomic_cas` expects something");
+    breaks("K0162", "atomic_add %p, %s", "this takes a tile");
+    let other = "%u = cast %t : tile<4x8xf32>\n";
+    breaks("K0162", &format!("{other}atomic_add %p, %u"), "a pointer to f16 is used");
+    breaks("K0162", &format!("{other}atomic_cas %p, %t expected %u"), "expects tile<4x8xf32>");
+    breaks("K0162", "atomic_add %p, %t strides [1]", "1 strides are given for 2 axes");
+    keeps("%r = atomic_add %p, %t mask %c : tile<4x8xf16>\natomic_cas %p, %t expected %t");
+}
+
+#[test]
+fn addresses_are_cast_to_addresses() {
+    breaks("K0162", "%a = pointer_cast %y : *f16", "an address is an i64 or a pointer, not");
+    breaks("K0162", "%a = pointer_cast %p : i32", "an address is an i64 or a pointer");
+    breaks("K0162", "%a = pointer_cast %t : *f16", "an address is an i64 or a pointer, not");
+    keeps("%a = pointer_cast %p : i64\n%b = pointer_cast %a : *i8\n%d = pointer_cast %b : *f32");
+}

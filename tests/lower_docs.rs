@@ -10,11 +10,12 @@
 )]
 
 use kbc::command::{
-    Command, DescId, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, GemmId, IpcqRecv,
-    IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId, Lanes, MathCmd, MathId, Message, Place, QueueId,
-    TileRef, Wait,
+    Command, DescId, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, GemmId,
+    IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId, Lanes, MathCmd, MathId, Message, Place,
+    QueueId, TileRef, Wait,
 };
 use kbc::dtype::DType;
+use kbc::ops::AtomicOp;
 
 /// One command of each kind, in the order of their names.
 fn samples() -> Vec<Command> {
@@ -27,6 +28,7 @@ fn samples() -> Vec<Command> {
         DmaWrite { base: 0, desc: DescId(0), window: None, src: tile }.into(),
         DmaGather { lanes, other: None, dst: tile }.into(),
         DmaScatter { lanes, src: tile }.into(),
+        DmaAtomic { op: AtomicOp::Add, lanes, src: tile, expected: None, dst: None }.into(),
         MathCmd { spec: MathId(0), args, out: tile }.into(),
         GemmCmd { spec: GemmId(0), a: tile, b: tile, acc: None, out: tile }.into(),
         IpcqSend { queue, token: 0, src: tile, message }.into(),

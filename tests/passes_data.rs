@@ -13,12 +13,12 @@
 mod support;
 
 use kbc::ir::print::{print, print_function};
-use kbc::ir::{Bindings, Module, Op};
+use kbc::ir::{Bindings, Function, Module, Nest, Op, Uses};
 use kbc::ops::BinaryOp;
 use support::on_machine::{
     machine, machine_bindings, run_by_meaning, run_on_machine, shown, stages,
 };
-use support::{limits, random_kernels as kernels};
+use support::{limits, loop_kernels, random_kernels as kernels};
 
 fn inputs(seed: u64) -> (Module, Bindings, [Vec<u8>; 2]) {
     let data = [
@@ -28,9 +28,14 @@ fn inputs(seed: u64) -> (Module, Bindings, [Vec<u8>; 2]) {
     (kernels::module(seed), machine_bindings(&kernels::arguments()), data)
 }
 
+/// The kernel of nested loops that a seed decides, and its inputs.
+fn loop_inputs(seed: u64) -> (Module, Bindings, [Vec<u8>; 2]) {
+    let (_, bindings, data) = inputs(seed);
+    (support::read(&loop_kernels::text(seed)), bindings, data)
+}
+
 /// Checks each pass on the kernel of a seed; says whether it can be launched.
-fn check_passes(seed: u64) -> bool {
-    let (module, bindings, data) = inputs(seed);
+fn check_passes((module, bindings, data): (Module, Bindings, [Vec<u8>; 2]), seed: u64) -> bool {
     let kernel = &module.functions[module.kernels().next().unwrap()];
     let text = || format!("seed {seed}\n{}", print(&module));
     let violations = kbc::ir::verify::verify(&module);
@@ -55,13 +60,16 @@ fn check_passes(seed: u64) -> bool {
 
 #[test]
 fn passes_keep_what_random_kernels_compute() {
-    let launched = (0..400).filter(|seed| check_passes(*seed)).count();
+    let launched = (0..400).filter(|seed| check_passes(inputs(*seed), *seed)).count();
     assert!(launched > 350, "only {launched} of 400 kernels can be launched");
 }
 
 /// Checks the whole pipeline on the kernel of a seed; says whether it can be launched.
-fn check_machine(on: &(kbc::topology::Spec, kbc::topology::Machine), seed: u64) -> bool {
-    let (module, bindings, data) = inputs(seed);
+fn check_machine(
+    on: &(kbc::topology::Spec, kbc::topology::Machine),
+    (module, bindings, data): (Module, Bindings, [Vec<u8>; 2]),
+    seed: u64,
+) -> bool {
     let kernel = &module.functions[module.kernels().next().unwrap()];
     let Ok((expected, _)) = run_by_meaning(Some(&module), kernel, &bindings, &data) else {
         return false;
@@ -85,7 +93,7 @@ fn check_machine(on: &(kbc::topology::Spec, kbc::topology::Machine), seed: u64) 
 #[test]
 fn the_machine_computes_what_the_interpreter_does() {
     let machine = machine();
-    let launched = (0..400).filter(|seed| check_machine(&machine, *seed)).count();
+    let launched = (0..400).filter(|seed| check_machine(&machine, inputs(*seed), *seed)).count();
     assert!(launched > 350, "only {launched} of 400 kernels can be launched");
 }
 
@@ -131,4 +139,90 @@ fn wrong_passes_would_be_noticed() {
         noticed += usize::from(found != expected);
     }
     assert!(noticed * 10 > wrong * 6, "only {noticed} of {wrong} mistakes are noticed");
+}
+
+#[test]
+fn passes_keep_what_loops_compute() {
+    assert!((0..200).all(|seed| check_passes(loop_inputs(seed), seed)));
+}
+
+#[test]
+fn the_machine_computes_what_loops_do() {
+    let machine = machine();
+    let launched =
+        (0..100).filter(|seed| check_machine(&machine, loop_inputs(*seed), *seed)).count();
+    assert!(launched > 95, "only {launched} of 100 kernels can be launched");
+}
+
+/// How many loads stand in loops.
+fn loads_in_loops(function: &Function) -> usize {
+    let mut found = 0;
+    for op in function.reachable_ops() {
+        if let Nest::For(it) = function.ops[op].op.nest() {
+            let ops = &function.blocks[it.body].ops;
+            found += ops.iter().filter(|op| is_load(function, **op)).count();
+        }
+    }
+    found
+}
+
+fn is_load(function: &Function, op: kbc::ir::OpId) -> bool {
+    matches!(function.ops[op].op, Op::DmaRead(_))
+}
+
+/// Moves every load whose address is known before its loop there, whatever the loop writes.
+fn move_blindly(function: &mut Function) {
+    for block in function.reachable_blocks() {
+        let mut at = 0;
+        while let Some(looped) = function.blocks[block].ops.get(at).copied() {
+            if let Nest::For(it) = function.ops[looped].op.nest() {
+                let body = it.body;
+                let own: Vec<kbc::ir::Value> = function.blocks[body]
+                    .args
+                    .iter()
+                    .copied()
+                    .chain(results(function, body))
+                    .collect();
+                let moves = |function: &Function, op: kbc::ir::OpId| {
+                    let mut outside = is_load(function, op);
+                    function.ops[op].op.for_each_use(&mut |value| outside &= !own.contains(&value));
+                    outside
+                };
+                let ops = std::mem::take(&mut function.blocks[body].ops);
+                let (moved, kept): (Vec<_>, Vec<_>) =
+                    ops.into_iter().partition(|op| moves(function, *op));
+                function.blocks[body].ops = kept;
+                let count = moved.len();
+                function.blocks[block].ops.splice(at..at, moved);
+                at += count;
+            }
+            at += 1;
+        }
+    }
+}
+
+fn results(function: &Function, block: kbc::ir::BlockId) -> Vec<kbc::ir::Value> {
+    let ops = function.blocks[block].ops.iter();
+    ops.flat_map(|op| function.ops[*op].results.clone()).collect()
+}
+
+/// The kernels of loops have loads that `licm` moves, and loads that it would be wrong to move.
+#[test]
+fn loops_tell_good_motion_from_bad() {
+    let (mut moved, mut noticed) = (0, 0);
+    for seed in 0..200 {
+        let (module, bindings, data) = loop_inputs(seed);
+        let mut wide = limits();
+        wide.tcm_bytes = 1 << 30;
+        let stages = stages(&module, &bindings, &wide).unwrap();
+        let after = |pass: &str| &stages.iter().find(|(name, _)| *name == pass).unwrap().1;
+        let mut function = after("licm").clone();
+        moved += usize::from(loads_in_loops(&function) < loads_in_loops(after("materialise")));
+        let expected = run_by_meaning(Some(&module), &function, &bindings, &data).unwrap();
+        move_blindly(&mut function);
+        let found = run_by_meaning(Some(&module), &function, &bindings, &data);
+        noticed += usize::from(found != Ok(expected));
+    }
+    assert!(moved > 30, "only {moved} of 200 kernels have loads that move");
+    assert!(noticed > 15, "only {noticed} of 200 kernels have loads that must not");
 }

@@ -442,6 +442,54 @@ kernel @k(%p: i64, %n: i64) {
     assert_eq!(ran(&once, &[]).text(), once);
 }
 
+/// The copies of the first buffer of a loop with stages that loads by `load` and computes.
+fn copies(load: &str, stages: u32, bytes: u64) -> u32 {
+    let text = format!(
+        "kernel @k(%p: i64, %n: i64) {{
+  %0 = const 0 : i64
+  %1 = const 1 : i64
+  %9 = const 9 : i64
+  %i = load %p : tile<64xi32>
+  for %at = %0 to %9 step %1 stages {stages} {{
+    %x = {load} : tile<64xf32>
+    %y = exp %x : tile<64xf32>
+    store %p, %y
+    yield
+  }}
+  store %p, %i
+  return
+}}
+"
+    );
+    let wide = Limits { tcm_bytes: bytes, ..limits() };
+    let ran = ran_within(&text, &support::bindings(&[("p", 4096), ("n", 64)]), &wide);
+    let function = ran.function();
+    let named = |name: &str| {
+        let mut values = function.values.iter();
+        let found = values.find(|(_, data)| data.name.as_deref() == Some(name));
+        found.and_then(|(_, data)| data.storage).unwrap()
+    };
+    let kbc::ir::Storage::Buffer(buffer) = named("x") else { panic!("a load has a buffer") };
+    function.buffers[buffer].copies
+}
+
+#[test]
+fn every_kind_of_load_gets_a_copy_a_stage() {
+    let loads =
+        ["load %at", "dma_read %at desc [4:128, 16:4] elem 4", "gather_load %at offsets %i"];
+    for load in loads {
+        for stages in 1..6 {
+            assert_eq!(copies(load, stages, 1 << 20), stages, "{load}");
+        }
+        // 256 bytes each: the indices, and what is loaded and computed once for each stage.
+        for given in 1..6 {
+            let room = 256 + 2 * 256 * u64::from(given);
+            assert_eq!(copies(load, 5, room), given, "{load}");
+            assert_eq!(copies(load, 5, room + 511), given, "{load}");
+        }
+    }
+}
+
 #[test]
 fn inlining_is_bounded() {
     // Twenty-four functions that each call the next twice.

@@ -194,6 +194,7 @@ fn report(records: &[Record], time: u64) -> Report {
         sources: &sources,
         time: Ps(time),
         links: &links,
+        moved: [1024, 1024],
     })
 }
 

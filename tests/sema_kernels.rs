@@ -180,7 +180,7 @@ fn every_function_of_the_library_compiles() {
         r#"
 import ccl
 from ccl import exchange, rank_of, ring_shift
-from nn import gelu, layer_norm_rows, linear, relu, softmax_rows
+from nn import gelu, layer_norm, linear, relu, softmax
 
 
 def collectives(ptr, n, world_size, tl):
@@ -195,7 +195,7 @@ def layers(ptr, n, tl):
     weight = tl.load(ptr, (64, 32), "f16")
     bias = tl.load(ptr, (32,), "f16")
     y = gelu(relu(linear(x, weight, bias, tl), tl), tl)
-    tl.store(ptr, softmax_rows(layer_norm_rows(y, 1e-5, tl), tl))
+    tl.store(ptr, softmax(layer_norm(y, None, None, 1e-5, tl), 1, tl))
 "#,
     );
     assert!(found.module.is_some(), "{}", found.text());

@@ -12,7 +12,9 @@
 
 mod sema_common;
 
+use kbc::diag::Sink;
 use kbc::diag::all_codes;
+use kbc::source::FileId;
 use sema_common::compile;
 
 /// The fenced program under `heading`, if it runs with `kb check`.
@@ -24,6 +26,16 @@ fn program<'p>(page: &'p str, heading: &str) -> Option<&'p str> {
 /// The stages that come after the analysis have these.
 fn is_of_a_launch(id: &str) -> bool {
     ("K0380".."K0400").contains(&id) || ("K0450".."K0470").contains(&id)
+}
+
+/// The codes of the names that nothing reads, which are looked for in programs that are right.
+fn unused(text: &str) -> Vec<&'static str> {
+    let mut sink = Sink::new();
+    let tree = kbc::syntax::parse(FileId(0), text, &mut sink);
+    if sink.reported().is_none() && compile(text).codes().is_empty() {
+        kbc::sema::unused(&tree, &mut sink);
+    }
+    sink.into_sorted().iter().map(|it| it.code.id).collect()
 }
 
 #[test]
@@ -39,7 +51,8 @@ fn pages_fail_and_are_mended_as_they_say() {
         assert!(code.page.contains("\n## Fails\n"), "{} shows nothing that fails", code.id);
         let Some(failing) = program(code.page, "## Fails\n") else { continue };
         let found = compile(failing);
-        if found.codes() != [code.id] {
+        let codes = [found.codes(), unused(failing)].concat();
+        if codes != [code.id] {
             wrong.push(format!("the failing program of {}:\n{}", code.id, found.text()));
         }
         let mended = program(code.page, "## Mended\n").expect("what fails is mended");

@@ -119,7 +119,7 @@ fn programs() -> Vec<String> {
     let pages = pages.filter_map(|rest| rest.split("```").next()).map(str::to_owned);
     let library = [
         (include_str!("../lib/ccl.kb"), "ring_sum(tile, n, tl)"),
-        (include_str!("../lib/nn.kb"), "linear(softmax_rows(tile, tl), tile, tile, tl)"),
+        (include_str!("../lib/nn.kb"), "linear(softmax(tile, 1, tl), tile, tile, tl)"),
     ];
     let library = library.map(|(text, call)| {
         let body = format!("    tile = tl.zeros((64, 64), 'f16')\n    tl.store(ptr, {call})");

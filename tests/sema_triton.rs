@@ -39,6 +39,13 @@ const ACCEPTED: &[(&str, &str)] = &[
     ),
     ("an index of a list", "a = [1, 2]\ntl.store(X, f + a[1])"),
     ("unpacking", "a, b = 1.0, 2.0\ntl.store(X, f * (a + b))"),
+    (
+        "the element type of an address that nothing has used before",
+        "p = X + t * n\ntl.store(p, f.to(X.dtype.element_ty))",
+    ),
+    ("the element type of a sum", "p = Y + n\ntl.store(p + t, f.to(p.dtype.element_ty))"),
+    ("a mask by place", "tl.store(X + t, tl.load(Y + t, t < n), t < n)"),
+    ("a mask and what stands for the rest", "tl.store(X + t, tl.load(Y + t, t < n, 1.0))"),
     ("a spread argument", "a = (X, f)\ntl.store(*a)"),
     ("new axes", "a = t[:, None] + t[None, :]\ntl.store(X, a)"),
     (

@@ -213,6 +213,54 @@ fn a_store_ends_when_its_last_byte_is_in() {
 }
 
 #[test]
+fn an_atomic_goes_out_is_carried_out_and_is_answered() {
+    let elements = 1u64 << 12;
+    let machine = row_machine(1, costly_pe(), &link(64.0, 500), 2000);
+    for back in [false, true] {
+        let mut it = Writer::new();
+        let (tile, found) = (it.fresh(elements * 4), it.fresh(elements * 4));
+        it.atomic_add(tile, back.then_some(found), 4096, elements);
+        let ran = run(&own_memory(program(vec![it.done()]), 4096, elements * 4), &machine);
+        let way = 2 * 500 + 2000;
+        let data = FLIT * 1000 / 512 + at_64(FLIT) + at_64(elements * 4);
+        // Dispatch, DMA overhead, the operands as of a store, the controller, which spends 0.7 ns
+        // on each of 64 bursts, and what was there as of a load, or nothing.
+        let carried_out = 3000 + 64 * 700;
+        let answer = if back { way + data } else { way };
+        let expected = 1000 + 1000 + way + data + carried_out + answer;
+        assert_eq!(ran.outcome.time, Ps(expected), "{back}");
+        let counters = ran.outcome.counters;
+        assert_eq!(counters.bytes_written, elements * 4);
+        assert_eq!(counters.bytes_read, if back { elements * 4 } else { 0 });
+    }
+}
+
+#[test]
+fn atomics_wait_for_each_other_at_the_memory_of_the_address() {
+    use kbc::launch::{AddressMap, Placement, Region, Shard};
+    let count = || {
+        let mut it = Writer::new();
+        let tile = it.fresh(4);
+        it.atomic_add(tile, None, 4096, 1);
+        it.done()
+    };
+    let mut it = program(vec![count(), count(), count()]);
+    let shard = Shard { offset: 0, bytes: 64, pe: kbc::topology::PeId(0) };
+    let placement = Placement::Sharded(vec![shard]);
+    it.memory =
+        AddressMap::new(vec![Region { name: "x".into(), base: 4096, bytes: 64, placement }]);
+    let mut pe = free_pe();
+    pe.hbm.atomic = Ps(1_000_000);
+    let ran = run(&it, &row_machine(3, pe, &link(64.0, 500), 2000));
+    // PE 0 is there first, after two links and a router, each of which takes 4 bytes in 62.5 ps;
+    // a microsecond for each of the three; and an empty answer over four links to PE 2.
+    let first = 2 * 500 + 2000 + 2 * 63;
+    assert_eq!(ran.outcome.time, Ps(first + 3 * 1_000_000 + 4 * 500 + 3 * 2000));
+    let order: Vec<u32> = ran.records.iter().map(|it| it.agent.0).collect();
+    assert_eq!(order, [0, 1, 2], "the log holds them in the order of their ends");
+}
+
+#[test]
 fn engines_take_their_cycles_and_wait_for_operands() {
     let mut it = Writer::new();
     let (a, b) = (it.fresh(4000), it.fresh(4000));

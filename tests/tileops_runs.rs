@@ -103,3 +103,84 @@ fn views_of_views_reach_the_elements_that_they_name() {
     let expected = "[sum([x[r * 3 + 2 - c] for r in range(4)]) for c in range(3)]";
     holds(&program(12, 3, "", body, expected));
 }
+
+#[test]
+fn places_of_equal_elements_are_those_at_the_end_that_is_asked_for() {
+    // The places of the largest and the smallest, first and last.
+    let best = "max(x) if MAX else min(x)";
+    for n in [1, 3, 8, 24, 30] {
+        for (name, largest) in [("max", true), ("min", false)] {
+            let best = best.replace("MAX", if largest { "True" } else { "False" });
+            let first = format!("[[i for i in range({n}) if x[i] == ({best})][0]]");
+            let last = format!("[[i for i in range({n}) if x[i] == ({best})][-1]]");
+            let place = format!("y = tl.arg{name}(x, 0).reshape(1)");
+            holds(&program(n, 1, "", &place, &first));
+            let place = format!("y = tl.arg{name}(x, 0, tie_break_left=False).reshape(1)");
+            holds(&program(n, 1, "", &place, &last));
+            let both = format!(
+                "v, i = tl.{name}(x, 0, return_indices=True)\ny = (v * 100 + i).reshape(1)"
+            );
+            holds(&program(n, 1, "", &both, &format!("[({best}) * 100 + ({first})[0]]")));
+            let both = format!(
+                "v, i = tl.{name}(x, axis=0, return_indices=True, \
+                 return_indices_tie_break_left=False, keep_dims=True)\ny = v * 100 + i"
+            );
+            holds(&program(n, 1, "", &both, &format!("[({best}) * 100 + ({last})[0]]")));
+        }
+    }
+}
+
+#[test]
+fn places_from_the_right_are_along_one_axis_or_over_all_elements() {
+    let two = "z = x.reshape(3, 4)";
+    let rows = format!("{two}\ny = tl.argmax(z % 5, 1, tie_break_left=False)");
+    let expected = "[[i for i in range(4) if x[4 * r + i] % 5 == max([it % 5 for it in \
+                    x[4 * r:4 * r + 4]])][-1] for r in range(3)]";
+    holds(&program(12, 3, "", &rows, expected));
+    let all = format!(
+        "{two}\nv, i = tl.min(z % 5, return_indices=True, return_indices_tie_break_left=False)\n\
+         y = (v * 100 + i).reshape(1)"
+    );
+    let expected = "[[i for i in range(12) if x[i] % 5 == min([it % 5 for it in x])][-1] \
+                    + 100 * min([it % 5 for it in x])]";
+    holds(&program(12, 1, "", &all, expected));
+}
+
+#[test]
+fn bits_are_combined() {
+    let host = "def folded(x, both):\n    a, b = 0, 0\n    for it in x:\n        a = a ^ it\n        \
+                b = b | it\n    return [a, b] if both else [a]";
+    for n in [1, 5, 16] {
+        holds(&program(n, 1, host, "y = tl.xor_sum(x, 0).reshape(1)", "folded(x, False)"));
+        let both = "y = tl.cat(tl.xor_sum(x, 0, keep_dims=True), tl.reduce_or(x).reshape(1))";
+        holds(&program(n, 2, host, both, "folded(x, True)"));
+    }
+}
+
+/// 1 where the result of `body`, of f32, is not a number.
+fn nans(body: &str, expected: [i32; 4]) {
+    // Elements 0 and 2 of `f` are NaNs, `g` has one at 3; the others are 0 to 3.
+    let given = "f = tl.where(tl.arange(0, 4) % 2 == 0, float(\"nan\"), x.to(\"f32\"))\n\
+                 g = tl.where(tl.arange(0, 4) == 3, float(\"nan\"), 2.5)";
+    let body = format!("{given}\nr = {body}\ny = tl.where(r != r, -1, (r * 2).to(\"i32\"))");
+    let host = "def loaded(x):\n    return EXPECTED".replace("EXPECTED", &format!("{expected:?}"));
+    let data = program(4, 4, &host, &body, "loaded(x)");
+    // The kernel makes its own numbers, so that they are easy to follow.
+    holds(&data.replace("x = tl.load(x_ptr, shape=(n,), dtype=\"i32\")", "x = tl.arange(0, 4)"));
+}
+
+#[test]
+fn a_nan_wins_where_it_is_asked_to() {
+    nans("tl.maximum(f, g)", [5, 5, 5, 6]);
+    nans("tl.minimum(f, g)", [5, 2, 5, 6]);
+    for all in ["tl.PropagateNan.ALL", "\"ALL\""] {
+        nans(&format!("tl.maximum(f, g, propagate_nan={all})"), [-1, 5, -1, -1]);
+        nans(&format!("tl.minimum(f, g, {all})"), [-1, 2, -1, -1]);
+        nans(&format!("tl.clamp(f, 1.5, 2.0, {all})"), [-1, 3, -1, 4]);
+        let max = format!("tl.max(f, 0, keep_dims=True, propagate_nan={all}) + g * 0.0");
+        nans(&max, [-1, -1, -1, -1]);
+    }
+    nans("tl.maximum(f, g, propagate_nan=tl.PropagateNan.NONE)", [5, 5, 5, 6]);
+    nans("tl.clamp(f, 1.5, 2.0)", [3, 3, 3, 4]);
+    nans("tl.min(f, 0, keep_dims=True) + x", [2, 4, 6, 8]);
+}

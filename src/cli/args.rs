@@ -65,9 +65,39 @@ pub(super) struct CheckArgs {
     /// Check again whenever a file changes, until interrupted.
     #[arg(long)]
     pub(super) watch: bool,
+    /// The language that files are held to.
+    #[arg(long, value_enum, default_value_t = Language::Kbc)]
+    pub(super) dialect: Language,
     /// The launch to check communication for.
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
+}
+
+/// A language that files are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// All that kbc compiles.
+    Kbc,
+    /// What Triton compiles, too.
+    Triton,
+}
+
+/// Warnings that become errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deny {
+    /// All of them.
+    Warnings,
+}
+
+/// Which warnings are said.
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    /// Turns a warning off, as `# kbc: allow(CODE)` does for a line.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(super) allow: Vec<String>,
+    /// Takes warnings for errors.
+    #[arg(long, value_enum)]
+    pub(super) deny: Option<Deny>,
 }
 
 /// Arguments of `compile`.
@@ -117,6 +147,9 @@ pub(super) struct SimArgs {
     /// What the result must equal, for a file without `run`: `all_reduce:sum`, `broadcast`, ….
     #[arg(long, value_name = "DEFINITION")]
     pub(super) check: Option<String>,
+    /// Writes a trace of every launch that ui.perfetto.dev and chrome://tracing open.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_explain")]
+    pub(super) trace: Option<PathBuf>,
     /// Writes what a tensor of --arg holds in the end: `out=out.npy`.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_setting)]
     pub(super) save: Vec<(String, String)>,
@@ -183,6 +216,9 @@ pub(super) struct LaunchArgs {
     /// Skip the communication check, to see a deadlock happen in the simulator.
     #[arg(long)]
     pub(super) no_check: bool,
+    /// The warnings.
+    #[command(flatten)]
+    pub(super) lints: LintArgs,
 }
 
 /// How the programs of a grid are dealt to PEs.

@@ -1,9 +1,9 @@
 //! `kbc check`: what is wrong with files.
 
-use super::args::CheckArgs;
+use super::args::{CheckArgs, Language};
 use super::console::{Console, Failure};
 use super::{launch, watch};
-use crate::driver::Session;
+use crate::sema::Dialect;
 
 /// Checks every file, once or whenever one changes.
 pub(super) fn run(console: Console, args: &CheckArgs) -> Result<(), Failure> {
@@ -15,7 +15,11 @@ pub(super) fn once(console: Console, args: &CheckArgs) -> Result<(), Failure> {
     let options = launch::options(&args.launch, 0)?;
     let mut worst = Ok(());
     for path in &args.files {
-        let mut session = Session::new();
+        let mut session = launch::session(&args.launch.lints)?;
+        session.hold_to(match args.dialect {
+            Language::Kbc => Dialect::Kbc,
+            Language::Triton => Dialect::Triton,
+        });
         let unit = launch::load(&mut session, path)?;
         let result = unit.and_then(|unit| session.check(&unit, &options));
         let finished = launch::finish(console, &mut session, result);

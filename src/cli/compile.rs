@@ -3,12 +3,12 @@
 use super::args::{CompileArgs, Emit};
 use super::console::{Console, Failure};
 use super::launch;
-use crate::driver::{Session, Stage, StreamChoice};
+use crate::driver::{Stage, StreamChoice};
 
 /// Compiles as far as the last stage that is asked for, and prints the stages.
 pub(super) fn run(console: Console, args: &CompileArgs) -> Result<(), Failure> {
     let options = launch::options(&args.launch, 0)?;
-    let mut session = Session::new();
+    let mut session = launch::session(&args.launch.lints)?;
     let unit = launch::load(&mut session, &args.file)?;
     let mut stages: Vec<Stage> = args.emit.iter().copied().map(stage).collect();
     if stages.is_empty() {

@@ -6,7 +6,7 @@
     reason = "this is the one place of kbc that touches the world"
 )]
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Color, ErrorFormat};
@@ -105,8 +105,13 @@ impl Console {
 
     /// Writes a file.
     pub(super) fn write(self, bytes: &[u8], path: &Path) -> Result<(), WorldError> {
-        let written = std::fs::write(path, bytes);
-        written.map_err(|error| WorldError(format!("cannot write {}: {error}", path.display())))
+        std::fs::write(path, bytes).map_err(|error| cannot_write(path, &error))
+    }
+
+    /// A file to write to, piece by piece; what it held is gone.
+    pub(super) fn create(self, path: &Path) -> Result<Box<dyn Write>, WorldError> {
+        let file = std::fs::File::create(path).map_err(|error| cannot_write(path, &error))?;
+        Ok(Box::new(BufWriter::new(file)))
     }
 
     /// Prints results to standard output, or to a file.
@@ -126,6 +131,11 @@ impl Console {
             }
         }
     }
+}
+
+/// That a file cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> WorldError {
+    WorldError(format!("cannot write {}: {error}", path.display()))
 }
 
 /// `file:line:column: error[K0301]: message`.

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::args::{LaunchArgs, Map};
+use super::args::{Deny, LaunchArgs, LintArgs, Map};
 use super::console::{Console, Failure, WorldError, read_bytes, read_text};
 use crate::diag::Reported;
-use crate::driver::{Argument, LaunchOptions, Session, Unit, UsageError, parse_grid, parse_ipcq};
+use crate::driver::{
+    Argument, LaunchOptions, Lints, Session, Unit, UsageError, parse_grid, parse_ipcq,
+};
 use crate::launch::Deal;
 
 impl From<UsageError> for Failure {
@@ -36,6 +38,18 @@ pub(super) fn options(args: &LaunchArgs, seed: u64) -> Result<LaunchOptions, Fai
         ipcq,
         skip_check: args.no_check,
     })
+}
+
+/// A session that says the warnings that the arguments want.
+pub(super) fn session(args: &LintArgs) -> Result<Session, Failure> {
+    let mut lints = Lints::default();
+    for id in &args.allow {
+        lints.allow(id)?;
+    }
+    if args.deny == Some(Deny::Warnings) {
+        lints.deny();
+    }
+    Ok(Session::with_lints(lints))
 }
 
 /// The bytes of a file that an argument names.

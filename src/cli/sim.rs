@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::SimArgs;
-use super::console::{Console, Failure, Stopwatch, peak_rss_bytes};
+use super::console::{Console, Failure, Stopwatch, cannot_write, peak_rss_bytes};
 use super::launch;
 use super::progress::{Mark, Progress};
 use crate::diag::Reported;
@@ -11,6 +11,7 @@ use crate::driver::{
     Cost, Expectation, Session, SimError, SimOptions, SimReport, SimRequest, TensorValue,
     UsageError,
 };
+use crate::report::Trace;
 
 /// Runs the file and prints what it found out.
 pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
@@ -28,7 +29,10 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         rtol: args.rtol,
         atol: args.atol,
     };
-    let mut session = Session::new();
+    let mut session = launch::session(&args.launch.lints)?;
+    if let Some(path) = &args.trace {
+        session.draw(Trace::new(console.create(path)?));
+    }
     let unit = launch::load(&mut session, &args.file)?;
     let mut progress = Progress::new(console.shows_progress());
     let result: Result<SimReport, SimError> = match &unit {
@@ -39,6 +43,9 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         }
     };
     progress.finish();
+    if let (Some(trace), Some(path)) = (session.take_trace(), &args.trace) {
+        trace.finish().map_err(|error| cannot_write(path, &error))?;
+    }
     let report = match result {
         Ok(report) => Ok(report),
         Err(SimError::Program(reported)) => Err(reported),

@@ -5,7 +5,7 @@ use crate::arena::Arena;
 use crate::dtype::{DType, Rounding};
 use crate::id;
 use crate::ir::{Buffer, DmaDesc, Literal, SortKind};
-use crate::ops::{BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
+use crate::ops::{AtomicOp, BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
 use crate::shape::Shape;
 use crate::source::Span;
 
@@ -282,6 +282,19 @@ pub enum Template {
         lanes: LaneArgs,
         /// The tile.
         src: TileReg,
+    },
+    /// See [`super::DmaAtomic`].
+    DmaAtomic {
+        /// How elements are changed.
+        op: AtomicOp,
+        /// Which.
+        lanes: LaneArgs,
+        /// The other operand of each lane.
+        src: TileReg,
+        /// What a compare-and-swap expects.
+        expected: Option<TileReg>,
+        /// What each lane found, defined just before.
+        dst: Option<TileReg>,
     },
     /// See [`super::MathCmd`].
     Math {

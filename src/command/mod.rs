@@ -30,6 +30,8 @@ pub use uniform::{Uniformity, uniformity};
 pub use walker::{Step, WalkError, Walker};
 pub use window::{AxisWindow, Piece, Window};
 
+use crate::ops::AtomicOp;
+
 /// Where a tile's bytes are, in the memory of the agent that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -128,6 +130,22 @@ pub struct DmaScatter {
     pub lanes: Lanes,
     /// The tile.
     pub src: TileRef,
+}
+
+/// Changes elements of HBM where they are, one for each lane; lanes with one address one after
+/// another, in row-major order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DmaAtomic {
+    /// How.
+    pub op: AtomicOp,
+    /// What is changed.
+    pub lanes: Lanes,
+    /// The other operand of each lane.
+    pub src: TileRef,
+    /// What a compare-and-swap expects, laid out as `src`.
+    pub expected: Option<TileRef>,
+    /// What each lane found, 0 where it is masked off; `None` where nobody asks.
+    pub dst: Option<TileRef>,
 }
 
 /// Runs the vector engine over tiles.
@@ -263,6 +281,7 @@ commands! {
     dma_write: DmaWrite, "dma_write";
     dma_gather: DmaGather, "dma_gather";
     dma_scatter: DmaScatter, "dma_scatter";
+    dma_atomic: DmaAtomic, "dma_atomic";
     math: MathCmd, "math";
     gemm: GemmCmd, "gemm";
     ipcq_send: IpcqSend, "ipcq_send";

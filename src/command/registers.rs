@@ -157,6 +157,11 @@ impl Template {
                 lanes.map_registers(map);
                 *src = map.read_tile(*src);
             }
+            Template::DmaAtomic { lanes, src, expected, dst, .. } => {
+                lanes.map_registers(map);
+                let tiles = [src].into_iter().chain(expected).chain(dst);
+                tiles.for_each(|tile| *tile = map.read_tile(*tile));
+            }
             Template::Math { args, out, .. } => {
                 args.iter_mut().flatten().for_each(|arg| arg.map_registers(map));
                 *out = map.read_tile(*out);

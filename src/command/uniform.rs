@@ -238,6 +238,7 @@ impl Analysis<'_> {
             | Template::DmaWrite { .. }
             | Template::DmaGather { .. }
             | Template::DmaScatter { .. }
+            | Template::DmaAtomic { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Assert { .. } => false,

@@ -1,10 +1,10 @@
 //! Unrolls an agent's commands, one at a time, from the code it shares.
 
 use super::{
-    Agent, AgentId, Arg, AxisWindow, Code, Command, DescId, DmaGather, DmaRead, DmaScatter,
-    DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs, Lanes,
-    LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program, QueueId, Reg, ScalarExpr,
-    SiteId, Template, TileRef, TileReg, Wait, Window, WindowArgs,
+    Agent, AgentId, Arg, AxisWindow, Code, Command, DescId, DmaAtomic, DmaGather, DmaRead,
+    DmaScatter, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs,
+    Lanes, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program, QueueId, Reg,
+    ScalarExpr, SiteId, Template, TileRef, TileReg, Wait, Window, WindowArgs,
 };
 use crate::arena::Id;
 use crate::ir::eval;
@@ -296,6 +296,11 @@ impl Walker {
             Template::DmaScatter { lanes, src } => {
                 DmaScatter { lanes: self.lanes(lanes), src: self.tile(src) }.into()
             }
+            Template::DmaAtomic { op, lanes, src, expected, dst } => {
+                let (lanes, src) = (self.lanes(lanes), self.tile(src));
+                let [expected, dst] = [expected, dst].map(|it| it.map(|tile| self.tile(tile)));
+                DmaAtomic { op, lanes, src, expected, dst }.into()
+            }
             Template::Math { spec, args, out } => {
                 let args = args.map(|arg| arg.map(|arg| self.math_arg(arg)));
                 MathCmd { spec, args, out: self.tile(out) }.into()
@@ -408,6 +413,7 @@ fn assertion(code: &Code, site: SiteId) -> WalkError {
         | Template::DmaWrite { .. }
         | Template::DmaGather { .. }
         | Template::DmaScatter { .. }
+        | Template::DmaAtomic { .. }
         | Template::Math { .. }
         | Template::Gemm { .. }
         | Template::Send { .. }

@@ -317,6 +317,10 @@ impl command::Visit for Act<'_, '_> {
         Ok(())
     }
 
+    fn dma_atomic(&mut self, _: &command::DmaAtomic) -> Outcome {
+        Ok(())
+    }
+
     fn math(&mut self, _: &command::MathCmd) -> Outcome {
         Ok(())
     }

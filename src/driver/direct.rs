@@ -129,6 +129,8 @@ fn dtypes(function: &Function, bases: &[u64]) -> Vec<Option<DType>> {
             data.results.first().map(|tile| (read.ptr, *tile))
         } else if let Op::ScatterStore(write) = &data.op {
             Some((write.ptr, write.value))
+        } else if let Op::Atomic(change) = &data.op {
+            Some((change.ptr, change.value))
         } else if let Op::DmaWrite(write) = &data.op {
             Some((write.base, write.value))
         } else {

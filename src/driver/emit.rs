@@ -4,8 +4,10 @@ use super::front::Body;
 use super::settings::Prepared;
 use super::{LaunchOptions, Session, Unit, compile};
 use crate::command::{Program, print};
-use crate::diag::Reported;
+use crate::diag::{Diagnostic, Reported, Sink};
 use crate::ir;
+use crate::passes;
+use crate::sema;
 use crate::syntax;
 use crate::topology::PeId;
 
@@ -50,7 +52,21 @@ impl Session {
             let prepared = self.prepare(unit, options)?;
             self.program(&prepared, options)?;
         }
+        self.lint(unit, &module);
         Ok(())
+    }
+
+    /// Says what is doubtful in a file that is right.
+    fn lint(&mut self, unit: &Unit, module: &ir::Module) {
+        if let Some(tree) = unit.ast() {
+            sema::unused(tree, &mut self.sink);
+        }
+        // What is written in the library is not for the user to change.
+        let mut found = Sink::new();
+        passes::lint(module, &mut found);
+        let is_own =
+            |it: &Diagnostic| it.primary.as_ref().is_some_and(|it| it.span.file == unit.file);
+        found.into_sorted().into_iter().filter(is_own).for_each(|it| self.sink.warning(it));
     }
 
     /// What the stages make of a file, in the order of the stages.
@@ -66,6 +82,9 @@ impl Session {
         let mut wanted = stages.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
+        if wanted.contains(&Stage::Summary) {
+            self.list_configs(unit, options);
+        }
         let mut text = String::new();
         let mut launched = None;
         for stage in wanted {

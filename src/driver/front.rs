@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Session, library};
 use crate::diag::{Diagnostic, Reported, syntax as codes};
 use crate::ir;
-use crate::sema::{self, ArgType, Constant, Input};
+use crate::sema::{self, ArgType, Constant, Dialect, Input};
 use crate::source::{FileId, Span};
 use crate::syntax;
 use crate::syntax::ast;
@@ -19,6 +19,8 @@ pub struct Known {
     pub arguments: BTreeMap<String, ArgType>,
     /// The only kernel that they are for; all of the file's where it is not given.
     pub entry: Option<String>,
+    /// Which language the file is held to.
+    pub dialect: Dialect,
 }
 
 impl From<BTreeMap<String, Constant>> for Known {
@@ -122,6 +124,7 @@ impl Session {
     /// # Errors
     /// Everything wrong has been reported.
     pub fn analyze(&mut self, unit: &Unit, known: Known) -> Result<ir::Module, Reported> {
+        let known = Known { dialect: self.dialect, ..known };
         analyze(unit, known, &mut self.sink)
     }
 }
@@ -138,8 +141,9 @@ pub(super) fn analyze(
     };
     let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
-    let Known { constants, arguments, entry } = known;
-    let input = Input { main, imports, library: &library, constants, arguments, entry };
+    let Known { constants, arguments, entry, dialect } = known;
+    let library = &library;
+    let input = Input { main, imports, library, constants, arguments, entry, dialect };
     sema::analyze(&input, sink)
 }
 

@@ -14,6 +14,7 @@ mod emit;
 mod front;
 mod given;
 mod library;
+mod lints;
 mod machine;
 mod options;
 mod outcome;
@@ -25,6 +26,7 @@ mod unset;
 pub use emit::{Stage, StreamChoice};
 pub use front::{Known, Unit};
 pub use given::{Argument, ArgumentValue, Expectation, ReadFile, Saved, TensorValue, parse_grid};
+pub use lints::Lints;
 pub use machine::Target;
 pub use options::{LaunchOptions, SimOptions, UsageError, parse_ipcq};
 pub use outcome::{Cost, Data, LaunchResult, SimReport};
@@ -32,6 +34,8 @@ pub use simulate::{SimError, SimRequest};
 pub use simulator::Progress;
 
 use crate::diag::{Diagnostic, Sink};
+use crate::report::Trace;
+use crate::sema::Dialect;
 use crate::source::SourceMap;
 
 /// One run of kbc: the files it has read and what it has to say of them.
@@ -40,12 +44,25 @@ pub struct Session {
     sources: SourceMap,
     sink: Sink,
     notes: Vec<String>,
+    trace: Option<Trace>,
+    lints: Lints,
+    dialect: Dialect,
 }
 
 impl Session {
     /// Nothing read yet.
     pub fn new() -> Session {
         Session::default()
+    }
+
+    /// Nothing read yet; warnings are said as `lints` wants.
+    pub fn with_lints(lints: Lints) -> Session {
+        Session { lints, ..Session::default() }
+    }
+
+    /// Holds the files that are checked to a language.
+    pub fn hold_to(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
     }
 
     /// Every file read.
@@ -55,7 +72,18 @@ impl Session {
 
     /// Takes what there is to say, each thing once, in the order of the text.
     pub fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.sink).into_sorted()
+        let all = std::mem::take(&mut self.sink).into_sorted();
+        self.lints.apply(all, &self.sources)
+    }
+
+    /// Draws the launches of simulations from now on.
+    pub fn draw(&mut self, trace: Trace) {
+        self.trace = Some(trace);
+    }
+
+    /// Takes the trace of [`Session::draw`], to finish it.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        self.trace.take()
     }
 
     /// Takes the lines that are about the run itself: what was assumed or changed for it.

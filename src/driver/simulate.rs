@@ -92,7 +92,7 @@ impl Session {
         }
         let machine = target.spec.build(&mut self.sink)?;
         let script = self.script(module, &target, request.launch);
-        let Session { sources, sink, .. } = self;
+        let Session { sources, sink, trace, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
             unit: request.unit,
@@ -102,6 +102,7 @@ impl Session {
             launch: request.launch,
             sim: request.sim,
             progress,
+            trace: trace.as_mut(),
         });
         let Some(ran) = script.run(&mut simulator) else {
             let message = "the host function was found, but did not run";
@@ -136,9 +137,10 @@ impl Session {
         let machine = prepared.target.spec.build(&mut self.sink)?;
         let module = unit.ast();
         let script = module.map(|module| self.script(module, &prepared.target, launch));
-        let Session { sources, sink, .. } = self;
+        let Session { sources, sink, trace, .. } = self;
         let target = &prepared.target;
-        let parts = Parts { sources, unit, target, machine, script, launch, sim, progress };
+        let trace = trace.as_mut();
+        let parts = Parts { sources, unit, target, machine, script, launch, sim, progress, trace };
         let mut simulator = Simulator::new(parts);
         simulator.map(map.clone());
         let has_data = !sim.no_data && !sim.no_explain;
@@ -166,7 +168,7 @@ impl Session {
         let machine = prepared.target.spec.build(&mut self.sink)?;
         let module = request.unit.ast();
         let script = module.map(|module| self.script(module, &prepared.target, request.launch));
-        let Session { sources, sink, .. } = self;
+        let Session { sources, sink, trace, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
             unit: request.unit,
@@ -176,6 +178,7 @@ impl Session {
             launch: request.launch,
             sim: request.sim,
             progress,
+            trace: trace.as_mut(),
         });
         simulator.map(prepared.memory());
         let has_data = !request.sim.no_data && !request.sim.no_explain;

@@ -20,7 +20,7 @@ use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, Launch};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Replay};
-use crate::report::{LinkUse, Report};
+use crate::report::{LinkUse, Report, Trace};
 use crate::script::Script;
 use crate::sema::{ArgType, Constant};
 use crate::sim;
@@ -49,6 +49,8 @@ pub(super) struct Parts<'s> {
     pub(super) sim: &'s SimOptions,
     /// Told how far it is.
     pub(super) progress: &'s mut Progress<'s>,
+    /// Where every launch is drawn, if it is.
+    pub(super) trace: Option<&'s mut Trace>,
 }
 
 /// A machine that runs kernels of one file, one launch after the other.
@@ -173,8 +175,12 @@ impl<'s> Simulator<'s> {
                 sources: self.parts.sources,
                 time: outcome.time,
                 links: &links(&self.parts.machine, &outcome),
+                moved: [outcome.counters.bytes_read, outcome.counters.bytes_written],
             };
             let report = Some(Report::new(&run));
+            if let Some(trace) = &mut self.parts.trace {
+                trace.launch(label, &run);
+            }
             if !self.parts.sim.no_data {
                 self.replay(&program, &log, sink)?;
             }

@@ -211,6 +211,8 @@ const fn is_bitwise(op: BinaryOp) -> bool {
             | BinaryOp::BitXor
             | BinaryOp::Minimum
             | BinaryOp::Maximum
+            | BinaryOp::MinimumNan
+            | BinaryOp::MaximumNan
     )
 }
 

@@ -3,7 +3,7 @@
 
 use super::Literal;
 use crate::dtype::{DType, Kind, Rounding, convert};
-use crate::ops::{BinaryOp, CompareOp, Domain, TernaryOp, UnaryOp};
+use crate::ops::{AtomicOp, BinaryOp, CompareOp, Domain, TernaryOp, UnaryOp};
 
 /// `value` as `dtype` holds it: integers wrapped to their width, floats rounded to nearest even.
 pub fn wrap(dtype: DType, value: Literal) -> Literal {
@@ -123,6 +123,22 @@ pub fn compare(op: CompareOp, dtype: DType, x: Literal, y: Literal) -> Literal {
         Width::Unsigned => op.eval(int(x) as u64, int(y) as u64),
     };
     Literal::Int(i64::from(holds))
+}
+
+/// What an atomic op leaves of an element of `dtype` that was `old`. `expected` is what a
+/// compare-and-swap compares with, bit by bit.
+pub fn atomic(
+    op: AtomicOp,
+    dtype: DType,
+    old: Literal,
+    (value, expected): (Literal, Option<Literal>),
+) -> Literal {
+    let combined = op.combine().and_then(|combine| binary(combine, dtype, old, value));
+    match (combined, expected) {
+        (Some(combined), _) => combined,
+        (None, Some(expected)) if !Literal::same_bits(old, expected) => old,
+        (None, _) => value,
+    }
 }
 
 #[cfg(test)]

@@ -21,11 +21,11 @@ mod walk;
 
 pub use layout::Reading;
 pub use op::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full, GatherLoad, If,
-    Load, NumPrograms, OP_KINDS, Op, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Uses, Visit, Wait, While, Window,
-    Wrap, Yield,
+    Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
+    DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full,
+    GatherLoad, If, Load, NumPrograms, OP_KINDS, Op, PointerCast, ProgramId, Recv, RecvAsync,
+    Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Ternary, Transpose, Unary,
+    Uses, Visit, Wait, While, Window, Wrap, Yield,
 };
 pub use tile_op::{
     Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort, SortKind,
@@ -251,6 +251,14 @@ impl Function {
         self.ops[id].results = results;
         self.spans.set(id, span);
         id
+    }
+
+    /// Adds a result to `op`, after those that it has.
+    pub fn add_result(&mut self, op: OpId, ty: Type) -> Value {
+        let def = Def::Result(op, self.ops[op].results.len() as u32);
+        let value = self.values.push(ValueData { ty, name: None, def, storage: None });
+        self.ops[op].results.push(value);
+        value
     }
 
     /// Makes an op at the end of `block`.

@@ -84,6 +84,13 @@ pub struct Cast {
     pub rounding: Rounding,
 }
 
+/// The same byte address as a pointer to another type, as an `i64`, or an `i64` as a pointer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointerCast {
+    /// A pointer or an `i64`.
+    pub x: Value,
+}
+
 /// How two extents must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DimRule {
@@ -247,6 +254,27 @@ pub struct ScatterStore {
     /// The elements.
     pub value: Value,
     /// `i1`: which lanes are written; all of them without.
+    pub mask: Option<Value>,
+}
+
+/// Reads one element for each lane, combines it and writes it back as one, at addresses as in
+/// [`GatherLoad`]; lanes with one address do so one after another, in row-major order. Gives what
+/// each lane found, or nothing where nobody asks; masked-off lanes find 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Atomic {
+    /// Which.
+    pub op: ops::AtomicOp,
+    /// Where lanes are counted from: a byte address (`i64`) or a pointer.
+    pub ptr: Value,
+    /// Elements from lane to lane along each axis; empty for none.
+    pub strides: Vec<i64>,
+    /// A tile of integers; `None` where the strides say it all.
+    pub offsets: Option<Value>,
+    /// The other operand, for each lane.
+    pub value: Value,
+    /// What a compare-and-swap expects to find, of the type of `value`; no other op has it.
+    pub expected: Option<Value>,
+    /// `i1`: which lanes take part; all of them without.
     pub mask: Option<Value>,
 }
 
@@ -627,6 +655,7 @@ ops! {
     compare: Compare, Pure, [x, y], [];
     select: Select, Pure, [condition, x, y], [];
     cast: Cast, Pure, [x], [];
+    pointer_cast: PointerCast, Pure, [x], [];
     extent: Extent, Pure, [x, y], [];
     program_id: ProgramId, Pure, [], [];
     num_programs: NumPrograms, Pure, [], [];
@@ -653,6 +682,7 @@ ops! {
     store: Store, Writes, [ptr, value], [];
     gather_load: GatherLoad, Reads, [ptr, offsets, mask, other], [];
     scatter_store: ScatterStore, Writes, [ptr, offsets, value, mask], [];
+    atomic: Atomic, Writes, [ptr, offsets, value, expected, mask], [];
     dma_read: DmaRead, Reads, [base, window, fill], [];
     dma_write: DmaWrite, Writes, [base, window, value], [];
     send: Send, Writes, [src], [];

@@ -171,6 +171,11 @@ impl<'a> Emitter<'a> {
         results.first().copied().ok_or_else(|| self.bug("an op lacks its result"))
     }
 
+    /// Whether the current op has a result.
+    pub(super) fn gives_anything(&self) -> bool {
+        !self.function.ops[self.current].results.is_empty()
+    }
+
     /// The register or constant that holds a scalar.
     pub(super) fn operand(&mut self, value: Value) -> Result<Operand, Reported> {
         if let Some(operand) = self.scalars[value] {

@@ -238,6 +238,10 @@ impl ir::Visit for Emitter<'_> {
         self.compute(ScalarExpr::Cast(to, x, it.rounding))
     }
 
+    fn pointer_cast(&mut self, _: &ir::PointerCast) -> Out {
+        Err(self.bug("a pointer is still to become an address"))
+    }
+
     fn extent(&mut self, _: &ir::Extent) -> Out {
         Err(self.bug("an extent is still to be agreed on"))
     }
@@ -387,6 +391,16 @@ impl ir::Visit for Emitter<'_> {
         let (lanes, value) = self.lanes(it.value, (it.ptr, &it.strides), operands)?;
         let Some(Arg::Tile(src)) = value else { return Err(self.bug("a tile is stored")) };
         self.issue(Template::DmaScatter { lanes, src });
+        Ok(())
+    }
+
+    fn atomic(&mut self, it: &ir::Atomic) -> Out {
+        let operands = [it.offsets, it.mask, Some(it.value)];
+        let (lanes, value) = self.lanes(it.value, (it.ptr, &it.strides), operands)?;
+        let Some(Arg::Tile(src)) = value else { return Err(self.bug("a tile is combined")) };
+        let expected = it.expected.map(|tile| self.dense(tile)).transpose()?;
+        let dst = if self.gives_anything() { Some(self.define()?) } else { None };
+        self.issue(Template::DmaAtomic { op: it.op, lanes, src, expected, dst });
         Ok(())
     }
 

@@ -27,6 +27,7 @@ impl Slice {
                     | Op::DmaWrite(_)
                     | Op::GatherLoad(_)
                     | Op::ScatterStore(_)
+                    | Op::Atomic(_)
                     | Op::Load(_)
                     | Op::Store(_)
             );

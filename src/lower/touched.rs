@@ -111,6 +111,9 @@ impl Sum<'_> {
                 self.count_lanes(program, agent, &it.lanes, true);
             } else if let Command::DmaScatter(it) = step.command {
                 self.count_lanes(program, agent, &it.lanes, false);
+            } else if let Command::DmaAtomic(it) = step.command {
+                self.count_lanes(program, agent, &it.lanes, true);
+                self.count_lanes(program, agent, &it.lanes, false);
             }
         }
     }

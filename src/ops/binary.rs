@@ -86,12 +86,18 @@ binary_ops! {
     floor_div = FloorDiv, Transcendental, Int, |x, y| x, x.floor_div(y);
     /// Remainder of truncated division: it has the sign of the dividend.
     rem = Rem, Transcendental, Any, |x, y| x.fmod(y), x.rem(y);
+    /// The first to the power of the second.
+    pow = Pow, Transcendental, Float, |x, y| x.pow(y), x;
     /// Remainder of floor division: it has the sign of the divisor.
     floor_mod = FloorMod, Transcendental, Int, |x, y| x, x.floor_mod(y);
     /// The smaller; a NaN loses.
     minimum = Minimum, Simple, Any, |x, y| x.min(y), x.min(y);
     /// The larger; a NaN loses.
     maximum = Maximum, Simple, Any, |x, y| x.max(y), x.max(y);
+    /// The smaller; a NaN wins.
+    minimum_nan = MinimumNan, Simple, Any, |x, y| unless_nan(x, y, x.min(y)), x.min(y);
+    /// The larger; a NaN wins.
+    maximum_nan = MaximumNan, Simple, Any, |x, y| unless_nan(x, y, x.max(y)), x.max(y);
     /// Bitwise and.
     bit_and = BitAnd, Simple, Int, |x, y| x, x.and(y);
     /// Bitwise or.
@@ -108,6 +114,12 @@ binary_ops! {
     umulhi64 = UMulHi64, Simple, Int, |x, y| x, x.umulhi64(y);
 }
 
+/// `chosen`, unless `x` or `y` is a NaN, which the sum then is.
+#[inline(always)]
+pub(super) fn unless_nan<T: Real>(x: T, y: T, chosen: T) -> T {
+    if x.partial_cmp(&y).is_some() { chosen } else { x + y }
+}
+
 impl BinaryOp {
     /// Whether the operands may change places.
     pub const fn is_commutative(self) -> bool {
@@ -117,6 +129,8 @@ impl BinaryOp {
                 | BinaryOp::Mul
                 | BinaryOp::Minimum
                 | BinaryOp::Maximum
+                | BinaryOp::MinimumNan
+                | BinaryOp::MaximumNan
                 | BinaryOp::BitAnd
                 | BinaryOp::BitOr
                 | BinaryOp::BitXor

@@ -9,6 +9,7 @@
 //! than 32 bits compute in `f32` and round once at the end; integers compute in 64 bits of their
 //! own signedness and wrap to their width at the end.
 
+mod atomic;
 mod binary;
 mod compare;
 mod float32;
@@ -17,6 +18,7 @@ mod scalar;
 mod ternary;
 mod unary;
 
+pub use atomic::AtomicOp;
 pub use binary::BinaryOp;
 pub use compare::CompareOp;
 pub use reduce::ReduceOp;

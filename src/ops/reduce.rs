@@ -49,6 +49,14 @@ reduce_ops! {
     max = Max, Maximum, false;
     /// Smallest element; NaNs lose.
     min = Min, Minimum, false;
+    /// Largest element; a NaN, if there is one.
+    max_nan = MaxNan, MaximumNan, false;
+    /// Smallest element; a NaN, if there is one.
+    min_nan = MinNan, MinimumNan, false;
+    /// Exclusive or of the bits of integers.
+    xor_sum = XorSum, BitXor, false;
+    /// Or of the bits of integers.
+    reduce_or = ReduceOr, BitOr, false;
     /// Place of the largest element.
     argmax = ArgMax, Maximum, true;
     /// Place of the smallest element.

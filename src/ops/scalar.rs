@@ -51,11 +51,13 @@ pub trait Real:
     fn fma(self, factor: Self, addend: Self) -> Self;
     /// The remainder of truncated division (C `fmod`).
     fn fmod(self, divisor: Self) -> Self;
+    /// `self` to the power of `exponent`.
+    fn pow(self, exponent: Self) -> Self;
 }
 
 macro_rules! real {
     ($Float:ident, $exp:path, $exp2:path, $ln:path, $log2:path, $tanh:path;
-     $sin:ident, $cos:ident, $erf:ident, $fma:path, $fmod:ident) => {
+     $sin:ident, $cos:ident, $erf:ident, $fma:path, $fmod:ident, $pow:ident) => {
         impl Real for $Float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -119,14 +121,17 @@ macro_rules! real {
             fn fmod(self, divisor: Self) -> Self {
                 libm::$fmod(self, divisor)
             }
+            fn pow(self, exponent: Self) -> Self {
+                libm::$pow(self, exponent)
+            }
         }
     };
 }
 
 real!(f32, float32::exp, float32::exp2, float32::ln, float32::log2, float32::tanh;
-    sinf, cosf, erff, float32::fma, fmodf);
+    sinf, cosf, erff, float32::fma, fmodf, powf);
 real!(f64, libm::exp, libm::exp2, libm::log, libm::log2, libm::tanh;
-    sin, cos, erf, libm::fma, fmod);
+    sin, cos, erf, libm::fma, fmod, pow);
 
 /// An integer type that ops compute in. Arithmetic wraps; division by zero gives zero, which
 /// replay reports before it gets here.

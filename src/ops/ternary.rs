@@ -76,4 +76,6 @@ ternary_ops! {
     fma = Fma, Simple, Float, |x, y, z| x.fma(y, z), x.mul(y).add(z);
     /// `x` held between `y` and `z`.
     clamp = Clamp, Simple, Any, |x, y, z| x.max(y).min(z), x.max(y).min(z);
+    /// `x` held between `y` and `z`; a NaN stays one.
+    clamp_nan = ClampNan, Simple, Any, |x, y, z| super::binary::unless_nan(x, x, x.max(y).min(z)), x.max(y).min(z);
 }

@@ -2,7 +2,8 @@
 //!
 //! An op without effect goes when none of its results is needed; so do the values that loops carry
 //! and branches give in vain, and loops and branches in which nothing is left. Loads stay: they
-//! may fault, and they take time that the user asks about.
+//! may fault, and they take time that the user asks about. An atomic op stays, without its result
+//! where nobody needs that.
 
 use super::carried::{Parents, keep_carried, keep_handed};
 use super::{Context, Pass};
@@ -177,7 +178,14 @@ fn sweep(function: &mut Function, needed: &Needed) {
                 keep_carried(function, op, &args);
                 keep_handed(function, op, &results);
             }
-            Nest::Plain => {}
+            Nest::Plain => drop_found(function, op, &results),
         }
+    }
+}
+
+/// What an atomic op found and nobody asks for is not brought back.
+fn drop_found(function: &mut Function, op: OpId, needed: &[bool]) {
+    if matches!(function.ops[op].op, Op::Atomic(_)) && !needed.contains(&true) {
+        function.ops[op].results.clear();
     }
 }

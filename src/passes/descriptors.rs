@@ -8,7 +8,7 @@ use crate::diag::Reported;
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Binary, BlockId, Cast, Const, DmaDesc, DmaDim, DmaRead, DmaWrite, Function, Literal, Op, OpId,
-    TileType, Type, Value, Window,
+    Substitution, TileType, Type, Value, Window,
 };
 use crate::ops::BinaryOp;
 
@@ -37,8 +37,24 @@ impl Pass for Descriptors {
                 data.ty = Type::I64;
             }
         }
+        drop_casts(function);
         Ok(())
     }
+}
+
+/// A pointer is its byte address now, whatever it was cast to.
+fn drop_casts(function: &mut Function) {
+    let mut same = Substitution::new();
+    for block in function.reachable_blocks() {
+        let mut ops = std::mem::take(&mut function.blocks[block].ops);
+        ops.retain(|op| {
+            let Op::PointerCast(it) = &function.ops[*op].op else { return true };
+            same.replace(function.result(*op), it.x);
+            false
+        });
+        function.blocks[block].ops = ops;
+    }
+    same.apply(function);
 }
 
 /// Makes the offsets that `block` adds to pointers count bytes.

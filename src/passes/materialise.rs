@@ -77,7 +77,8 @@ fn append_copy(function: &mut Function, block: BlockId, op: OpId, value: Value) 
 fn needed_in_order(function: &Function, op: OpId) -> Vec<Value> {
     let mut values = Vec::new();
     let op = &function.ops[op].op;
-    let reads_forward = matches!(op, Op::Dot(_) | Op::GatherLoad(_) | Op::ScatterStore(_));
+    let reads_forward =
+        matches!(op, Op::Dot(_) | Op::GatherLoad(_) | Op::ScatterStore(_) | Op::Atomic(_));
     if takes_in_order(op) || reads_forward || matches!(op, Op::Reshape(_)) {
         op.for_each_use(&mut |value| values.push(value));
     }
@@ -91,7 +92,10 @@ fn reads_as_is(function: &Function, op: OpId, value: Value) -> bool {
         return data.results.iter().all(|view| function.reading(*view).is_some());
     }
     let is_factor = matches!(&data.op, Op::Dot(it) if it.acc != Some(value));
-    if is_factor || matches!(data.op, Op::GatherLoad(_) | Op::ScatterStore(_)) {
+    // Both operands of an atomic op are read in one way, so they lie row by row.
+    let is_lane = matches!(&data.op, Op::Atomic(it)
+        if value != it.value && Some(value) != it.expected);
+    if is_factor || is_lane || matches!(data.op, Op::GatherLoad(_) | Op::ScatterStore(_)) {
         return function.goes_forward(value);
     }
     function.is_row_major(value)

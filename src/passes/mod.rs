@@ -7,6 +7,7 @@
 //!
 //! Passes keep the meaning of the kernel. The IR is verified after each in debug builds and tests.
 
+mod affine;
 mod allocate;
 mod carried;
 mod combine;
@@ -16,6 +17,9 @@ mod descriptors;
 mod extents;
 mod fold;
 mod inline;
+mod intervals;
+mod licm;
+mod lint;
 pub mod liveness;
 mod materialise;
 pub mod origins;
@@ -24,6 +28,8 @@ mod release;
 mod specialise;
 mod stages;
 mod unroll;
+
+pub use lint::lint;
 
 use crate::diag::{Reported, Sink};
 use crate::ir::verify::{Rule, Violation, verify_function};
@@ -67,10 +73,12 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &extents::Extents,
         &combine::Combine,
         &descriptors::Descriptors,
+        &affine::Affine,
         &fold::Fold,
         &cse::Cse,
         &dce::Dce,
         &materialise::Materialise,
+        &licm::Licm,
         &release::ReleaseSlots,
         &pipeline::Pipeline,
         &allocate::Allocate,

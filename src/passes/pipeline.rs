@@ -7,10 +7,10 @@
 use super::allocate::scratch_end;
 use super::liveness::Liveness;
 use super::origins::Origins;
-use super::stages::overlaps;
+use super::stages::{overlaps, useful_stages};
 use super::{Context, Pass};
 use crate::diag::{Diagnostic, Reported, lowering};
-use crate::ir::{For, Function, Op, OpId};
+use crate::ir::{Function, Op, OpId};
 use crate::units::grouped;
 
 /// See the module.
@@ -47,8 +47,7 @@ fn asked(function: &Function) -> Vec<(OpId, u32)> {
         if let Op::For(it) = &function.ops[op].op
             && it.stages > 1
         {
-            let trips = trips(function, it).unwrap_or(u64::MAX).max(1);
-            asked.push((op, it.stages.min(u32::try_from(trips).unwrap_or(u32::MAX))));
+            asked.push((op, useful_stages(function, it)));
         }
     }
     asked
@@ -77,16 +76,6 @@ fn given(function: &mut Function, asked: &[(OpId, u32)], most: u32, limit: u64) 
         }
     }
     (good, good > 1 || fits(1))
-}
-
-/// How often a loop runs, where its bounds are known.
-fn trips(function: &Function, it: &For) -> Option<u64> {
-    let int = |value| function.literal(value).and_then(crate::ir::Literal::as_int);
-    let (lo, hi, step) = (int(it.lo)?, int(it.hi)?, int(it.step)?);
-    let distance =
-        if step > 0 { i128::from(hi) - i128::from(lo) } else { i128::from(lo) - i128::from(hi) };
-    let step = i128::from(step.unsigned_abs()).max(1);
-    u64::try_from((distance.max(0) + step - 1) / step).ok()
 }
 
 fn set_stages(function: &mut Function, asked: &[(OpId, u32)], most: u32) {

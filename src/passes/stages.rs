@@ -11,6 +11,7 @@
 //! before. So nothing here asks whether a store of one iteration touches what the next loads: if
 //! it does, the load waits.
 
+use super::fold::{Trips, trips};
 use super::liveness::{Liveness, Range, for_each_tile_read};
 use super::origins::{Origins, Place, place_of};
 use crate::arena::SideTable;
@@ -54,6 +55,12 @@ pub(super) struct Overlap {
     pub(super) range: Range,
 }
 
+/// The stages of a loop, of which it has no use for more than it has iterations.
+pub(super) fn useful_stages(function: &Function, it: &For) -> u32 {
+    let Trips::Known(trips) = trips(function, it) else { return it.stages };
+    it.stages.min(u32::try_from(trips).unwrap_or(u32::MAX)).max(1)
+}
+
 /// The tiles of loops with stages that need copies.
 pub(super) fn overlaps(
     function: &Function,
@@ -63,7 +70,7 @@ pub(super) fn overlaps(
     let mut found = SideTable::new();
     for op in liveness.order() {
         if let Op::For(it) = &function.ops[*op].op
-            && it.stages > 1
+            && useful_stages(function, it) > 1
         {
             add_loop(function, it, (origins, liveness), &mut found);
         }
@@ -97,7 +104,7 @@ fn add_loop(
             let is_made = place_of(function, *value) == Some(Place::Buffer);
             if is_made && readers[*value] & !(maker as u8) != 0 {
                 let known = found.get_mut(*value).get_or_insert(Overlap { copies: 0, range });
-                known.copies = known.copies.max(it.stages - 1);
+                known.copies = known.copies.max(useful_stages(function, it) - 1);
                 known.range.first = known.range.first.min(range.first);
                 known.range.last = known.range.last.max(range.last);
             }

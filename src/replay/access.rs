@@ -13,11 +13,36 @@ use crate::topology::PeId;
 /// One image of one tensor: its place in the address map, and the PE where each has a copy.
 pub(super) type ImageKey = (usize, Option<PeId>);
 
+/// What a command does to bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Use {
+    /// Reads them.
+    Reads,
+    /// Changes them as one: two that do may come in either order.
+    Changes,
+    /// Writes them.
+    Writes,
+}
+
+impl Use {
+    pub(super) const ALL: [Use; 3] = [Use::Reads, Use::Changes, Use::Writes];
+
+    /// Whether the order of the two is of no consequence to the bytes being whole.
+    pub(super) fn agrees_with(self, other: Use) -> bool {
+        self == other && self != Use::Writes
+    }
+
+    /// The same where the order decides the bytes: changes are then writes.
+    pub(super) fn in_order(self) -> Use {
+        if self == Use::Changes { Use::Writes } else { self }
+    }
+}
+
 /// A command's access to one image.
 #[derive(Clone, Debug)]
 pub(super) struct Access<'p> {
     pub(super) image: ImageKey,
-    pub(super) writes: bool,
+    pub(super) how: Use,
     /// The lowest address and the one past the highest.
     pub(super) bounds: Range<u64>,
     pub(super) touches: Touches<'p>,
@@ -41,11 +66,12 @@ pub(super) fn access<'p>(
     agent: AgentId,
     step: &Step,
 ) -> Option<Access<'p>> {
-    let (base, desc, writes) = match step.command {
-        Command::DmaRead(it) => (it.base, Some((it.desc, it.window)), false),
-        Command::DmaWrite(it) => (it.base, Some((it.desc, it.window)), true),
-        Command::DmaGather(it) => (it.lanes.base, None, false),
-        Command::DmaScatter(it) => (it.lanes.base, None, true),
+    let (base, desc, how) = match step.command {
+        Command::DmaRead(it) => (it.base, Some((it.desc, it.window)), Use::Reads),
+        Command::DmaWrite(it) => (it.base, Some((it.desc, it.window)), Use::Writes),
+        Command::DmaGather(it) => (it.lanes.base, None, Use::Reads),
+        Command::DmaScatter(it) => (it.lanes.base, None, Use::Writes),
+        Command::DmaAtomic(it) => (it.lanes.base, None, Use::Changes),
         Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqSend(_)
@@ -76,7 +102,7 @@ pub(super) fn access<'p>(
     };
     let replicated = memory.map().regions()[region].placement == Placement::Replicated;
     let image = (region, replicated.then(|| program.agents[agent].pe));
-    Some(Access { image, writes, bounds, touches })
+    Some(Access { image, how, bounds, touches })
 }
 
 /// The lowest address of some pieces and the one past the highest; `None` where there are none.
@@ -91,7 +117,7 @@ pub(super) struct Stretch {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) agent: AgentId,
-    pub(super) writes: bool,
+    pub(super) how: Use,
     /// The number of the command.
     pub(super) seq: u32,
 }
@@ -128,19 +154,17 @@ impl Farthest {
     }
 }
 
-/// Whether two stretches of different agents overlap, one of them written. Sorts them.
+/// Whether two stretches of different agents overlap and do not agree. Sorts them.
 pub(super) fn any_conflict(stretches: &mut [Stretch]) -> bool {
     stretches.sort_unstable();
-    let (mut all, mut written) = (Farthest::default(), Farthest::default());
+    let mut farthest = [Farthest::default(); Use::ALL.len()];
     for it in stretches {
-        let before = if it.writes { &all } else { &written };
-        if before.reaches(it.start, it.agent) {
-            return true;
+        for (how, before) in Use::ALL.into_iter().zip(&farthest) {
+            if !how.agrees_with(it.how) && before.reaches(it.start, it.agent) {
+                return true;
+            }
         }
-        all.take_in(it.end, it.agent);
-        if it.writes {
-            written.take_in(it.end, it.agent);
-        }
+        farthest[it.how as usize].take_in(it.end, it.agent);
     }
     false
 }
@@ -148,28 +172,28 @@ pub(super) fn any_conflict(stretches: &mut [Stretch]) -> bool {
 /// The outermost bounds of what each agent reads and writes in each image.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Summary {
-    images: BTreeMap<ImageKey, BTreeMap<(AgentId, bool), Range<u64>>>,
+    images: BTreeMap<ImageKey, BTreeMap<(AgentId, Use), Range<u64>>>,
 }
 
 impl Summary {
-    /// Takes in an access of `agent`.
-    pub(super) fn add(&mut self, agent: AgentId, access: &Access<'_>) {
+    /// Takes in an access of `agent`, as one that does `how`.
+    pub(super) fn add(&mut self, agent: AgentId, access: &Access<'_>, how: Use) {
         let agents = self.images.entry(access.image).or_default();
-        let bounds = agents.entry((agent, access.writes)).or_insert_with(|| access.bounds.clone());
+        let bounds = agents.entry((agent, how)).or_insert_with(|| access.bounds.clone());
         bounds.start = bounds.start.min(access.bounds.start);
         bounds.end = bounds.end.max(access.bounds.end);
     }
 
     /// The images in which two agents may conflict, by these bounds.
     pub(super) fn suspects(&self) -> Vec<ImageKey> {
-        let suspect = |(image, agents): (&ImageKey, &BTreeMap<(AgentId, bool), Range<u64>>)| {
+        let suspect = |(image, agents): (&ImageKey, &BTreeMap<(AgentId, Use), Range<u64>>)| {
             let mut stretches: Vec<Stretch> = agents
                 .iter()
-                .map(|((agent, writes), bounds)| Stretch {
+                .map(|((agent, how), bounds)| Stretch {
                     start: bounds.start,
                     end: bounds.end,
                     agent: *agent,
-                    writes: *writes,
+                    how: *how,
                     seq: 0,
                 })
                 .collect();
@@ -192,7 +216,7 @@ pub(super) fn add_stretches(
     (access, lanes): (&Access<'_>, &[Range<u64>]),
     most: usize,
 ) -> bool {
-    let writes = access.writes;
+    let how = access.how;
     match &access.touches {
         Touches::Block(base, block) => {
             if stretches.len() as u64 + block.count() > most as u64 {
@@ -200,7 +224,7 @@ pub(super) fn add_stretches(
             }
             let run = block.run as u64;
             block.for_each(*base, |start| {
-                stretches.push(Stretch { start, end: start + run, agent, writes, seq });
+                stretches.push(Stretch { start, end: start + run, agent, how, seq });
             });
         }
         Touches::Pieces(pieces) => {
@@ -212,7 +236,7 @@ pub(super) fn add_stretches(
             for (base, block) in blocks() {
                 let run = block.run as u64;
                 block.for_each(base, |start| {
-                    stretches.push(Stretch { start, end: start + run, agent, writes, seq });
+                    stretches.push(Stretch { start, end: start + run, agent, how, seq });
                 });
             }
         }
@@ -224,7 +248,7 @@ pub(super) fn add_stretches(
                 start: range.start,
                 end: range.end,
                 agent,
-                writes,
+                how,
                 seq,
             }));
         }
@@ -236,8 +260,8 @@ pub(super) fn add_stretches(
 mod tests {
     use super::*;
 
-    fn stretch((start, end): (u64, u64), agent: u32, writes: bool) -> Stretch {
-        Stretch { start, end, agent: AgentId(agent), writes, seq: 0 }
+    fn stretch((start, end): (u64, u64), agent: u32, how: Use) -> Stretch {
+        Stretch { start, end, agent: AgentId(agent), how, seq: 0 }
     }
 
     /// Against the definition, on every pair.
@@ -253,11 +277,15 @@ mod tests {
             let mut all: Vec<Stretch> = (0..count)
                 .map(|_| {
                     let start = next(20);
-                    stretch((start, start + 1 + next(6)), next(3) as u32, next(3) == 0)
+                    let how = Use::ALL[next(4).min(2) as usize];
+                    stretch((start, start + 1 + next(6)), next(3) as u32, how)
                 })
                 .collect();
             let conflict = |x: &Stretch, y: &Stretch| {
-                x.agent != y.agent && (x.writes || y.writes) && x.start < y.end && y.start < x.end
+                let both = (x.how, y.how);
+                let agree =
+                    both == (Use::Reads, Use::Reads) || both == (Use::Changes, Use::Changes);
+                x.agent != y.agent && !agree && x.start < y.end && y.start < x.end
             };
             let expected = all.iter().any(|x| all.iter().any(|y| conflict(x, y)));
             assert_eq!(any_conflict(&mut all), expected, "{all:?}");

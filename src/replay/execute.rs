@@ -8,7 +8,7 @@ use super::local::Local;
 use super::memory::Memory;
 use super::numeric::{self, Factors, Input, NumericError};
 use crate::command::{
-    AgentId, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync,
+    AgentId, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync,
     IpcqRelease, IpcqSend, MathArg, MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
 };
 use crate::launch;
@@ -160,6 +160,10 @@ impl Visit for Executor<'_> {
 
     fn dma_scatter(&mut self, it: &DmaScatter) {
         self.scatter(it);
+    }
+
+    fn dma_atomic(&mut self, it: &DmaAtomic) {
+        self.atomic(it);
     }
 
     fn math(&mut self, it: &MathCmd) {

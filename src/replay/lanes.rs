@@ -1,4 +1,4 @@
-//! Gathers and scatters: each lane an address of its own.
+//! Gathers, scatters and atomic commands: each lane an address of its own.
 //!
 //! The lanes of a command belong to the tensor that its base lies in; one that lies elsewhere is a
 //! fault. What was touched is remembered, since only the data says it, and the check for races
@@ -6,11 +6,12 @@
 
 use std::ops::Range;
 
+use super::bytes::Bytes;
 use super::execute::Executor;
 use super::fault::FaultKind;
 use super::image::{Origin, Writer};
-use super::numeric::{self, Input, NumericError};
-use crate::command::{DmaGather, DmaScatter, LaneSpec, Lanes, MathArg};
+use super::numeric::{self, Input, NumericError, Operands};
+use crate::command::{DmaAtomic, DmaGather, DmaScatter, LaneSpec, Lanes, MathArg};
 use crate::launch::Fault;
 
 /// Lanes that lie one after another, in memory as in the tile.
@@ -104,6 +105,64 @@ impl Executor<'_> {
         }
     }
 
+    /// Changes elements in the order of their lanes. Those of a run are told apart by their
+    /// addresses, so a run is read, changed and written as a whole.
+    pub(super) fn atomic(&mut self, it: &DmaAtomic) {
+        let program = self.program;
+        let spec = &program.code(self.agent).lanes[it.lanes.spec];
+        let expected =
+            match it.expected.map(|tile| self.lane_values(spec, Some(MathArg::Tile(tile)))) {
+                Some(None) => return,
+                Some(Some(expected)) => Some(expected),
+                None => None,
+            };
+        let (Some(runs), Some(values)) =
+            (self.lane_runs(&it.lanes, true), self.lane_values(spec, Some(MathArg::Tile(it.src))))
+        else {
+            return;
+        };
+        let mut found = Bytes::zeroed(spec.bytes() as usize);
+        if let Some(region) = runs.0 {
+            let expected = expected.as_ref().map(Bytes::as_slice);
+            let operands =
+                Operands { op: it.op, dtype: spec.dtype, values: values.as_slice(), expected };
+            self.change(region, &runs.1, &operands, found.as_mut_slice());
+        }
+        let Some(out) = it.dst.and_then(|dst| self.writable(dst)) else { return };
+        if out.len() != found.len() {
+            return self.broken("an atomic command gives other than the bytes of its tile");
+        }
+        self.local.mark(out.clone());
+        self.local.bytes_mut(out).copy_from_slice(found.as_slice());
+    }
+
+    /// Changes runs of a tensor, and puts what was there into `found`.
+    fn change(
+        &mut self,
+        (region, base): (usize, u64),
+        runs: &[Run],
+        operands: &Operands<'_>,
+        found: &mut [u8],
+    ) {
+        let writer = Writer { agent: self.agent, site: self.step.site, seq: self.step.seq };
+        let view = self.memory.view(region, self.pe());
+        let mut unwritten = None;
+        for run in runs {
+            let lanes = run.at..run.at + (run.addresses.end - run.addresses.start) as usize;
+            let found = &mut found[lanes.clone()];
+            let offset = run.addresses.start - base;
+            let gap = view.reader().read(offset, found);
+            unwritten = unwritten.or(gap);
+            let mut changed = found.to_vec();
+            operands.of(lanes).change(&mut changed);
+            view.writer(Origin::Command(writer)).write(offset, &changed);
+        }
+        if let Some(offset) = unwritten {
+            let elem_bytes = operands.dtype.bytes();
+            self.fault(FaultKind::UnwrittenTensor { region, offset, elem_bytes });
+        }
+    }
+
     /// The runs of the lanes that take part, and the tensor they lie in with its base. Lanes that
     /// lie elsewhere are left out.
     #[expect(clippy::type_complexity, reason = "a tensor and its runs are used at once")]
@@ -112,6 +171,19 @@ impl Executor<'_> {
         lanes: &Lanes,
         writes: bool,
     ) -> Option<(Option<(usize, u64)>, Vec<Run>)> {
+        let addresses = self.lane_addresses(lanes)?;
+        let Some(region) = self.memory.map().nearest(lanes.base) else {
+            return Some((None, Vec::new()));
+        };
+        let size = self.program.code(self.agent).lanes[lanes.spec].dtype.bytes();
+        let mut runs = runs(&addresses, size);
+        self.drop_outside(region, &mut runs, writes);
+        self.local.touched.insert(self.step.seq, joined(&runs));
+        Some((Some((region, self.memory.map().regions()[region].base)), runs))
+    }
+
+    /// The address of each lane; `None` where it is masked off.
+    fn lane_addresses(&mut self, lanes: &Lanes) -> Option<Vec<Option<u64>>> {
         let program = self.program;
         let spec = &program.code(self.agent).lanes[lanes.spec];
         let index = lanes.index.map(MathArg::Tile);
@@ -128,14 +200,7 @@ impl Executor<'_> {
         };
         let inputs = [input(index, &ranges[0]), input(lanes.mask, &ranges[1])];
         let found = numeric::addresses(spec, lanes.base, inputs);
-        let addresses = self.understood(found)?;
-        let Some(region) = self.memory.map().nearest(lanes.base) else {
-            return Some((None, Vec::new()));
-        };
-        let mut runs = runs(&addresses, spec.dtype.bytes());
-        self.drop_outside(region, &mut runs, writes);
-        self.local.touched.insert(self.step.seq, joined(&runs));
-        Some((Some((region, self.memory.map().regions()[region].base)), runs))
+        self.understood(found)
     }
 
     /// Takes off the runs that are not in `region`, and says so.
@@ -158,11 +223,7 @@ impl Executor<'_> {
     }
 
     /// What each lane writes, or holds where it is masked off.
-    fn lane_values(
-        &mut self,
-        spec: &LaneSpec,
-        value: Option<MathArg>,
-    ) -> Option<super::bytes::Bytes> {
+    fn lane_values(&mut self, spec: &LaneSpec, value: Option<MathArg>) -> Option<Bytes> {
         let range = match value {
             Some(MathArg::Tile(tile)) => self.readable(tile),
             Some(MathArg::Scalar(_)) | None => None,

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::access::{self, Summary, access};
+use super::access::{self, Summary, Use, access};
 use super::fault::{self, Fault, FaultKind};
 use super::local::Arrival;
 use super::memory::Memory;
@@ -119,12 +119,12 @@ impl Planner {
         let step = stream.take(program, record.seq).map_err(|it| fault::stream_fault(&it))?;
         if let Some(access) = access(program, memory, agent, &step) {
             if let (region, Some(pe)) = access.image
-                && access.writes
+                && access.how != Use::Reads
             {
                 memory.claim(region, pe);
             }
-            self.touched.add(agent, &access);
-            self.touched_now.add(agent, &access);
+            self.touched.add(agent, &access, access.how);
+            self.touched_now.add(agent, &access, access.how.in_order());
         }
         let Command::IpcqSend(send) = step.command else {
             return Ok(Task { agent, action: Deed::Run(step) });
@@ -149,7 +149,8 @@ impl Planner {
             let mut stretches = Vec::new();
             for task in tasks {
                 let Deed::Run(step) = &task.action else { continue };
-                let Some(access) = access(program, memory, task.agent, step) else { continue };
+                let Some(mut access) = access(program, memory, task.agent, step) else { continue };
+                access.how = access.how.in_order();
                 let id = (task.agent, step.seq);
                 if access.image != *image {
                     continue;

@@ -2,6 +2,9 @@
 //! comes first. The run that was replayed had them in some order; another machine, or the same
 //! one at another size, may have them in the other.
 //!
+//! Atomic commands agree among themselves, whichever comes first; with plain reads and writes they
+//! race like writes.
+//!
 //! What says which comes first is messages: everything an agent does before a send is before
 //! everything its receiver does after the matching receive, and so on from agent to agent.
 //! Credits do not count: a program that is right only because a queue is short is not right.
@@ -13,7 +16,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::access::{ImageKey, Stretch, Touches, access, add_stretches};
+use super::access::{ImageKey, Stretch, Touches, Use, access, add_stretches};
 use super::memory::Memory;
 use super::plan::Planner;
 use super::schedule::Agents;
@@ -27,6 +30,8 @@ use crate::diag::{Diagnostic, Sink, runtime};
 const MAX_STRETCHES: usize = 1 << 22;
 /// The most pairs of commands that are asked for their order.
 const MAX_PAIRS: u64 = 1 << 22;
+/// The most often that a stretch is looked at beside another one.
+const MAX_LOOKS: usize = 1 << 29;
 /// The most entries of remembered answers.
 const MAX_REMEMBERED: usize = 1 << 22;
 
@@ -72,6 +77,7 @@ fn awaited(step: &Step) -> Option<TileRef> {
         | Command::DmaWrite(_)
         | Command::DmaGather(_)
         | Command::DmaScatter(_)
+        | Command::DmaAtomic(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqSend(_)
@@ -244,17 +250,21 @@ impl Search<'_> {
 
     /// Compares every two stretches that overlap.
     fn sweep(&mut self, image: ImageKey, stretches: &[Stretch], sink: &mut Sink) {
-        let (mut reads, mut writes): (Vec<Stretch>, Vec<Stretch>) = (Vec::new(), Vec::new());
+        let mut open: [Vec<Stretch>; Use::ALL.len()] = Default::default();
+        let mut looks = 0_usize;
         for it in stretches {
-            reads.retain(|other| other.end > it.start);
-            writes.retain(|other| other.end > it.start);
-            self.compare(image, &writes, *it, sink);
-            if it.writes {
-                self.compare(image, &reads, *it, sink);
-                writes.push(*it);
-            } else {
-                reads.push(*it);
+            looks = looks.saturating_add(open.iter().map(Vec::len).sum());
+            if looks > MAX_LOOKS {
+                self.check.complete = false;
+                return;
             }
+            for (how, others) in Use::ALL.into_iter().zip(&mut open) {
+                others.retain(|other| other.end > it.start);
+                if !how.agrees_with(it.how) {
+                    self.compare(image, others, *it, sink);
+                }
+            }
+            open[it.how as usize].push(*it);
         }
     }
 
@@ -274,7 +284,7 @@ impl Search<'_> {
 
     fn report(&mut self, image: ImageKey, mut pair: [Stretch; 2], sink: &mut Sink) {
         // The write is shown first; of two writes, that of the lower agent.
-        pair.sort_by_key(|it| (!it.writes, it.agent, it.seq));
+        pair.sort_by_key(|it| (std::cmp::Reverse(it.how), it.agent, it.seq));
         let line = |it: &Stretch| {
             (self.run.program.agents[it.agent].code.0, self.sites[&(it.agent, it.seq)])
         };
@@ -291,16 +301,21 @@ impl Search<'_> {
         let span = |it: Stretch| program.span(it.agent, self.sites[&(it.agent, it.seq)]);
         let bytes =
             |it: Stretch| format!("bytes {} to {}", it.start - region.base, it.end - region.base);
-        let verb = if second.writes { "writes" } else { "reads" };
+        let verb = |it: Stretch| match it.how {
+            Use::Reads => "reads",
+            Use::Changes => "changes",
+            Use::Writes => "writes",
+        };
+        let (before, after) = (verb(first), verb(second));
         let (one, two, name) = (pe(first), pe(second), &region.name);
-        let message = format!("{two} {verb} `{name}` where {one} writes it, in no fixed order");
+        let message = format!("{two} {after} `{name}` where {one} {before} it, in no fixed order");
         Diagnostic::new(
             runtime::DATA_RACE,
             message,
             span(second),
-            format!("{two} {verb} {}", bytes(second)),
+            format!("{two} {after} {}", bytes(second)),
         )
-        .because(span(first), format!("{one} writes {}", bytes(first)))
+        .because(span(first), format!("{one} {before} {}", bytes(first)))
         .help(format!("send a message from one of {one} and {two} to the other between the two"))
     }
 }

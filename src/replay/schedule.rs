@@ -38,11 +38,19 @@ pub(super) struct Agents {
 /// One agent.
 #[derive(Debug)]
 struct State {
-    local: Local,
+    /// Its memory; none before its first task, so agents that do nothing cost nothing.
+    local: Option<Local>,
     /// What was found wrong, with the number of the task in its plan.
     faults: Vec<(usize, Fault)>,
     /// Where in its own tasks of a plan it is.
     next: usize,
+}
+
+impl State {
+    /// The memory of `agent`, whose state this is.
+    fn local(&mut self, program: &Program, agent: AgentId) -> &mut Local {
+        self.local.get_or_insert_with(|| Local::new(program, agent))
+    }
 }
 
 /// Messages that were sent to one agent and that it has not taken.
@@ -65,10 +73,9 @@ struct Context<'a> {
 impl Agents {
     /// The agents of `program`, none of whose memory is written.
     pub(super) fn new(program: &Program) -> Agents {
-        let state =
-            |agent| State { local: Local::new(program, agent), faults: Vec::new(), next: 0 };
+        let state = || State { local: None, faults: Vec::new(), next: 0 };
         Agents {
-            states: program.agents.ids().map(|agent| Mutex::new(state(agent))).collect(),
+            states: program.agents.ids().map(|_| Mutex::new(state())).collect(),
             inboxes: program.agents.ids().map(|_| Mutex::default()).collect(),
             spare: Mutex::default(),
         }
@@ -77,7 +84,8 @@ impl Agents {
     /// What a gather or scatter of `agent` has touched.
     pub(super) fn touched(&self, agent: AgentId, seq: u32) -> Vec<Range<u64>> {
         let state = lock(&self.states[agent.index()]);
-        state.local.touched.get(&seq).cloned().unwrap_or_default()
+        let touched = state.local.as_ref().and_then(|local| local.touched.get(&seq));
+        touched.cloned().unwrap_or_default()
     }
 
     /// Runs a plan on up to `threads` threads. Returns what was found wrong, in the order of the
@@ -134,7 +142,7 @@ impl Context<'_> {
             memory: self.memory,
             agent,
             step,
-            local: &mut state.local,
+            local: state.local(self.program, agent),
             faults: &mut faults,
             message: if to.is_some() { self.buffer() } else { Vec::new() },
         };
@@ -153,7 +161,8 @@ impl Context<'_> {
     /// Puts a message in its slot.
     fn take(self, state: &mut State, index: usize, bytes: Vec<u8>) {
         let Deed::Take((_, seq), queue, arrival) = self.tasks[index].action else { return };
-        if !state.local.deliver(queue, arrival, &bytes) {
+        let local = state.local(self.program, self.tasks[index].agent);
+        if !local.deliver(queue, arrival, &bytes) {
             let kind = FaultKind::Broken(String::from("a message is larger than its slot"));
             let fault = Fault { agent: arrival.from, site: arrival.site, seq, kind };
             state.faults.push((index, fault));

@@ -10,6 +10,7 @@ mod path;
 mod resource;
 mod sites;
 mod text;
+mod trace;
 mod usage;
 
 use crate::command::{AgentId, Program};
@@ -19,6 +20,7 @@ use crate::topology::{LinkId, Machine};
 use crate::units::Ps;
 
 pub use resource::Resource;
+pub use trace::Trace;
 pub use usage::{EngineUsage, Rate, Traffic, Waiting};
 
 /// A finished run.
@@ -36,6 +38,9 @@ pub struct Run<'a> {
     pub time: Ps,
     /// The links that carried anything.
     pub links: &'a [LinkUse],
+    /// Bytes read from HBM, and bytes written to it. The program does not say: how much of a block
+    /// is moved may differ from one time to the next.
+    pub moved: [u64; 2],
 }
 
 /// What went over one link.

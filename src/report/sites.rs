@@ -25,7 +25,7 @@ pub(super) enum Work {
     Send(QueueId, u64),
     /// Waits for a message.
     Receive,
-    /// Nothing that has a size.
+    /// Nothing that has a size, or one that differs from time to time.
     Other,
 }
 
@@ -63,6 +63,11 @@ impl Sites {
         }
     }
 
+    /// Something about every place, by code and then by site.
+    pub(super) fn describe(&self, mut about: impl FnMut(&Site) -> String) -> Vec<Vec<String>> {
+        self.codes.iter().map(|sites| sites.iter().map(&mut about).collect()).collect()
+    }
+
     /// The place of a record's command. A record that names none (a log of another program) is
     /// taken to have no line and no size.
     pub(super) fn of(&self, record: &Record) -> &Site {
@@ -88,10 +93,15 @@ pub(super) fn describe(sources: &SourceMap, line: Line) -> (String, String) {
 
 fn work(code: &Code, template: &Template) -> Work {
     match template {
+        Template::DmaRead { window: Some(_), .. } | Template::DmaWrite { window: Some(_), .. } => {
+            Work::Other
+        }
         Template::DmaRead { desc, .. } => Work::Read(code.descs[*desc].bytes()),
         Template::DmaWrite { desc, .. } => Work::Write(code.descs[*desc].bytes()),
         Template::DmaGather { lanes, .. } => Work::Read(code.lanes[lanes.spec].bytes()),
-        Template::DmaScatter { lanes, .. } => Work::Write(code.lanes[lanes.spec].bytes()),
+        Template::DmaScatter { lanes, .. } | Template::DmaAtomic { lanes, .. } => {
+            Work::Write(code.lanes[lanes.spec].bytes())
+        }
         Template::Math { spec, .. } => Work::Math(code.maths[*spec].shape.elements()),
         Template::Gemm { spec, .. } => Work::Gemm(code.gemms[*spec].macs()),
         Template::Send { queue, message, .. } => Work::Send(*queue, message.bytes()),

@@ -142,13 +142,14 @@ impl Usage {
     pub(super) fn of(run: &Run<'_>, sites: &Sites) -> Usage {
         let agents = &run.program.agents;
         let pes = agents.values().map(|agent| agent.pe.index() + 1).max().unwrap_or(0);
+        let [read, written] = run.moved;
         let mut usage = Usage {
             busy: vec![[Busy::default(); 7]; pes],
             counts: [0; 7],
-            amounts: [0; 7],
+            amounts: [0, read, written, 0, 0, 0, 0],
             cpus: vec![Cpu { end: Ps::ZERO, seq: u32::MAX }; agents.len()],
             dispatch: run.machine.params().dispatch,
-            traffic: Traffic::default(),
+            traffic: Traffic { bytes_read: read, bytes_written: written, ..Traffic::default() },
             waiting: Waiting::default(),
         };
         run.log.for_each_batch(&mut |batch| {
@@ -181,14 +182,8 @@ impl Usage {
 
     fn command(&mut self, record: &Record, work: Work) {
         let amount = match work {
-            Work::Read(bytes) => {
-                self.traffic.bytes_read = self.traffic.bytes_read.saturating_add(bytes);
-                bytes
-            }
-            Work::Write(bytes) => {
-                self.traffic.bytes_written = self.traffic.bytes_written.saturating_add(bytes);
-                bytes
-            }
+            // What was moved is known of the whole run.
+            Work::Read(_) | Work::Write(_) => 0,
             Work::Math(amount) | Work::Gemm(amount) | Work::Send(_, amount) => amount,
             Work::Receive => return self.receive(record),
             Work::Other => 0,
@@ -301,7 +296,7 @@ fn widest(run: &Run<'_>, node: NodeId) -> Bandwidth {
 }
 
 /// The name of a PE: that of its nodes, without the part.
-fn pe_name(run: &Run<'_>, pe: PeId) -> String {
+pub(super) fn pe_name(run: &Run<'_>, pe: PeId) -> String {
     if pe.0 >= run.machine.pe_count() {
         return pe.to_string();
     }

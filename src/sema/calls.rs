@@ -217,6 +217,9 @@ impl<'p> Analysis<'p> {
             if let Some(offsets) = pointer.offsets {
                 self.describe_leaf(offsets, extents, key);
             }
+        } else if let Val::View(view) = val {
+            key.push_str(&format!("{:?} {}", view.kind, view.nan));
+            self.describe_argument(&view.parts(), extents, key);
         } else if let Val::Tuple(items) = val {
             key.push('(');
             for item in items {

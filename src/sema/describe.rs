@@ -1,7 +1,7 @@
 //! Values in the words of the language, for messages.
 
 use super::analysis::Analysis;
-use super::value::{Callee, Constant, Pointer, Val};
+use super::value::{BlockView, Callee, Constant, Pointer, Val, ViewKind};
 use crate::dtype::DType;
 use crate::ir::{Dim, TileType, Type};
 use crate::source::Span;
@@ -40,6 +40,8 @@ impl Analysis<'_> {
             Val::Tuple(items) => format!("a tuple of {} items", items.len()),
             Val::Value(value) => self.describe_type(self.ty(*value)),
             Val::Pointer(pointer) => self.describe_pointer(pointer),
+            Val::View(view) => self.describe_view(view),
+            Val::PointerType(dtype) => format!("the type of pointers to {dtype}"),
             Val::Function(at) => format!("the function `{}`", self.program.function(*at).name.name),
             Val::Builtin(it) => format!("the built-in `{}`", it.display_name()),
             Val::Method(_, Callee::Builtin(it)) => format!("the method `{}`", it.name()),
@@ -58,6 +60,24 @@ impl Analysis<'_> {
                 format!("a tile of pointers to {} of shape {shape}", pointer.dtype)
             }
             Some(_) | None => format!("a pointer to {}", pointer.dtype),
+        }
+    }
+
+    fn describe_view(&self, view: &BlockView) -> String {
+        let block: Vec<String> = view.block.iter().map(|extent| self.extent_text(extent)).collect();
+        let what = match view.kind {
+            ViewKind::Descriptor => "a tensor descriptor",
+            ViewKind::BlockPointer => "a block pointer",
+        };
+        format!("{what} of {} blocks [{}]", view.base.dtype, block.join(", "))
+    }
+
+    /// An extent as messages show it.
+    fn extent_text(&self, extent: &Val) -> String {
+        match (extent.constant(), extent.value()) {
+            (Some(known), _) => constant(known),
+            (None, Some(value)) => self.dim_text(Dim::Value(value)),
+            (None, None) => String::from("?"),
         }
     }
 

@@ -176,7 +176,11 @@ impl<'p> Analysis<'p> {
     ) -> Val {
         match kind {
             GlobalKind::Val(val) => val,
-            GlobalKind::HostOnly => self.report(errors::host_only(name, span, bound)),
+            GlobalKind::HostOnly => {
+                let known = habits::foreign_name(name, span);
+                let error = known.unwrap_or_else(|| errors::host_only(name, span, bound));
+                self.report(error)
+            }
             GlobalKind::Constant { value, constexpr } => {
                 let wrapped = self.is_constexpr_call(unit, value);
                 if self.frame.style == Style::Jit && !constexpr && wrapped.is_none() {
@@ -235,10 +239,25 @@ impl<'p> Analysis<'p> {
     fn attribute(&mut self, value: ExprId, attr: &'p Ident, span: Span) -> Val {
         if attr.name == "element_ty"
             && let ExprKind::Attribute { value: pointer, attr: dtype } = self.kind(value)
-            && dtype.name == "dtype"
+            && matches!(dtype.name.as_str(), "dtype" | "type")
         {
             let pointer = self.spanned(*pointer);
+            if self.tile(&pointer.val).is_some()
+                && let Some(found) = self.attribute_of_type(&pointer, attr)
+            {
+                return found;
+            }
             return self.element_type(&pointer, span);
+        }
+        if let ExprKind::Attribute { value: inner, attr: name } = self.kind(value)
+            && matches!(name.name.as_str(), "type" | "dtype")
+            && self.is_local(*inner)
+        {
+            let of = self.spanned(*inner);
+            let typed = name.name == "type" || matches!(of.val, Val::Pointer(_));
+            if typed && let Some(found) = self.attribute_of_type(&of, attr) {
+                return found;
+            }
         }
         let val = self.expr(value);
         if let Val::Namespace(namespace) = val {
@@ -250,7 +269,19 @@ impl<'p> Analysis<'p> {
         self.attribute_of(Spanned { val, span: self.span(value) }, attr)
     }
 
+    /// Whether an expression is a name of the current function: it may be read twice.
+    fn is_local(&self, expr: ExprId) -> bool {
+        if let ExprKind::Name(name) = self.kind(expr) {
+            return self.frame.scope.binding(name).is_some();
+        }
+        false
+    }
+
     fn member(&mut self, namespace: Namespace, attr: &'p Ident) -> Val {
+        let of_tl = matches!(namespace, Namespace::Tl | Namespace::TlMath);
+        if of_tl && let Some(refused) = self.own_function(&attr.name, attr.span) {
+            return refused;
+        }
         if let Some(kind) = self.program.member(namespace, &attr.name) {
             let unit = if let Namespace::Library(unit) = namespace { unit } else { self.unit() };
             return self.global(unit, &attr.name, kind, (attr.span, attr.span));
@@ -304,6 +335,8 @@ impl<'p> Analysis<'p> {
             Val::Const(_)
             | Val::Value(_)
             | Val::Pointer(_)
+            | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

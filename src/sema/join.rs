@@ -6,7 +6,7 @@ use super::analysis::{Analysis, Style};
 use super::errors::control as errors;
 use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
-use super::value::{Constant, Pointer, Spanned, Val};
+use super::value::{BlockView, Constant, Pointer, Spanned, Val};
 use crate::dtype::DType;
 use crate::ir::{self, BlockId, Dim, TileType, Type, Value};
 use crate::source::Span;
@@ -28,6 +28,8 @@ enum Joined {
     Keep(Val),
     Result(usize),
     Pointer(usize, Option<usize>, Pointer),
+    /// The parts of a view.
+    View(Box<Joined>, Box<BlockView>),
     Tuple(Vec<Joined>),
 }
 
@@ -141,6 +143,10 @@ impl Analysis<'_> {
                 let offsets = offsets.as_ref().map(result).or(pointer.offsets);
                 Val::Pointer(Pointer { address: result(index), offsets, ..*pointer })
             }
+            Joined::View(parts, view) => {
+                let parts = self.assemble(parts, results, "");
+                Val::View(Box::new(view.with_parts(&parts)))
+            }
             Joined::Tuple(items) => {
                 Val::Tuple(items.iter().map(|it| self.assemble(it, results, "")).collect())
             }
@@ -219,6 +225,10 @@ impl Analysis<'_> {
             (Val::Pointer(x), Val::Pointer(y)) if x.dtype == y.dtype => {
                 self.join_pointers((x, y), paths, yields)
             }
+            (Val::View(x), Val::View(y)) if x.is_like(y) => {
+                let parts = self.join_val(&x.parts(), &y.parts(), paths, yields)?;
+                Ok(Joined::View(Box::new(parts), x.clone()))
+            }
             (Val::Value(a), Val::Value(b)) => {
                 match (self.single_element(*a), self.single_element(*b)) {
                     (Some((a, first)), Some((b, second))) if a == b && first != second => {
@@ -259,7 +269,7 @@ impl Analysis<'_> {
             (Some(a), Some(b)) if a == b => None,
             (Some(a), Some(b)) => match self.join_values((a, b), paths, yields)? {
                 Joined::Result(index) => Some(index),
-                Joined::Keep(_) | Joined::Pointer(..) | Joined::Tuple(_) => None,
+                Joined::Keep(_) | Joined::Pointer(..) | Joined::View(..) | Joined::Tuple(_) => None,
             },
             (Some(_), None) | (None, Some(_)) => return Err(Apart::Types),
         };

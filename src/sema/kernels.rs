@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::analysis::{Analysis, Frame, Style};
 use super::builder::Builder;
 use super::calls::Instances;
-use super::errors::{calls as errors, control, pointers::unclear_pointer};
+use super::errors::pointers::{unclear_pointer, unsaid_elements};
+use super::errors::{calls as errors, control, habits};
 use super::pointers::Found;
 use super::program::{FunctionRef, Program, annotation_name, is_constexpr};
 use super::promote;
 use super::scope::{Binding, Slot};
 use super::symbols::Assumed;
 use super::value::{Constant, Namespace, Pointer, Val};
-use super::{ArgType, Input};
-use crate::diag::Sink;
+use super::{ArgType, Dialect, Input};
+use crate::diag::{Code, Diagnostic, Sink, types as codes};
 use crate::dtype::DType;
 use crate::ir::{self, Type};
 use crate::source::Span;
@@ -27,10 +28,75 @@ use crate::syntax::ast::{ExprKind, FunctionStyle, Param};
 /// What a pointer points at where nothing says it.
 const ASSUMED_ELEMENT: DType = DType::F32;
 
-/// Parameters known to be pointers, by place, with what they point at and what says so.
-type PointerParams = BTreeMap<usize, (DType, Span)>;
+/// What else it may point at, where that makes errors.
+const OTHER_ELEMENTS: [DType; 4] = [DType::I32, DType::I64, DType::I8, DType::U32];
+
+/// The most analyses of one kernel that look for element types without errors.
+const MAX_ATTEMPTS: usize = 60;
+
+/// What goes wrong where integers are taken for floats, or one width for another.
+const OF_ELEMENTS: [Code; 10] = [
+    codes::DTYPES_DO_NOT_MEET,
+    codes::LOOP_CHANGES_TYPE,
+    codes::PATHS_DIFFER,
+    codes::DOT_DTYPES,
+    codes::SIGNEDNESS,
+    codes::NEEDS_INT,
+    codes::POINTER_ARITHMETIC,
+    codes::NOT_AN_ADDRESS,
+    codes::COMBINATION_RESULT,
+    codes::BITCAST_WIDTH,
+];
+
+/// A parameter known to be a pointer.
+#[derive(Clone, Copy, Debug)]
+struct PointerParam {
+    /// What it points at.
+    dtype: DType,
+    /// What says so.
+    because: Span,
+    /// Whether nothing does.
+    is_assumed: bool,
+}
+
+/// Parameters known to be pointers, by place.
+type PointerParams = BTreeMap<usize, PointerParam>;
+
+/// Element types assumed of pointers that nothing says, by place.
+type Elements = BTreeMap<usize, DType>;
+
+/// A kernel analysed with some assumptions.
+struct Attempt {
+    /// Its function; `None` where it is in error.
+    function: Option<ir::Function>,
+    /// What was said.
+    said: Vec<Diagnostic>,
+    /// The helpers made by then.
+    instances: Instances,
+    /// The pointers of which nothing says what they point at.
+    unsaid: Vec<usize>,
+}
+
+impl Attempt {
+    fn errors(&self) -> usize {
+        self.said.iter().filter(|it| it.is_error()).count()
+    }
+
+    /// Whether another element type may mend it.
+    fn is_doubtful(&self) -> bool {
+        !self.unsaid.is_empty() && self.said.iter().any(is_of_elements)
+    }
+}
+
+/// Whether a diagnostic is an error that may come of the element types assumed.
+fn is_of_elements(it: &Diagnostic) -> bool {
+    OF_ELEMENTS.contains(&it.code)
+}
 
 /// Analyses a kernel; what it says goes to `sink`. `None` where it is in error.
+///
+/// Where nothing says what a pointer points at, that is an `f32`, unless only another type is
+/// free of errors.
 pub(super) fn analyze_kernel<'p>(
     program: &'p Program<'p>,
     input: &'p Input<'p>,
@@ -39,6 +105,75 @@ pub(super) fn analyze_kernel<'p>(
     sink: &mut Sink,
 ) -> Option<ir::Function> {
     let style = kernel_style(program, at, sink)?;
+    if style == Style::Tl && input.dialect == Dialect::Triton {
+        let instead = "Triton compiles functions decorated with `@triton.jit`";
+        let header = program.function(at).header;
+        sink.error(habits::extension("a kernel that takes `tl`", instead, header));
+        return None;
+    }
+    let attempt = |elements: &Elements| {
+        analyze_with(program, input, (at, style), instances.clone(), elements)
+    };
+    let mut best = attempt(&Elements::new());
+    if best.is_doubtful() {
+        best = other_elements(best, &attempt);
+    }
+    let unsaid: Vec<&str> = best
+        .unsaid
+        .iter()
+        .filter_map(|place| Some(program.function(at).params.get(*place)?.name.name.as_str()))
+        .collect();
+    let is_doubtful = best.is_doubtful();
+    for it in best.said {
+        if !it.is_error() {
+            sink.warning(it);
+        } else if is_doubtful && is_of_elements(&it) {
+            sink.error(unsaid_elements(it, &unsaid));
+        } else {
+            sink.error(it);
+        }
+    }
+    *instances = best.instances;
+    best.function
+}
+
+/// The attempt with the fewest errors among those that assume other element types: first of one
+/// pointer after the other, then of all alike.
+fn other_elements(first: Attempt, attempt: &dyn Fn(&Elements) -> Attempt) -> Attempt {
+    let mut best = (first, Elements::new());
+    let mut attempts = 0;
+    let mut better = |best: &mut (Attempt, Elements), elements: Elements| {
+        attempts += 1;
+        if attempts > MAX_ATTEMPTS || best.0.errors() == 0 {
+            return;
+        }
+        let found = attempt(&elements);
+        if found.errors() < best.0.errors() {
+            *best = (found, elements);
+        }
+    };
+    for place in best.0.unsaid.clone() {
+        for dtype in OTHER_ELEMENTS {
+            let mut elements = best.1.clone();
+            elements.insert(place, dtype);
+            better(&mut best, elements);
+        }
+    }
+    for dtype in OTHER_ELEMENTS {
+        let elements = best.0.unsaid.iter().map(|place| (*place, dtype)).collect();
+        better(&mut best, elements);
+    }
+    best.0
+}
+
+/// Analyses a kernel until nothing new is known of its parameters.
+fn analyze_with<'p>(
+    program: &'p Program<'p>,
+    input: &'p Input<'p>,
+    (at, style): (FunctionRef, Style),
+    instances: Instances,
+    elements: &Elements,
+) -> Attempt {
     let mut pointers = PointerParams::new();
     let mut assumed = Assumed::new();
     let mut lifted = BTreeSet::new();
@@ -47,29 +182,54 @@ pub(super) fn analyze_kernel<'p>(
         let func = ir::Function::new(&function.name.name, true, function.header);
         let mut frame = Frame::new(program, at, style, Builder::new(func));
         frame.is_kernel = true;
-        let before = instances.clone();
-        let mut analysis = Analysis::new(program, input, std::mem::take(instances), frame);
+        let mut analysis = Analysis::new(program, input, instances.clone(), frame);
         analysis.assumed = assumed.clone();
         analysis.lifted.clone_from(&lifted);
         analysis.kernel(&pointers);
         let known = (pointers.len(), assumed.len(), lifted.len());
-        analysis.find_pointers(&mut pointers);
+        analysis.find_pointers(&mut pointers, elements);
         assumed = std::mem::take(&mut analysis.assumed);
         lifted = std::mem::take(&mut analysis.lifted);
         if (pointers.len(), assumed.len(), lifted.len()) != known {
-            *instances = before;
             continue;
         }
-        *instances = analysis.instances;
         let failed = analysis.sink.has_errors();
-        for it in analysis.sink.into_sorted() {
-            if it.is_error() {
-                sink.error(it);
-            } else {
-                sink.warning(it);
-            }
+        let unsaid = pointers.iter().filter(|(_, it)| it.is_assumed).map(|(place, _)| *place);
+        return Attempt {
+            function: (!failed).then_some(analysis.frame.build.func),
+            said: analysis.sink.into_sorted(),
+            instances: analysis.instances,
+            unsaid: unsaid.collect(),
+        };
+    }
+}
+
+/// Analyses a helper that no kernel calls, for what is wrong whatever it is called with: nothing
+/// is known of its parameters, and what is computed from them is silent.
+pub(super) fn analyze_helper<'p>(
+    program: &'p Program<'p>,
+    input: &'p Input<'p>,
+    at: FunctionRef,
+    sink: &mut Sink,
+) {
+    let Some(style) = kernel_style(program, at, sink) else { return };
+    let function = program.function(at);
+    let func = ir::Function::new(&function.name.name, false, function.header);
+    let frame = Frame::new(program, at, style, Builder::new(func));
+    let mut analysis = Analysis::new(program, input, Instances::default(), frame);
+    for param in &function.params {
+        let is_tl = param.name.name == "tl" && style == Style::Tl;
+        let val = if is_tl { Val::Namespace(Namespace::Tl) } else { Val::Error };
+        let binding = Binding { val, span: param.name.span, constexpr: false };
+        analysis.frame.scope.set(&param.name.name, Slot::Bound(binding));
+    }
+    analysis.block(&function.body, true);
+    for it in analysis.sink.into_sorted() {
+        if it.is_error() {
+            sink.error(it);
+        } else {
+            sink.warning(it);
         }
-        return (!failed).then_some(analysis.frame.build.func);
     }
 }
 
@@ -95,7 +255,7 @@ impl Analysis<'_> {
             if param.variadic {
                 self.report(control::variadic_kernel(name.span));
             }
-            let val = self.kernel_param(param, pointers.get(&place).copied(), place);
+            let val = self.kernel_param(param, pointers.get(&place), place);
             let binding = Binding { val, span: name.span, constexpr: false };
             self.frame.scope.set(&name.name, Slot::Bound(binding));
         }
@@ -105,7 +265,7 @@ impl Analysis<'_> {
     }
 
     /// What a parameter stands for: a constant if the launch has said so, else a value.
-    fn kernel_param(&mut self, param: &Param, pointer: Option<(DType, Span)>, place: usize) -> Val {
+    fn kernel_param(&mut self, param: &Param, pointer: Option<&PointerParam>, place: usize) -> Val {
         let name = &param.name;
         if name.name == "tl" && self.frame.style == Style::Tl {
             return Val::Namespace(Namespace::Tl);
@@ -124,7 +284,8 @@ impl Analysis<'_> {
             return Val::Value(self.frame.build.param(&name.name, ty, constexpr, name.span));
         }
         let passed = self.passed_pointer(passed, name.span);
-        let said = passed.or_else(|| self.annotated_pointer(param)).or(pointer);
+        let found = pointer.map(|it| (it.dtype, it.because));
+        let said = passed.or_else(|| self.annotated_pointer(param)).or(found);
         if let Some((dtype, because)) = said {
             return self.pointer_param(param, dtype, because);
         }
@@ -175,21 +336,23 @@ impl Analysis<'_> {
     }
 
     /// Adds the parameters that turned out to be pointers; says so where it is not clear.
-    fn find_pointers(&mut self, known: &mut PointerParams) {
+    fn find_pointers(&mut self, known: &mut PointerParams, elements: &Elements) {
         let params = &self.program.function(self.frame.at).params;
         let is_named_so = |place: usize| {
             params.get(place).is_some_and(|it| it.name.name.to_ascii_lowercase().contains("ptr"))
         };
         let found: Vec<Found> = self.frame.pointers.found(&is_named_so);
-        let mut assumed = PointerParams::new();
+        let mut unsaid = PointerParams::new();
         for found in found {
             match found {
-                Ok((place, dtype, span)) => {
-                    let said = dtype.map(|dtype| (dtype, span));
-                    assumed.entry(place).or_insert((ASSUMED_ELEMENT, span));
-                    if let Some(said) = said {
-                        known.entry(place).or_insert(said);
-                    }
+                Ok((place, Some(dtype), because)) => {
+                    let said = PointerParam { dtype, because, is_assumed: false };
+                    known.entry(place).or_insert(said);
+                }
+                Ok((place, None, because)) => {
+                    let dtype = elements.get(&place).copied().unwrap_or(ASSUMED_ELEMENT);
+                    let said = PointerParam { dtype, because, is_assumed: true };
+                    unsaid.entry(place).or_insert(said);
                 }
                 Err(used) => {
                     let name = |place: &usize| params.get(*place).map(|it| it.name.name.as_str());
@@ -199,7 +362,7 @@ impl Analysis<'_> {
                 }
             }
         }
-        for (place, said) in assumed {
+        for (place, said) in unsaid {
             known.entry(place).or_insert(said);
         }
     }

@@ -31,6 +31,8 @@ impl Analysis<'_> {
             Val::Tuple(items) => Truth::Known(!items.is_empty()),
             Val::Value(value) => self.truth_of_value(what, *value, val),
             Val::Pointer(_)
+            | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

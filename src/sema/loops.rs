@@ -51,6 +51,10 @@ impl<'p> Analysis<'p> {
                 None => self.for_range(target, range, body, span),
             };
         }
+        if matches!(self.kind(iter), ExprKind::List(_) | ExprKind::Tuple(_)) {
+            let instead = "Triton loops over `range`, `tl.range` and `tl.static_range` only";
+            self.extension("a loop over items", instead, walked.span);
+        }
         if let Some(items) = walked.val.items() {
             return self.written_out(target, items.iter().cloned(), body, span);
         }
@@ -326,6 +330,10 @@ impl<'p> Analysis<'p> {
             }
             (Val::Pointer(pointer), Val::Pointer(like)) => {
                 self.conform_pointer(what, pointer, like, val.span)
+            }
+            (Val::View(view), Val::View(like)) if view.is_like(like) => {
+                let parts = Spanned { val: view.parts(), span: val.span };
+                self.conform(what, &parts, &like.parts())
             }
             (Val::Const(number), Val::Value(like)) => {
                 let like = *like;

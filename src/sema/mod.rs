@@ -25,6 +25,7 @@ mod builtins;
 mod calls;
 mod comprehension;
 mod describe;
+mod dialect;
 mod errors;
 mod expr;
 mod fold;
@@ -43,10 +44,12 @@ mod scope;
 mod shapes;
 mod stmt;
 mod symbols;
+mod unused;
 mod value;
 
 pub use builtins::reference as builtin_reference;
 pub use program::imports;
+pub use unused::unused;
 pub use value::Constant;
 
 use std::collections::BTreeMap;
@@ -73,6 +76,18 @@ pub struct Input<'a> {
     pub arguments: BTreeMap<String, ArgType>,
     /// The only kernel to analyse; all of the file's where it is not given.
     pub entry: Option<String>,
+    /// Which language the file is held to.
+    pub dialect: Dialect,
+}
+
+/// A language that a file is held to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// All that kbc compiles.
+    #[default]
+    Kbc,
+    /// What Triton compiles, too: the extensions of kbc are refused.
+    Triton,
 }
 
 /// The type of an argument of a `@triton.jit` kernel.
@@ -94,6 +109,7 @@ impl<'a> Input<'a> {
             constants: BTreeMap::new(),
             arguments: BTreeMap::new(),
             entry: None,
+            dialect: Dialect::Kbc,
         }
     }
 }
@@ -112,9 +128,13 @@ pub fn analyze(input: &Input<'_>, sink: &mut Sink) -> Result<ir::Module, Reporte
         kernels.iter().map(|at| program.function(*at).name.name.as_str()).collect();
     let mut instances = calls::Instances::beside(&names);
     let mut functions = Vec::new();
-    for at in kernels {
-        let made = kernels::analyze_kernel(&program, input, at, &mut instances, sink);
+    for at in &kernels {
+        let made = kernels::analyze_kernel(&program, input, *at, &mut instances, sink);
         functions.extend(made);
+    }
+    let helpers = if input.entry.is_none() { program.unreached(&kernels) } else { Vec::new() };
+    for at in helpers {
+        kernels::analyze_helper(&program, input, at, sink);
     }
     if let Some(reported) = sink.reported() {
         return Err(reported);

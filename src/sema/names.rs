@@ -205,6 +205,49 @@ pub(super) fn for_each_stmt<'p>(body: &'p [Stmt], visit: &mut dyn FnMut(&'p Stmt
     }
 }
 
+/// Whether a run of statements returns something.
+pub(super) fn gives_value(module: &Module, body: &[Stmt]) -> bool {
+    let mut gives = false;
+    for_each_stmt(body, &mut |stmt| {
+        if let StmtKind::Return(Some(value)) = &stmt.kind {
+            gives |= *module.kind(*value) != ExprKind::None;
+        }
+    });
+    gives
+}
+
+/// Whether a run of statements itself calls one of these functions of `tl`.
+pub(super) fn calls(module: &Module, body: &[Stmt], names: &[&str]) -> bool {
+    has_attribute(module, body, &|name| {
+        names.contains(&name) || name.split_once('_').is_some_and(|(verb, _)| names.contains(&verb))
+    })
+}
+
+/// Whether a run of statements itself calls an atomic.
+pub(super) fn has_atomic(module: &Module, body: &[Stmt]) -> bool {
+    has_attribute(module, body, &|name| name.starts_with("atomic_"))
+}
+
+fn has_attribute(module: &Module, body: &[Stmt], test: &dyn Fn(&str) -> bool) -> bool {
+    let mut found = false;
+    for_each_stmt(body, &mut |stmt| {
+        for_each_header_expr(module, stmt, &mut |expr| {
+            found |= any_expr(module, expr, &|kind| {
+                let ExprKind::Attribute { attr, .. } = kind else { return false };
+                test(&attr.name)
+            });
+        });
+    });
+    found
+}
+
+/// Whether `test` holds of the expression or of one inside it.
+pub(super) fn any_expr(module: &Module, expr: ExprId, test: &dyn Fn(&ExprKind) -> bool) -> bool {
+    let mut found = test(module.kind(expr));
+    for_each_child(module, expr, &mut |child| found = found || any_expr(module, child, test));
+    found
+}
+
 /// The first `return` in `body`, those inside loops and branches included.
 pub(super) fn first_return(body: &[Stmt]) -> Option<Span> {
     let mut found = None;

@@ -139,6 +139,8 @@ impl Analysis<'_> {
             Val::Const(_)
             | Val::Tuple(_)
             | Val::Pointer(_)
+            | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)
@@ -195,6 +197,8 @@ impl Analysis<'_> {
             Val::Error
             | Val::Tuple(_)
             | Val::Pointer(_)
+            | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)
@@ -290,6 +294,8 @@ impl Analysis<'_> {
             Val::Error
             | Val::Const(_)
             | Val::Pointer(_)
+            | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

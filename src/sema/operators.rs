@@ -399,6 +399,7 @@ impl Analysis<'_> {
 
     /// `in` a tuple of what the compiler holds.
     fn contains(&mut self, op: ast::CompareOp, left: &Spanned, right: &Spanned, span: Span) -> Val {
+        self.extension("`in`", "Triton compares with `==` only", span);
         let (Val::Const(wanted), Val::Tuple(items)) = (&left.val, &right.val) else {
             return self.report(constexpr::in_of_values(span));
         };

@@ -87,20 +87,55 @@ pub(super) enum GlobalKind {
         /// Whether it is `name: tl.constexpr = …`.
         constexpr: bool,
     },
-    /// Of a module that only host functions and annotations use.
+    /// Of a package that only host functions and annotations use.
     HostOnly,
 }
 
-/// Modules that only annotations need: importing them is accepted and does nothing.
-const ANNOTATION_MODULES: [&str; 6] =
-    ["__future__", "typing", "typing_extensions", "types", "collections.abc", "dataclasses"];
+/// Packages that annotations, host functions and tests need and that kernels have nothing of:
+/// importing them is accepted and does nothing.
+const HOST_PACKAGES: [&str; 24] = [
+    "__future__",
+    "abc",
+    "argparse",
+    "collections",
+    "contextlib",
+    "copy",
+    "dataclasses",
+    "enum",
+    "functools",
+    "inspect",
+    "itertools",
+    "logging",
+    "math",
+    "numpy",
+    "operator",
+    "os",
+    "pytest",
+    "sys",
+    "time",
+    "torch",
+    "types",
+    "typing",
+    "typing_extensions",
+    "warnings",
+];
 
-/// The modules that `module` imports and that are neither Triton's nor for annotations, each
+/// Whether `name` is the module that turns on features of Python.
+pub(super) fn is_of_future(name: &str) -> bool {
+    name == "__future__"
+}
+
+/// Whether `name` is a host package or inside one.
+fn is_of_host(name: &str) -> bool {
+    HOST_PACKAGES.contains(&name.split('.').next().unwrap_or(name))
+}
+
+/// The modules that `module` imports and that are neither Triton's nor for host functions, each
 /// once, with the text that names it first.
 pub fn imports(module: &Module) -> Vec<(String, Span)> {
     let mut found: Vec<(String, Span)> = Vec::new();
     let mut add = |name: &str, span: Span| {
-        let known = triton_module(name).is_some() || ANNOTATION_MODULES.contains(&name);
+        let known = triton_module(name).is_some() || is_of_host(name);
         if !known && found.iter().all(|(other, _)| other != name) {
             found.push((name.to_owned(), span));
         }
@@ -205,10 +240,10 @@ impl<'p> Program<'p> {
         input: &Input<'p>,
         sink: &mut Sink,
     ) -> Option<GlobalKind> {
-        if ANNOTATION_MODULES.contains(&name) {
+        let namespace = triton_module(name).or_else(|| self.library(name).map(Namespace::Library));
+        if namespace.is_none() && is_of_host(name) {
             return Some(GlobalKind::HostOnly);
         }
-        let namespace = triton_module(name).or_else(|| self.library(name).map(Namespace::Library));
         if namespace.is_none() {
             sink.error(errors::unknown_module(name, span, input.library));
         }
@@ -282,7 +317,10 @@ impl<'p> Program<'p> {
         };
         let found = own.or_else(|| match namespace {
             Namespace::Tl | Namespace::TlMath | Namespace::Libdevice => self.written("tl", name),
-            Namespace::Triton | Namespace::Extra | Namespace::Library(_) => None,
+            Namespace::Triton
+            | Namespace::Extra
+            | Namespace::PropagateNan
+            | Namespace::Library(_) => None,
         });
         found.map(GlobalKind::Val)
     }
@@ -316,7 +354,10 @@ impl<'p> Program<'p> {
                 built_in.chain(self.names_written("libdevice")).collect()
             }
             Namespace::Extra => ["libdevice", "cuda", "hip"].map(str::to_owned).to_vec(),
-            Namespace::Triton => ["jit", "language", "cdiv"].map(str::to_owned).to_vec(),
+            Namespace::PropagateNan => ["NONE", "ALL"].map(str::to_owned).to_vec(),
+            Namespace::Triton => {
+                ["jit", "language", "cdiv", "next_power_of_2"].map(str::to_owned).to_vec()
+            }
             Namespace::Library(unit) => {
                 self.units[unit].globals.keys().map(|it| (*it).to_owned()).collect()
             }
@@ -364,11 +405,37 @@ impl<'p> Program<'p> {
         kernels
     }
 
-    /// Whether a parameter is annotated as a tile, which no launch can pass.
+    /// The functions of the main file that run on the PEs and that none of `kernels` reaches.
+    pub(super) fn unreached(&self, kernels: &[FunctionRef]) -> Vec<FunctionRef> {
+        let main = UnitId::from_index(0);
+        let all = (0..self.units[main].functions.len() as u32)
+            .map(|index| FunctionRef { unit: main, index })
+            .filter(|at| self.style(*at) != FunctionStyle::Host);
+        let all: Vec<FunctionRef> = all.collect();
+        let callees = all.iter().map(|at| (*at, self.callees(*at))).collect();
+        let mut reached = BTreeSet::new();
+        kernels.iter().for_each(|at| reach(*at, &callees, &mut reached));
+        all.into_iter().filter(|at| !reached.contains(at)).collect()
+    }
+
+    /// Whether no launch can mean it: a parameter is annotated as a tile, or it gives a value back
+    /// and does nothing else.
     fn is_helper(&self, at: FunctionRef) -> bool {
         let ast = self.units[at.unit].ast;
+        let function = self.function(at);
         let is_tensor = |annotation| annotation_name(ast, annotation) == Some("tensor");
-        self.function(at).params.iter().any(|param| param.annotation.is_some_and(is_tensor))
+        function.params.iter().any(|param| param.annotation.is_some_and(is_tensor))
+            || names::gives_value(ast, &function.body) && !self.is_outward(at)
+    }
+
+    /// Whether a function changes what is outside of the program. One that takes `tl` is also taken
+    /// for a kernel if it reads memory; a `@triton.jit` function that returns what it read is no
+    /// kernel.
+    fn is_outward(&self, at: FunctionRef) -> bool {
+        let (ast, body) = (self.units[at.unit].ast, &self.function(at).body);
+        let reads =
+            self.style(at) != FunctionStyle::JitKernel && names::calls(ast, body, &["load"]);
+        reads || names::calls(ast, body, &["store", "send"]) || names::has_atomic(ast, body)
     }
 
     /// The functions of the same file that `at` may call, by name.
@@ -409,11 +476,16 @@ fn member_of_triton(namespace: Namespace, name: &str) -> Option<Val> {
         return match name {
             "language" => Some(Val::Namespace(Namespace::Tl)),
             "cdiv" => Builtin::of_tl("cdiv").map(Val::Builtin),
-            _ => None,
+            name => Builtin::of_triton(name).map(Val::Builtin),
         };
+    }
+    if namespace == Namespace::PropagateNan {
+        let known = matches!(name, "NONE" | "ALL");
+        return known.then(|| Val::Const(Constant::Str(name.to_owned())));
     }
     let inner = match (namespace, name) {
         (Namespace::Tl, "math") => Some(Namespace::TlMath),
+        (Namespace::Tl | Namespace::TlMath, "PropagateNan") => Some(Namespace::PropagateNan),
         (Namespace::Tl, "extra") | (Namespace::Extra, "cuda" | "hip") => Some(Namespace::Extra),
         (Namespace::Extra | Namespace::TlMath, "libdevice") => Some(Namespace::Libdevice),
         _ => None,
@@ -432,6 +504,7 @@ pub(super) fn namespace_name(namespace: Namespace) -> &'static str {
         Namespace::Tl => "`tl`",
         Namespace::TlMath => "`tl.math`",
         Namespace::Extra => "`tl.extra`",
+        Namespace::PropagateNan => "`tl.PropagateNan`",
         Namespace::Libdevice => "`libdevice`",
         Namespace::Triton => "`triton`",
         Namespace::Library(_) => "this module of the library",

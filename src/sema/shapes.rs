@@ -150,7 +150,8 @@ impl Analysis<'_> {
             if fits.is_none() {
                 self.report(errors::bad_extent(extent, span));
             }
-            return fits.map(Dim::Const);
+            let fits = fits.map(Dim::Const);
+            return fits.filter(|dim| self.extent_of_triton(*dim, span));
         }
         self.note_integer(val);
         match (val.value(), self.scalar(val)) {

@@ -1,11 +1,11 @@
 //! Statements that run one after another.
 
 use super::analysis::{Analysis, Style};
-use super::errors::{constexpr, control, habits};
+use super::errors::{blocks, constexpr, control, habits};
 use super::names;
 use super::program;
 use super::scope::{Binding, Slot};
-use super::value::{Constant, Spanned, Val};
+use super::value::{Constant, Spanned, Val, ViewKind};
 use crate::source::Span;
 use crate::syntax::ast::{self, ExprId, ExprKind, Stmt, StmtKind};
 
@@ -43,9 +43,7 @@ impl<'p> Analysis<'p> {
                 return self.branch((branches, otherwise), stmt.span, after, tail);
             }
             StmtKind::Return(value) => return self.return_stmt(*value, stmt.span),
-            StmtKind::Expr(value) => {
-                self.expr(*value);
-            }
+            StmtKind::Expr(value) => self.expr_stmt(*value),
             StmtKind::Assign { targets, value } => self.assign(targets, *value),
             StmtKind::AugAssign { target, op, value } => {
                 self.augment(*target, *op, *value, stmt.span)
@@ -72,6 +70,16 @@ impl<'p> Analysis<'p> {
             StmtKind::Pass | StmtKind::Error => {}
         }
         None
+    }
+
+    /// A value that nobody keeps. Of a block pointer that is a mistake: moving one changes nothing.
+    fn expr_stmt(&mut self, value: ExprId) {
+        let val = self.expr(value);
+        if let Val::View(view) = val
+            && view.kind == ViewKind::BlockPointer
+        {
+            self.report(blocks::unused_advance(self.span(value)));
+        }
     }
 
     fn no_loop_else(&mut self, otherwise: &'p [Stmt]) {
@@ -106,6 +114,10 @@ impl<'p> Analysis<'p> {
 
     fn assign(&mut self, targets: &'p [ExprId], value: ExprId) {
         let value = self.spanned(value);
+        if let [_, second, ..] = targets {
+            let span = self.span(*second);
+            self.extension("a chain of assignments", "write one assignment after the other", span);
+        }
         for target in targets {
             self.bind_target(*target, &value);
         }

@@ -15,7 +15,7 @@ use super::value::{Constant, Spanned, Val};
 use crate::ir::{Type, Value};
 
 /// The size that is assumed where a comparison decides what is compiled.
-const ASSUMED_SIZE: i128 = 64;
+pub(super) const ASSUMED_SIZE: i128 = 64;
 
 /// The turns that are assumed of a loop that is written out.
 pub(super) const ASSUMED_TURNS: i128 = 4;

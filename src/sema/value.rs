@@ -74,6 +74,8 @@ pub(super) enum Namespace {
     Extra,
     /// `tl.extra.libdevice`.
     Libdevice,
+    /// `tl.PropagateNan`.
+    PropagateNan,
     /// `triton`.
     Triton,
     /// A module of the library.
@@ -93,6 +95,10 @@ pub(super) enum Val {
     Value(ir::Value),
     /// An address that counts elements, of a `@triton.jit` kernel.
     Pointer(Pointer),
+    /// A tensor descriptor or a block pointer.
+    View(Box<BlockView>),
+    /// `tl.pointer_type(…)`.
+    PointerType(DType),
     /// A function of the program.
     Function(FunctionRef),
     /// A built-in function.
@@ -128,6 +134,73 @@ pub(super) struct Pointer {
     pub(super) because: Span,
 }
 
+/// How a [`BlockView`] was made, which decides what it can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ViewKind {
+    /// By `tl.make_tensor_descriptor`: what lies outside of the array is never touched.
+    Descriptor,
+    /// By `tl.make_block_ptr`: it has a place, and only the axes that an access names are checked.
+    BlockPointer,
+}
+
+/// A strided array of which blocks of one shape are loaded and stored.
+#[derive(Clone, Debug)]
+pub(super) struct BlockView {
+    /// How it was made.
+    pub(super) kind: ViewKind,
+    /// The first element of the array, a scalar pointer.
+    pub(super) base: Pointer,
+    /// Elements along each axis: integers, integer scalars, or single elements that were loaded.
+    pub(super) shape: Vec<Val>,
+    /// Elements from one to the next along each axis, in the same forms.
+    pub(super) strides: Vec<Val>,
+    /// Where the block begins, in elements along each axis; a descriptor has none.
+    pub(super) offsets: Vec<Val>,
+    /// The extents of a block: integers, or scalars that the launch decides.
+    pub(super) block: Vec<Val>,
+    /// Whether what lies outside of the array is loaded as NaN instead of 0.
+    pub(super) nan: bool,
+}
+
+impl BlockView {
+    /// Its parts as nested tuples.
+    pub(super) fn parts(&self) -> Val {
+        let axes = [&self.shape, &self.strides, &self.offsets, &self.block];
+        let axes = axes.into_iter().map(|it| Val::Tuple(it.clone()));
+        Val::Tuple(std::iter::once(Val::Pointer(self.base)).chain(axes).collect())
+    }
+
+    /// The same kind of view of other parts, as [`BlockView::parts`] gives them; of anything else,
+    /// itself.
+    pub(super) fn with_parts(&self, parts: &Val) -> BlockView {
+        let Some(
+            [
+                Val::Pointer(base),
+                Val::Tuple(shape),
+                Val::Tuple(strides),
+                Val::Tuple(offsets),
+                Val::Tuple(block),
+            ],
+        ) = parts.items()
+        else {
+            return self.clone();
+        };
+        BlockView {
+            base: *base,
+            shape: shape.clone(),
+            strides: strides.clone(),
+            offsets: offsets.clone(),
+            block: block.clone(),
+            ..*self
+        }
+    }
+
+    /// Whether both are views of one kind on elements of one type.
+    pub(super) fn is_like(&self, other: &BlockView) -> bool {
+        (self.kind, self.nan, self.base.dtype) == (other.kind, other.nan, other.base.dtype)
+    }
+}
+
 /// What a `for` walks.
 #[derive(Clone, Debug)]
 pub(super) struct Range {
@@ -161,6 +234,8 @@ impl Val {
             Val::Const(_)
             | Val::Value(_)
             | Val::Pointer(_)
+            | Val::View(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Namespace(_)
@@ -195,6 +270,8 @@ impl Val {
             (Val::Const(a), Val::Const(b)) => a == b,
             (Val::Value(a), Val::Value(b)) => a == b,
             (Val::Pointer(a), Val::Pointer(b)) => a == b,
+            (Val::View(a), Val::View(b)) => a.is_like(b) && a.parts().is_same(&b.parts()),
+            (Val::PointerType(a), Val::PointerType(b)) => a == b,
             (Val::Function(a), Val::Function(b)) => a == b,
             (Val::Builtin(a), Val::Builtin(b)) => a == b,
             (Val::Namespace(a), Val::Namespace(b)) => a == b,
@@ -205,6 +282,8 @@ impl Val {
                 Val::Const(_)
                 | Val::Value(_)
                 | Val::Pointer(_)
+                | Val::View(_)
+                | Val::PointerType(_)
                 | Val::Function(_)
                 | Val::Builtin(_)
                 | Val::Namespace(_)
@@ -221,9 +300,11 @@ impl Val {
         match self {
             Val::Value(value) => vec![*value],
             Val::Pointer(it) => std::iter::once(it.address).chain(it.offsets).collect(),
+            Val::View(view) => view.parts().leaves(),
             Val::Tuple(items) => items.iter().flat_map(Val::leaves).collect(),
             Val::Error
             | Val::Const(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)
@@ -242,11 +323,15 @@ impl Val {
                 let offsets = pointer.offsets.map(|own| leaves.next().unwrap_or(own));
                 Val::Pointer(Pointer { address, offsets, ..*pointer })
             }
+            Val::View(view) => {
+                Val::View(Box::new(view.with_parts(&view.parts().with_leaves(leaves))))
+            }
             Val::Tuple(items) => {
                 Val::Tuple(items.iter().map(|item| item.with_leaves(leaves)).collect())
             }
             Val::Error
             | Val::Const(_)
+            | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
             | Val::Method(..)

@@ -481,6 +481,26 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         self.lanes(&it.lanes, None, &it.src, true)
     }
 
+    fn dma_atomic(&mut self, it: &command::DmaAtomic) -> Step<Flow> {
+        let code = self.sim.program.code(AgentId(self.agent));
+        let spec = &code.lanes[it.lanes.spec];
+        let block = Block::of_atomic(&self.sim.program.memory, &it.lanes, spec);
+        let bytes = spec.bytes();
+        let tile = |tile: Option<&TileRef>| tile.map_or(Range::NOTHING, Range::of);
+        let reads = [
+            tile(it.lanes.index.as_ref()),
+            Range::of_arg(it.lanes.mask.as_ref()),
+            Range::of(&it.src),
+            tile(it.expected.as_ref()),
+        ];
+        let write = tile(it.dst.as_ref());
+        let touches = Footprint { reads: pad(reads), write, block: Some(block) };
+        let operands = 1 + u64::from(it.expected.is_some());
+        let work = Work::Atomic { back: it.dst.is_some(), operands };
+        self.check_addresses(&block)?;
+        self.dispatch(Channel::DmaWrite, work, touches, bytes)
+    }
+
     fn math(&mut self, it: &command::MathCmd) -> Step<Flow> {
         let touches = Footprint::math(&it.args, &it.out);
         self.dispatch(Channel::Math, Work::Math(it.spec), touches, 0)

@@ -78,6 +78,7 @@ fn direction(command: &Command) -> QueueId {
         | Command::DmaWrite(_)
         | Command::DmaGather(_)
         | Command::DmaScatter(_)
+        | Command::DmaAtomic(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_) => QueueId(0),
     }

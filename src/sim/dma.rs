@@ -1,8 +1,8 @@
 //! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
 //! lie in.
 
-use crate::command::{Code, DescId, LaneId, Lanes, Window};
-use crate::ir::DmaDesc;
+use crate::command::{Code, DescId, LaneId, LaneSpec, Lanes, Window};
+use crate::ir::{DmaDesc, DmaDim};
 use crate::launch::{AddressMap, Fault, Placement};
 use crate::topology::PeId;
 
@@ -26,6 +26,8 @@ enum Shape {
     Window(DescId, Window),
     /// Anywhere in a tensor.
     Lanes(LaneId),
+    /// Lanes whose addresses no data decides.
+    Known(LaneId),
 }
 
 /// Where the memory is, who asks for it, and how many bytes a burst has.
@@ -65,6 +67,15 @@ impl Block {
         Block { base: lanes.base, shape: Shape::Lanes(lanes.spec), writes, lo, hi }
     }
 
+    /// What an atomic command changes: lanes that are known where no data decides them.
+    pub(super) fn of_atomic(memory: &AddressMap, lanes: &Lanes, spec: &LaneSpec) -> Block {
+        if spec.index.is_some() || spec.mask.is_some() {
+            return Block::of_lanes(memory, lanes, true);
+        }
+        let (lo, hi) = bounds(lanes.base, &block_of(spec));
+        Block { base: lanes.base, shape: Shape::Known(lanes.spec), writes: true, lo, hi }
+    }
+
     /// Whether both move a byte and one of them writes. Two blocks of rows with one distance are
     /// told apart exactly if a row is no longer than the distance; of others, the bounds decide.
     pub(super) fn conflicts(&self, other: &Block, code: &Code) -> bool {
@@ -78,7 +89,7 @@ impl Block {
                 let [only] = pieces.as_slice() else { return None };
                 Rows::of(only.base, &only.desc)
             }
-            Shape::Lanes(_) => None,
+            Shape::Lanes(_) | Shape::Known(_) => None,
         };
         match (rows(self), rows(other)) {
             (Some(a), Some(b)) if a.distance == b.distance => a.share_columns(&b),
@@ -111,6 +122,7 @@ impl Block {
                 Ok(())
             }
             Shape::Lanes(spec) => self.spread(code.lanes[spec].bursts(place.2), place, pieces),
+            Shape::Known(spec) => self.find_rows(&block_of(&code.lanes[spec]), place, pieces),
         }
     }
 
@@ -178,6 +190,13 @@ fn add(pieces: &mut Vec<Piece>, owner: PeId, bytes: u64) {
         Some(piece) => piece.bytes += bytes,
         None => pieces.push(Piece { owner, bytes }),
     }
+}
+
+/// Lanes without an index as a block.
+fn block_of(spec: &LaneSpec) -> DmaDesc {
+    let axes = spec.shape.0.iter().zip(&spec.strides);
+    let dims = axes.map(|(extent, stride)| DmaDim { extent: *extent, stride: *stride });
+    DmaDesc { dims: dims.collect(), elem_bytes: spec.dtype.bytes() }
 }
 
 /// The lowest byte of a block and one past its highest.
@@ -258,7 +277,6 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::DmaDim;
     use crate::launch::{Placement, Region, Shard};
 
     fn code(descs: &[&[(u64, i64)]]) -> Code {

@@ -30,6 +30,8 @@ pub(super) enum EventKind {
     Deliver,
     /// The last byte of a train has left its source.
     SourceRead,
+    /// A memory has carried out the oldest of its atomic ops.
+    Modified,
     /// A DMA command begins its transfer.
     Inject,
     /// An agent goes on.
@@ -83,6 +85,11 @@ impl EventKey {
     /// The last byte of something comes to PE number `pe` over link number `input`.
     pub(super) fn delivery(pe: u32, input: u32) -> EventKey {
         EventKey(2 << PHASE | u64::from(pe) << COMPONENT | u64::from(input))
+    }
+
+    /// A memory, that of PE number `pe`, acts after all that comes to it.
+    pub(super) fn memory(pe: u32) -> EventKey {
+        EventKey::delivery(pe, u32::MAX)
     }
 
     /// An act of agent number `agent`, of the command `seq` if it is of one.

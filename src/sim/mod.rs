@@ -27,6 +27,7 @@ mod dma;
 mod event;
 mod failure;
 mod ipcq;
+mod modify;
 mod network;
 mod op;
 mod pe;

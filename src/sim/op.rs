@@ -169,6 +169,12 @@ pub(super) enum Work {
     Gemm(GemmId),
     Read,
     Write,
+    /// Changes memory where it is; whether what was there comes back, and how many operands go
+    /// out for each element.
+    Atomic {
+        back: bool,
+        operands: u64,
+    },
     /// Sends over a connection.
     Send(u32),
 }

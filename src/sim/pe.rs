@@ -249,6 +249,10 @@ impl<L: LogSink> Simulation<'_, L> {
                 Ok(())
             }
             Work::Read => self.begin_transfer(agent, &op, Ps::ZERO),
+            Work::Atomic { operands, .. } => {
+                let bytes = op.bytes.saturating_mul(operands);
+                self.begin_transfer(agent, &op, self.params.tcm.read.time(bytes))
+            }
             Work::Write | Work::Send(_) => {
                 self.begin_transfer(agent, &op, self.params.tcm.read.time(op.bytes))
             }
@@ -332,12 +336,20 @@ impl<L: LogSink> Simulation<'_, L> {
             op.read_end = now;
         }
         let (link, bytes) = (op.held.0, op.bytes);
-        let record = if matches!(op.work, Work::Write) {
-            self.counters.bytes_written += bytes;
-            self.log_arrival(agent, at, link)
-        } else {
-            self.counters.bytes_read += bytes;
-            self.record(agent, at, link, false)
+        let record = match op.work {
+            Work::Write => {
+                self.counters.bytes_written += bytes;
+                self.log_arrival(agent, at, link)
+            }
+            Work::Atomic { back, .. } => {
+                self.counters.bytes_written += bytes;
+                self.counters.bytes_read += if back { bytes } else { 0 };
+                self.record(agent, at, link, true)
+            }
+            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => {
+                self.counters.bytes_read += bytes;
+                self.record(agent, at, link, false)
+            }
         };
         self.end_transfer(agent, at, record);
     }

@@ -1,6 +1,6 @@
 //! The whole state of a run, and the loop that drives it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::agent::{Agent, Status};
 use super::costs::Costs;
@@ -9,6 +9,7 @@ use super::dma::Piece;
 use super::event::{Event, EventKind, EventQueue};
 use super::failure::Failure;
 use super::ipcq::Ipcq;
+use super::modify::Modifier;
 use super::network::Network;
 use super::pe::Pe;
 use super::{Options, Outcome, Progress};
@@ -39,6 +40,8 @@ pub(super) struct Simulation<'a, L> {
     pub(super) counters: Counters,
     /// Scratch for the pieces of a transfer.
     pub(super) pieces: Vec<Piece>,
+    /// The atomic ops of the memories that have had any, by their PE.
+    pub(super) modifiers: BTreeMap<u32, Modifier>,
     pub(super) messages: u64,
     /// Events so far.
     happened: u64,
@@ -96,6 +99,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             awake: VecDeque::new(),
             counters: Counters::default(),
             pieces: Vec::new(),
+            modifiers: BTreeMap::new(),
             messages: 0,
             happened: 0,
             transfers: 0,
@@ -141,6 +145,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
                 self.source_read(&event);
                 Ok(())
             }
+            EventKind::Modified => self.modified(event.subject),
             EventKind::Inject => self.inject(event.subject, event.detail),
             EventKind::Resume => {
                 self.wake(self.agents[event.subject as usize].pe);

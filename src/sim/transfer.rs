@@ -1,7 +1,6 @@
 //! What enters and leaves the network: messages, requests to memories, their answers.
 
 use super::agent::{Status, Wait};
-use super::dma::Piece;
 use super::event::Event;
 use super::failure::Failure;
 use super::network::{Arrival, Cargo, CargoKind, Class, Shipment};
@@ -23,7 +22,7 @@ impl<L: LogSink> Simulation<'_, L> {
         self.agents[agent as usize].ops[at].transfer = Some(transfer);
         match op.work {
             Work::Send(connection) => self.inject_message(agent, at, (connection, transfer)),
-            Work::Read | Work::Write => self.inject_dma(agent, at, transfer),
+            Work::Read | Work::Write | Work::Atomic { .. } => self.inject_dma(agent, at, transfer),
             Work::Math(_) | Work::Gemm(_) => Ok(()),
         }
     }
@@ -84,34 +83,43 @@ impl<L: LogSink> Simulation<'_, L> {
         }
         let state = &mut self.agents[agent as usize].ops[at];
         state.pieces = pieces.len() as u32;
-        state.unread = if block.writes { state.pieces } else { 0 };
+        let kind = match op.work {
+            Work::Atomic { .. } => CargoKind::AtomicRequest,
+            Work::Write => CargoKind::WriteData,
+            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => CargoKind::ReadRequest,
+        };
+        state.unread = if kind == CargoKind::WriteData { state.pieces } else { 0 };
         if pieces.is_empty() {
             self.finish_dma(agent, at);
         }
         for piece in pieces.drain(..) {
             let route = self.route(agent, &op, self.machine.pe(pe).dma, piece.owner)?;
-            let kind = if block.writes { CargoKind::WriteData } else { CargoKind::ReadRequest };
             let cargo = self.cargo(agent, &op, kind, transfer);
             let cargo = Cargo { place: piece.owner.0, bytes: piece.bytes, ..cargo };
-            self.send_piece(cargo, route, piece);
+            let bytes = match op.work {
+                Work::Atomic { operands, .. } => piece.bytes.saturating_mul(operands),
+                Work::Write => piece.bytes,
+                Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => 0,
+            };
+            self.send_piece(cargo, (route, bytes), piece.owner);
         }
         self.pieces = pieces;
         Ok(())
     }
 
     /// Sends data, or a request for it, to the memory that it belongs in.
-    fn send_piece(&mut self, cargo: Cargo, route: RouteId, piece: Piece) {
-        let writes = cargo.kind == CargoKind::WriteData;
+    fn send_piece(&mut self, cargo: Cargo, (route, bytes): (RouteId, u64), owner: PeId) {
+        let asks = cargo.kind == CargoKind::ReadRequest;
         let shipment = Shipment {
             cargo,
             route,
             class: Class::Compute,
-            bytes: if writes { piece.bytes } else { 0 },
-            to: piece.owner,
-            read: if writes { self.params.tcm.read } else { Bandwidth::INFINITE },
+            bytes,
+            to: owner,
+            read: if asks { Bandwidth::INFINITE } else { self.params.tcm.read },
             write: Bandwidth::INFINITE,
             after: self.params.hbm.overhead,
-            watched: writes,
+            watched: cargo.kind == CargoKind::WriteData,
         };
         self.network.send(&shipment, &mut self.events);
     }
@@ -130,7 +138,7 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// An address that is nobody's.
     pub(super) fn fault(&self, agent: u32, op: &Op, fault: crate::launch::Fault) -> Box<Failure> {
-        let writes = matches!(op.work, Work::Write);
+        let writes = matches!(op.work, Work::Write | Work::Atomic { .. });
         Box::new(Failure::Fault { agent: AgentId(agent), site: op.site, writes, fault })
     }
 
@@ -139,14 +147,15 @@ impl<L: LogSink> Simulation<'_, L> {
         let Some(arrival) = self.network.take(event) else { return Ok(()) };
         match arrival.cargo.kind {
             CargoKind::Message => self.message_arrived(&arrival),
-            CargoKind::ReadRequest => self.answer(&arrival.cargo)?,
+            CargoKind::ReadRequest => self.answer(&arrival.cargo, arrival.cargo.bytes)?,
+            CargoKind::AtomicRequest => self.modify(&arrival.cargo),
             CargoKind::ReadData | CargoKind::WriteData => self.piece_arrived(&arrival),
         }
         Ok(())
     }
 
-    /// A memory sends what it was asked for.
-    fn answer(&mut self, cargo: &Cargo) -> Step<()> {
+    /// A memory sends what it was asked for, `bytes` of it.
+    pub(super) fn answer(&mut self, cargo: &Cargo, bytes: u64) -> Step<()> {
         let pe = self.program.agents[AgentId(cargo.agent)].pe;
         let (from, to) = (self.machine.pe(PeId(cargo.place)).hbm, self.machine.pe(pe).dma);
         let Some(route) = self.network.routes.find(self.machine, from, to) else {
@@ -158,7 +167,7 @@ impl<L: LogSink> Simulation<'_, L> {
             cargo: Cargo { kind: CargoKind::ReadData, ..*cargo },
             route,
             class: Class::Compute,
-            bytes: cargo.bytes,
+            bytes,
             to: pe,
             read: Bandwidth::INFINITE,
             write: self.params.tcm.write,
@@ -197,7 +206,10 @@ impl<L: LogSink> Simulation<'_, L> {
                 let at = self.op_index(cargo.agent, cargo.seq);
                 self.finish_send(cargo.agent, at, self.now);
             }
-            CargoKind::Message | CargoKind::ReadRequest | CargoKind::ReadData => {}
+            CargoKind::Message
+            | CargoKind::ReadRequest
+            | CargoKind::ReadData
+            | CargoKind::AtomicRequest => {}
         }
     }
 

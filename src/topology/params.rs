@@ -104,6 +104,8 @@ pub struct HbmParams {
     pub bytes: u64,
     /// What each access pays at the controller.
     pub overhead: Ps,
+    /// What the controller spends on each burst of an atomic op, one after another.
+    pub atomic: Ps,
 }
 
 /// Where the slots of a queue live.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use kbc::diag::{ColorChoice, Diagnostic, Severity, Sink, to_text};
 use kbc::ir::{self, Module};
-use kbc::sema::{self, ArgType, Constant, Input};
+use kbc::sema::{self, ArgType, Constant, Dialect, Input};
 use kbc::source::SourceMap;
 use kbc::syntax::{self, ast};
 
@@ -39,12 +39,30 @@ pub(crate) fn compile_with(text: &str, constants: BTreeMap<String, Constant>) ->
     compile_arguments(text, constants, BTreeMap::new())
 }
 
+/// Compiles `text`, held to a language.
+pub(crate) fn compile_dialect(
+    text: &str,
+    constants: BTreeMap<String, Constant>,
+    arguments: BTreeMap<String, ArgType>,
+    dialect: Dialect,
+) -> Compiled {
+    compile_input(text, |input| {
+        input.constants = constants;
+        input.arguments = arguments;
+        input.dialect = dialect;
+    })
+}
+
 /// Compiles `text` for a launch that passes `arguments`.
 pub(crate) fn compile_arguments(
     text: &str,
     constants: BTreeMap<String, Constant>,
     arguments: BTreeMap<String, ArgType>,
 ) -> Compiled {
+    compile_dialect(text, constants, arguments, Dialect::Kbc)
+}
+
+fn compile_input(text: &str, tell: impl FnOnce(&mut Input<'_>)) -> Compiled {
     let mut sources = SourceMap::new();
     let mut sink = Sink::new();
     let mut parse = |name: &str, text: &str| {
@@ -58,8 +76,8 @@ pub(crate) fn compile_arguments(
         .collect();
     let imports = library.iter().map(|(name, module)| (name.clone(), module)).collect();
     let names = LIBRARY.map(|(name, _)| name);
-    let entry = None;
-    let input = Input { main: &main, imports, library: &names, constants, arguments, entry };
+    let mut input = Input { imports, library: &names, ..Input::of(&main) };
+    tell(&mut input);
     let module = sema::analyze(&input, &mut sink).ok();
     let compiled = Compiled { sources, module, diagnostics: sink.into_sorted() };
     let bug = compiled.diagnostics.iter().any(|it| it.severity == Severity::Bug);

@@ -4,14 +4,15 @@
 
 use kbc::arena::{Arena, Id};
 use kbc::command::{
-    Agent, AgentId, Arg, ArgSpec, Code, CodeId, Comm, GemmSpec, GridShape, Inst, LiveSet, MathOp,
-    MathSpec, Message, Operand, Pc, Peer, Program, QueueId, Reg, Site, Template, TileReg,
+    Agent, AgentId, Arg, ArgSpec, Code, CodeId, Comm, GemmSpec, GridShape, Inst, LaneArgs,
+    LaneSpec, LiveSet, MathOp, MathSpec, Message, Operand, Pc, Peer, Program, QueueId, Reg, Site,
+    Template, TileReg,
 };
 use kbc::dtype::DType;
 use kbc::ir::{Buffer, DmaDesc, DmaDim, Literal};
 use kbc::launch::{AddressMap, Placement, Region};
 use kbc::oplog::{MemoryLog, Record};
-use kbc::ops::{BinaryOp, CostClass};
+use kbc::ops::{AtomicOp, BinaryOp, CostClass};
 use kbc::shape::Shape;
 use kbc::sim::{Mode, Options, Outcome, simulate};
 use kbc::source::{FileId, Span};
@@ -47,7 +48,7 @@ pub fn free_pe() -> PeParams {
             credit_bytes: 16,
             tiers: [tier.clone(), tier.clone(), tier],
         },
-        hbm: HbmParams { bytes: 1 << 30, overhead: Ps::ZERO },
+        hbm: HbmParams { bytes: 1 << 30, overhead: Ps::ZERO, atomic: Ps::ZERO },
         sram_bytes: 0,
     }
 }
@@ -64,6 +65,7 @@ pub fn costly_pe() -> PeParams {
     pe.ipcq.credit = CreditMode::Asynchronous;
     pe.ipcq.tiers[0].bandwidth = gb(512.0);
     pe.hbm.overhead = Ps(3000);
+    pe.hbm.atomic = Ps(700);
     pe
 }
 
@@ -260,6 +262,23 @@ impl Writer {
         let desc = self.row(elements);
         let base = Operand::Const(Literal::Int(base as i64));
         self.site(Template::DmaWrite { base, desc, window: None, src });
+    }
+
+    /// Adds a tile to memory; `dst` is given what was there.
+    pub fn atomic_add(&mut self, src: TileReg, dst: Option<TileReg>, base: u64, elements: u64) {
+        let dense = ArgSpec { dtype: DType::F32, offset: 0, strides: vec![1] };
+        let spec = self.code.lanes.push(LaneSpec {
+            shape: Shape::new([elements]),
+            dtype: DType::F32,
+            strides: vec![4],
+            index: None,
+            mask: None,
+            value: Some(dense),
+        });
+        let base = Operand::Const(Literal::Int(base as i64));
+        let lanes = LaneArgs { spec, base, index: None, mask: None };
+        let op = AtomicOp::Add;
+        self.site(Template::DmaAtomic { op, lanes, src, expected: None, dst });
     }
 
     fn row(&mut self, elements: u64) -> kbc::command::DescId {

@@ -10,7 +10,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "what the interpreter does not know panics")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kbc::arena::SideTable;
 use kbc::ir::eval;
@@ -86,6 +86,17 @@ pub fn run_by_storage(function: &Function, grid: ([i64; 3], [i64; 3])) -> Run {
         }
     }
     machine.run
+}
+
+/// What a program does to the world, in order, and what it loads. Once loads have `moved` out of
+/// loops they are fewer and earlier, but what is loaded stays.
+pub fn world(events: &[Event], moved: bool) -> (Vec<&Event>, BTreeSet<(i64, usize)>) {
+    let load = |event: &Event| match event {
+        Event::Load { address, elements } => Some((*address, *elements)),
+        _ => None,
+    };
+    let loaded = events.iter().filter_map(load).collect();
+    (events.iter().filter(|event| !moved || load(event).is_none()).collect(), loaded)
 }
 
 /// What a value is at run time.

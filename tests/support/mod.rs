@@ -3,9 +3,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 pub mod interpreter;
+pub mod loop_kernels;
 pub mod on_machine;
 pub mod random_ir;
 pub mod random_kernels;
+pub mod random_lanes;
 
 use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::ir::parse::{parse, parse_unverified};

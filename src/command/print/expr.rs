@@ -158,6 +158,9 @@ fn symbol(op: BinaryOp) -> Option<(&'static str, u8)> {
         | BinaryOp::FloorMod
         | BinaryOp::Minimum
         | BinaryOp::Maximum
+        | BinaryOp::MinimumNan
+        | BinaryOp::Pow
+        | BinaryOp::MaximumNan
         | BinaryOp::UMulHi
         | BinaryOp::UMulHi64 => None,
     }

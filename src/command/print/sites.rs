@@ -10,6 +10,7 @@ use crate::command::{
 };
 use crate::dtype::Rounding;
 use crate::ir::SortKind;
+use crate::ops::AtomicOp;
 use crate::shape::Shape;
 
 /// What a site's text needs.
@@ -45,6 +46,9 @@ impl Sites<'_> {
                 let src = Some(Arg::Tile(*src));
                 let src = self.lane_arg("from", src, spec.value.as_ref(), spec);
                 format!("dma_scatter {}{src}", self.lanes(lanes, spec))
+            }
+            Template::DmaAtomic { op, lanes, src, expected, dst } => {
+                self.atomic(*op, lanes, [Some(*src), *expected, *dst])
             }
             Template::Math { spec, args, out } => {
                 let spec = &self.code.maths[*spec];
@@ -127,6 +131,23 @@ impl Sites<'_> {
         let index = self.lane_arg("index", index, spec.index.as_ref(), spec);
         let mask = self.lane_arg("mask", lanes.mask, spec.mask.as_ref(), spec);
         format!("{} at {}{index}{mask}", lane_shape(spec), self.operand(lanes.base))
+    }
+
+    /// `old = dma_atomic add 16 x f32 at x index i with v`.
+    fn atomic(
+        &self,
+        op: AtomicOp,
+        lanes: &LaneArgs,
+        [src, expected, dst]: [Option<TileReg>; 3],
+    ) -> String {
+        let spec = &self.code.lanes[lanes.spec];
+        let read = |word, tile: Option<TileReg>| {
+            self.lane_arg(word, tile.map(Arg::Tile), spec.value.as_ref(), spec)
+        };
+        let (src, expected) = (read("with", src), read("expected", expected));
+        let found = dst.map_or(String::new(), |dst| format!("{} = ", self.tile(dst)));
+        let place = dst.map_or("", |dst| self.place(dst));
+        format!("{found}dma_atomic {} {}{src}{expected}{place}", verb(op), self.lanes(lanes, spec))
     }
 
     /// ` mask live{0, 1}`.
@@ -263,4 +284,9 @@ pub(super) fn gemm(spec: &GemmSpec) -> String {
         return format!("{out}[{m}, {n}] = {a}[{m}, {k}] @ {b}[{k}, {n}]");
     }
     format!("{out}[{batch}, {m}, {n}] = {a}[{batch}, {m}, {k}] @ {b}[{batch}, {k}, {n}]")
+}
+
+/// What an atomic command does: its name in the language without what all of them share.
+pub(super) fn verb(op: AtomicOp) -> &'static str {
+    op.name().trim_start_matches("atomic_")
 }

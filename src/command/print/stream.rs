@@ -182,6 +182,18 @@ impl Visit for Row<'_> {
         Columns { operands, bytes: Some(bytes), ..Columns::default() }
     }
 
+    fn dma_atomic(&mut self, it: &command::DmaAtomic) -> Columns {
+        let shown = |word, tile: Option<TileRef>| {
+            tile.map_or(String::new(), |tile| format!("{word}{}", self.place(tile)))
+        };
+        let expected = shown(" expected ", it.expected);
+        let (verb, lanes) = (sites::verb(it.op), self.lanes(&it.lanes));
+        let (src, found) = (self.place(it.src), shown(" -> ", it.dst));
+        let operands = format!("{verb} {lanes} with {src}{expected}{found}");
+        let bytes = self.code.lanes[it.lanes.spec].bytes();
+        Columns { operands, bytes: Some(bytes), ..Columns::default() }
+    }
+
     fn math(&mut self, it: &command::MathCmd) -> Columns {
         let spec = &self.code.maths[it.spec];
         let args: Vec<String> = it.args.iter().flatten().map(|arg| self.arg(*arg)).collect();

@@ -141,6 +141,11 @@ impl Work {
             Command::DmaWrite(it) => add(&mut self.written, it.bytes(code)),
             Command::DmaGather(it) => add(&mut self.read, code.lanes[it.lanes.spec].bytes()),
             Command::DmaScatter(it) => add(&mut self.written, code.lanes[it.lanes.spec].bytes()),
+            Command::DmaAtomic(it) => {
+                let bytes = code.lanes[it.lanes.spec].bytes();
+                add(&mut self.written, bytes);
+                add(&mut self.read, if it.dst.is_some() { bytes } else { 0 });
+            }
             Command::MathCmd(it) => add(&mut self.elements, code.maths[it.spec].shape.elements()),
             Command::GemmCmd(it) => {
                 add(&mut self.macs, code.gemms[it.spec].macs());

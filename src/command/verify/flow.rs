@@ -174,6 +174,7 @@ impl Flow<'_> {
             | Template::DmaWrite { .. }
             | Template::DmaGather { .. }
             | Template::DmaScatter { .. }
+            | Template::DmaAtomic { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Send { .. }

@@ -6,6 +6,7 @@ use crate::command::{
     Arg, ArgSpec, Code, Comm, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec, Message, QueueId,
     Template, TileReg,
 };
+use crate::ops::AtomicOp;
 use crate::shape::Shape;
 
 type Check = Result<(), String>;
@@ -34,6 +35,17 @@ impl Sizes<'_> {
                 let spec = &self.code.lanes[lanes.spec];
                 self.lanes(spec, lanes)?;
                 self.operand(Some(Arg::Tile(*src)), spec.value.as_ref(), &spec.shape)
+            }
+            Template::DmaAtomic { op, lanes, src, expected, dst } => {
+                let spec = &self.code.lanes[lanes.spec];
+                self.lanes(spec, lanes)?;
+                if expected.is_some() != (*op == AtomicOp::Cas) {
+                    return Err("only a compare-and-swap expects something, and it does".into());
+                }
+                for tile in [Some(*src), *expected].into_iter().flatten() {
+                    self.operand(Some(Arg::Tile(tile)), spec.value.as_ref(), &spec.shape)?;
+                }
+                dst.map_or(Ok(()), |dst| self.is_long(dst, spec.bytes(), "the result"))
             }
             Template::Math { spec, args, out } => self.math(&self.code.maths[*spec], args, *out),
             Template::Gemm { spec, a, b, acc, out } => {

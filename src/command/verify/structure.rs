@@ -151,9 +151,9 @@ fn specs(code: &Code, template: &Template) -> Result<(), String> {
             let window = window.as_deref();
             code.descs.get(*desc).is_some_and(|desc| window.is_none_or(|it| is_window(it, desc)))
         }
-        Template::DmaGather { lanes, .. } | Template::DmaScatter { lanes, .. } => {
-            code.lanes.get(lanes.spec).is_some()
-        }
+        Template::DmaGather { lanes, .. }
+        | Template::DmaScatter { lanes, .. }
+        | Template::DmaAtomic { lanes, .. } => code.lanes.get(lanes.spec).is_some(),
         Template::Math { spec, .. } => code.maths.get(*spec).is_some(),
         Template::Gemm { spec, .. } => code.gemms.get(*spec).is_some(),
         Template::Send { .. }

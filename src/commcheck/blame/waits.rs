@@ -213,6 +213,7 @@ impl Blame<'_> {
             | Template::DmaWrite { .. }
             | Template::DmaGather { .. }
             | Template::DmaScatter { .. }
+            | Template::DmaAtomic { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Release { .. }

@@ -11,6 +11,12 @@ codes! {
     TILES_ENTANGLED = "K0504", "tiles-entangled", Error;
     /// A loop that overlaps fewer iterations than it asks for.
     STAGES_REDUCED = "K0505", "stages-reduced", Warning;
+    /// A mask that no lane can fail.
+    MASK_ALWAYS_TRUE = "K0510", "mask-always-true", Warning;
+    /// A store whose elements are written again before anything reads them.
+    STORE_OVERWRITTEN = "K0511", "store-overwritten", Warning;
+    /// Lanes that are not beside each other in memory.
+    LANES_APART = "K0512", "lanes-apart", Warning;
     /// The world has more ranks than the machine has PEs.
     WORLD_TOO_LARGE = "K0520", "world-too-large", Error;
     /// A grid has more programs than can be numbered.

@@ -39,4 +39,12 @@ codes! {
     HOST_ONLY = "K0219", "annotation-only", Error;
     /// A construct of Python that kernels do not have.
     NOT_IN_KERNELS = "K0220", "not-in-kernels", Error;
+    /// An extension of kbc in a file that is held to Triton's language.
+    NOT_IN_TRITON = "K0221", "not-in-triton", Error;
+    /// An import that nothing uses.
+    UNUSED_IMPORT = "K0222", "unused-import", Warning;
+    /// A variable that nothing reads.
+    UNUSED_VARIABLE = "K0223", "unused-variable", Warning;
+    /// A parameter that nothing reads.
+    UNUSED_PARAMETER = "K0224", "unused-parameter", Warning;
 }

@@ -87,12 +87,34 @@ codes! {
     SOFTMAX_NEEDS_AXIS = "K0342", "softmax-needs-axis", Error;
     /// A range of integers without any.
     EMPTY_ARANGE = "K0343", "empty-arange", Error;
+    /// A gather or scatter that a descriptor does not have.
+    DESCRIPTOR_GATHER = "K0344", "descriptor-gather", Error;
+    /// Elements that an atomic does not change.
+    ATOMIC_TYPE = "K0345", "atomic-type", Error;
+    /// An order or scope of an atomic that does not exist.
+    ATOMIC_ORDER = "K0346", "atomic-order", Error;
+    /// A cast of a pointer, or to one, that does not exist.
+    POINTER_CAST = "K0347", "pointer-cast", Error;
     /// A mask that is no truth value.
     MASK_NOT_BOOL = "K0350", "mask-not-bool", Error;
     /// A value for masked-off elements, without a mask.
     OTHER_WITHOUT_MASK = "K0351", "other-without-mask", Error;
     /// More values or mask elements than pointers.
     WIDER_THAN_POINTERS = "K0352", "wider-than-pointers", Error;
+    /// Lists of a descriptor or block pointer with different numbers of axes.
+    BLOCK_AXES = "K0353", "block-axes", Error;
+    /// A descriptor whose last stride is not 1.
+    DESCRIPTOR_LAST_STRIDE = "K0354", "descriptor-last-stride", Error;
+    /// A descriptor whose blocks have rows of less than 16 bytes.
+    DESCRIPTOR_SHORT_ROW = "K0355", "descriptor-short-row", Error;
+    /// Something else where a descriptor or block pointer is expected.
+    NOT_A_VIEW = "K0356", "not-a-view", Error;
+    /// A value that does not fit the block it is stored to.
+    BLOCK_VALUE = "K0357", "block-value", Error;
+    /// A mask, padding or check of bounds that an access does not have.
+    BLOCK_OPTION = "K0358", "block-option", Error;
+    /// A moved block pointer that is dropped.
+    UNUSED_ADVANCE = "K0359", "unused-advance", Error;
     /// A rounding that a conversion does not have.
     DOWNCAST_ROUNDING = "K0360", "downcast-rounding", Error;
     /// A precision that a matrix product does not have.

@@ -1,5 +1,6 @@
 //! Each parameter of a kernel and what the shell gives it.
 
+use super::tuning::Tuning;
 use super::{Argument, ArgumentValue, GivenTensor, TensorValue, is_pointer};
 use crate::diag::{Diagnostic, Reported, Sink, hosting as codes, nearest_help};
 use crate::driver::LaunchOptions;
@@ -30,6 +31,10 @@ struct Parameter {
     kind: ParameterKind,
     /// What it is without being given anything; a default that no scalar can hold is analysis's.
     default: Default,
+    /// What the first configuration of `autotune` says.
+    tuned: Option<Constant>,
+    /// Whether `heuristics` computes it.
+    is_computed: bool,
 }
 
 /// What a parameter may take.
@@ -75,6 +80,7 @@ impl Kernel {
         script: &Script<'_>,
     ) -> Kernel {
         let constexprs = settings::constexprs(module, function);
+        let tuning = Tuning::of(module, function);
         let parameter = |(param, scalar): (&ast::Param, Option<Scalar>)| {
             let name = param.name.name.clone();
             let is_constexpr = constexprs.contains(&name);
@@ -86,7 +92,9 @@ impl Kernel {
                 (_, None) => Default::None,
             };
             let kind = if is_constexpr { ParameterKind::Constexpr } else { ParameterKind::Either };
-            Parameter { name, span: param.name.span, kind, default }
+            let tuned = tuning.value(&name).cloned();
+            let is_computed = tuning.computed.contains(&name);
+            Parameter { name, span: param.name.span, kind, default, tuned, is_computed }
         };
         Kernel {
             name: function.name.name.clone(),
@@ -107,6 +115,8 @@ impl Kernel {
                 false => ParameterKind::Scalar,
             },
             default: Default::None,
+            tuned: None,
+            is_computed: false,
         };
         let parameters = function.params.iter().map(parameter).collect();
         let name = function.name.clone();
@@ -194,7 +204,7 @@ impl Binder<'_> {
                 Ok(constant) => Ok(Some(Given::Constant(constant))),
                 Err(why) => Err(self.sink.error(bad_setting(parameter, text, &why))),
             },
-            None => Ok(None),
+            None => Ok(parameter.tuned.clone().map(Given::Constant)),
         }
     }
 
@@ -379,7 +389,10 @@ fn missing(kernel: &Kernel, parameter: &Parameter) -> Diagnostic {
     let it = Diagnostic::new(codes::NO_ARGUMENT, message, parameter.span, "has no value");
     match parameter.kind {
         ParameterKind::Constexpr => it
-            .note(format!("`{name}` is known at compile time"))
+            .note(match parameter.is_computed {
+                true => format!("`@triton.heuristics` computes `{name}`, which kbc does not"),
+                false => format!("`{name}` is known at compile time"),
+            })
             .help(format!("give it with `--set {name}=…`")),
         ParameterKind::Pointer => it.help(format!("give it with `--arg {name}=@FILE.npy`")),
         ParameterKind::Scalar => it.help(format!("give it with `--arg {name}=NUMBER`")),

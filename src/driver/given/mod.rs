@@ -9,6 +9,7 @@ mod argument;
 mod bind;
 mod place;
 mod results;
+mod tuning;
 
 pub use argument::{Argument, ArgumentValue, ReadFile, TensorValue, parse_grid};
 pub use results::{Expectation, Saved};
@@ -24,6 +25,7 @@ use crate::ir::{self, Literal};
 use crate::launch::Launch;
 use crate::source::Span;
 use bind::{Bound, Kernel};
+use tuning::Tuning;
 
 /// A tensor that the shell gives.
 #[derive(Clone, Debug)]
@@ -105,6 +107,9 @@ impl Session {
                 let function = settings::chosen(module, options.entry.as_deref())
                     .map_err(|it| self.sink.error(it))?;
                 let script = self.script(module, &target, options);
+                if is_launched {
+                    self.notes.extend(first_config(&Tuning::of(module, function), options));
+                }
                 Kernel::of_source(module, function, &script)
             }
             None => {
@@ -115,6 +120,34 @@ impl Session {
             }
         };
         bind::bind(kernel, options, is_launched, &mut self.sink)
+    }
+}
+
+/// A line about the configuration that is taken, if one is.
+fn first_config(tuning: &Tuning, options: &LaunchOptions) -> Option<String> {
+    let first = tuning.configs.first()?;
+    let is_set = |name: &str| {
+        let set = options.settings.iter().any(|(known, _)| known == name);
+        set || options.arguments.iter().any(|it| it.name == name)
+    };
+    let is_taken = first.values.iter().any(|(name, _)| !is_set(name));
+    let (count, text) = (tuning.configs.len(), first.text());
+    let decide = "`--set` decides otherwise";
+    is_taken.then(|| {
+        format!("autotune: the first of {count} configurations is taken: {text}; {decide}")
+    })
+}
+
+impl Session {
+    /// Says which configurations the chosen kernel of a file has.
+    pub(super) fn list_configs(&mut self, unit: &Unit, options: &LaunchOptions) {
+        let chosen = |module| settings::chosen(module, options.entry.as_deref()).ok();
+        let Some((module, function)) = unit.ast().and_then(|it| Some((it, chosen(it)?))) else {
+            return;
+        };
+        let tuning = Tuning::of(module, function);
+        let lines = tuning.configs.iter().zip(1..);
+        self.notes.extend(lines.map(|(it, place)| format!("configuration {place}: {}", it.text())));
     }
 }
 

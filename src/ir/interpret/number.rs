@@ -220,6 +220,8 @@ const BINARY: &[(BinaryOp, Exact2)] = &[
     (BinaryOp::FloorMod, |x, y| x - floor_div(x, y) * y),
     (BinaryOp::Minimum, i128::min),
     (BinaryOp::Maximum, i128::max),
+    (BinaryOp::MinimumNan, i128::min),
+    (BinaryOp::MaximumNan, i128::max),
     (BinaryOp::BitAnd, |x, y| x & y),
     (BinaryOp::BitOr, |x, y| x | y),
     (BinaryOp::BitXor, |x, y| x ^ y),
@@ -286,7 +288,7 @@ pub(super) fn ternary(op: TernaryOp, dtype: DType, [x, y, z]: [u64; 3]) -> u64 {
     let (x, y, z) = (as_int(dtype, x), as_int(dtype, y), as_int(dtype, z));
     let result = match op {
         TernaryOp::Fma => x.wrapping_mul(y).wrapping_add(z),
-        TernaryOp::Clamp => x.max(y).min(z),
+        TernaryOp::Clamp | TernaryOp::ClampNan => x.max(y).min(z),
     };
     encode(dtype, Number::Int(result))
 }

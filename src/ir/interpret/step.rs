@@ -2,18 +2,19 @@
 
 use super::number::{self, Number};
 use super::program::{Flow, Frame, Held, Program, scalar_dtype};
-use super::structured::only;
+use super::structured::{only, only_op};
 use super::tile::{Tile, count, element_of, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
 use crate::ir::{
-    Arange, Assert, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition, Const,
-    Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Gather,
-    GatherLoad, Histogram, If, Load, NumPrograms, OpId, ProgramId, Recv, RecvAsync, Reduce,
-    ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
-    SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window, Yield,
+    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition,
+    Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
+    Gather, GatherLoad, Histogram, If, Load, NumPrograms, OpId, PointerCast, ProgramId, Recv,
+    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
+    Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While,
+    Window, Yield,
 };
-use crate::ops::BinaryOp;
+use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
 type Out = Result<Flow, Reason>;
 
@@ -333,6 +334,11 @@ impl Visit for Step<'_, '_> {
         })
     }
 
+    fn pointer_cast(&mut self, it: &PointerCast) -> Out {
+        let held = self.frame()?.held(it.x)?.clone();
+        self.gives(held)
+    }
+
     fn extent(&mut self, it: &Extent) -> Out {
         let frame = self.frame()?;
         let (x, y) = (frame.int(it.x)?, frame.int(it.y)?);
@@ -478,6 +484,12 @@ impl Visit for Step<'_, '_> {
     }
 
     fn reduce_by(&mut self, it: &ReduceBy) -> Out {
+        let op = only_op(self.frame()?.function, it.combine);
+        let known = ReduceOp::ALL.iter().find(|it| !it.gives_index() && Some(it.combine()) == op);
+        if let ([x], Some(op)) = (it.xs.as_slice(), known) {
+            let axis = Some(it.axis);
+            return self.reduce(&Reduce { op: *op, x: *x, axis, keep_dims: false });
+        }
         let shape = self.shape()?;
         let lines = self.program.reduce_by(self.world, (&it.xs, it.axis as usize), it.combine)?;
         let results = self.frame()?.function.ops[self.op].results.clone();
@@ -492,6 +504,9 @@ impl Visit for Step<'_, '_> {
     }
 
     fn scan_by(&mut self, it: &ScanBy) -> Out {
+        if let ([x], Some(op)) = (it.xs.as_slice(), only_op(self.frame()?.function, it.combine)) {
+            return self.scan(&Scan { op, x: *x, axis: it.axis, reverse: it.reverse });
+        }
         self.shape()?;
         let along = (it.xs.as_slice(), it.axis as usize, it.reverse);
         let (like, lines) = self.program.scan_by(self.world, along, it.combine)?;
@@ -573,6 +588,31 @@ impl Visit for Step<'_, '_> {
             self.world.memory.get_mut(address, size).ok_or(outside)?.copy_from_slice(element);
         }
         Ok(Flow::Next)
+    }
+
+    fn atomic(&mut self, it: &Atomic) -> Out {
+        let frame = self.frame()?;
+        let value = frame.tile(it.value)?.clone();
+        let expected = it.expected.map(|tile| frame.tile(tile).cloned()).transpose()?;
+        self.world.spend(value.elements.len())?;
+        let target = (value.dtype, value.shape.as_slice());
+        let lanes = self.lanes(target, (it.ptr, &it.strides), [it.offsets, it.mask])?;
+        let size = value.dtype.bytes() as usize;
+        let mut found = vec![0; value.elements.len()];
+        for (place, address) in lanes.into_iter().enumerate() {
+            let Some(address) = address else { continue };
+            let outside = Reason::OutOfBounds { address, bytes: size as u64 };
+            let element = self.world.memory.get_mut(address, size).ok_or(outside)?;
+            let old = element_of(element);
+            let expected = expected.as_ref().map(|tile| tile.elements[place]);
+            let new = modified((it.op, value.dtype), old, value.elements[place], expected)?;
+            element.copy_from_slice(&new.to_le_bytes()[..size]);
+            found[place] = old;
+        }
+        if self.frame()?.function.ops[self.op].results.is_empty() {
+            return Ok(Flow::Next);
+        }
+        self.gives_tile(Tile { elements: found, ..value })
     }
 
     fn dma_read(&mut self, it: &DmaRead) -> Out {
@@ -664,5 +704,19 @@ impl Visit for Step<'_, '_> {
 
     fn returns(&mut self, it: &Return) -> Out {
         self.program.returns(&it.values).map(|()| Flow::Next)
+    }
+}
+
+/// The bits that an atomic op leaves of an element that had the bits `old`.
+fn modified(
+    (op, dtype): (AtomicOp, DType),
+    old: u64,
+    value: u64,
+    expected: Option<u64>,
+) -> Result<u64, Reason> {
+    match (op.combine(), expected) {
+        (Some(combine), _) => number::binary(combine, dtype, old, value),
+        (None, Some(expected)) if old != expected => Ok(old),
+        (None, _) => Ok(value),
     }
 }

@@ -5,7 +5,7 @@ use super::program::{Flow, Held, Open, Program};
 use super::tile::{Tile, count, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
-use crate::ir::{BlockId, Value};
+use crate::ir::{BlockId, Function, Op, Value};
 use crate::ops::{BinaryOp, CompareOp};
 
 const SHAPES: Reason = Reason::Malformed("shapes do not fit");
@@ -228,6 +228,22 @@ impl<'a> Program<'a> {
         }
         Ok((like, lines))
     }
+}
+
+/// The op of a computation that does nothing but combine its two operands by one. A reduction or
+/// scan by it is that of the op, which has an order of its own.
+pub(super) fn only_op(function: &Function, combine: BlockId) -> Option<BinaryOp> {
+    let block = &function.blocks[combine];
+    let ([left, right], [op, _]) = (block.args.as_slice(), block.ops.as_slice()) else {
+        return None;
+    };
+    let Op::Binary(it) = &function.ops[*op].op else { return None };
+    let mut operands = vec![(*left, *right)];
+    if it.op.is_commutative() {
+        operands.push((*right, *left));
+    }
+    let is_given = function.handed_on(combine) == [function.result(*op)];
+    (is_given && operands.contains(&(it.x, it.y))).then_some(it.op)
 }
 
 /// The bits of a rank-0 tile.

@@ -86,7 +86,10 @@ struct PendingCall {
 impl<'t> Parser<'t, '_> {
     fn module(&mut self) {
         while !self.cursor.at_end() && !self.cursor.gives_up() {
+            let calls = self.calls.len();
             if self.function().is_err() {
+                // The function is not kept, so nobody calls from it.
+                self.calls.truncate(calls);
                 self.cursor.recover_function();
             }
         }

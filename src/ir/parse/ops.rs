@@ -6,12 +6,13 @@ use crate::arena::Id;
 use crate::diag::{Diagnostic, nearest_help, syntax};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
-    Arange, Assert, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy, DimRule,
-    DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad, Literal,
-    Load, NumPrograms, Op, OpId, ProgramId, Recv, RecvAsync, Reduce, Release, Reshape, Return,
-    ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait, Window, Wrap, Yield,
+    Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
+    DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad,
+    Literal, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, Release,
+    Reshape, Return, ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait,
+    Window, Wrap, Yield,
 };
-use crate::ops::{BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
+use crate::ops::{AtomicOp, BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
 
 /// The names of ops that are in no table.
@@ -19,6 +20,7 @@ const OP_NAMES: &[&str] = &[
     "const",
     "select",
     "cast",
+    "pointer_cast",
     "extent",
     "program_id",
     "num_programs",
@@ -64,6 +66,7 @@ const OP_NAMES: &[&str] = &[
 /// Every name an op may have in text IR.
 pub fn op_names() -> Vec<&'static str> {
     let mut names = OP_NAMES.to_vec();
+    names.extend(AtomicOp::ALL.iter().map(|op| op.name()));
     names.extend(UnaryOp::ALL.iter().map(|op| op.name()));
     names.extend(BinaryOp::ALL.iter().map(|op| op.name()));
     names.extend(TernaryOp::ALL.iter().map(|op| op.name()));
@@ -157,6 +160,7 @@ impl Parser<'_, '_> {
             "const" => self.constant(),
             "select" => self.operands().map(|[condition, x, y]| Select { condition, x, y }.into()),
             "cast" => self.cast(),
+            "pointer_cast" => self.operands().map(|[x]| PointerCast { x }.into()),
             "extent" => self.extent(),
             "program_id" => self.index().map(|axis| ProgramId { axis }.into()),
             "num_programs" => self.index().map(|axis| NumPrograms { axis }.into()),
@@ -194,7 +198,10 @@ impl Parser<'_, '_> {
             "release" => self.operands().map(|[tile]| Release { tile }.into()),
             "assert" => self.assert(),
             "call" => self.call(id),
-            _ => Err(self.unknown(name, span)),
+            _ => match AtomicOp::from_name(name) {
+                Some(op) => self.atomic(op),
+                None => Err(self.unknown(name, span)),
+            },
         }
     }
 
@@ -378,6 +385,12 @@ impl Parser<'_, '_> {
         let [ptr, value] = self.operands()?;
         let [offsets, mask] = self.lanes(["offsets", "mask"])?;
         Ok(ScatterStore { ptr, strides: self.strides()?, offsets, value, mask }.into())
+    }
+
+    fn atomic(&mut self, op: AtomicOp) -> Parse<Op> {
+        let [ptr, value] = self.operands()?;
+        let [expected, offsets, mask] = self.lanes(["expected", "offsets", "mask"])?;
+        Ok(Atomic { op, ptr, strides: self.strides()?, offsets, value, expected, mask }.into())
     }
 
     /// Reads the operands that stand after these words, each if its word is there.

@@ -3,12 +3,12 @@
 use super::{Printer, literal_text, quoted, symbol};
 use crate::dtype::Rounding;
 use crate::ir::{
-    Arange, Assert, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Concat, Condition,
-    Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
-    FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, ProgramId, Recv,
-    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
-    Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit,
-    Wait, While, Window, Yield,
+    Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Concat,
+    Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
+    For, Full, FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, PointerCast,
+    ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy,
+    ScatterStore, Select, Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type,
+    Unary, Value, Visit, Wait, While, Window, Yield,
 };
 
 impl Op {
@@ -23,6 +23,8 @@ impl Op {
         } else if let Op::Compare(it) = self {
             it.op.name()
         } else if let Op::Reduce(it) = self {
+            it.op.name()
+        } else if let Op::Atomic(it) = self {
             it.op.name()
         } else {
             match self.kind_name() {
@@ -184,6 +186,9 @@ impl Visit for Printer<'_> {
             Rounding::TowardZero => " toward_zero",
         });
     }
+    fn pointer_cast(&mut self, it: &PointerCast) {
+        self.simple("pointer_cast", &[it.x]);
+    }
     fn extent(&mut self, it: &Extent) {
         let rule = match it.rule {
             DimRule::Broadcast => "extent broadcast",
@@ -304,6 +309,11 @@ impl Visit for Printer<'_> {
     fn scatter_store(&mut self, it: &ScatterStore) {
         self.simple("scatter_store", &[it.ptr, it.value]);
         self.lanes(&[("offsets", it.offsets), ("mask", it.mask)], &it.strides);
+    }
+    fn atomic(&mut self, it: &Atomic) {
+        self.simple(it.op.name(), &[it.ptr, it.value]);
+        let operands = [("expected", it.expected), ("offsets", it.offsets), ("mask", it.mask)];
+        self.lanes(&operands, &it.strides);
     }
     fn dma_read(&mut self, it: &DmaRead) {
         self.simple("dma_read", &[it.base]);

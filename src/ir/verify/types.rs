@@ -4,14 +4,14 @@ use super::control::{agree, same_extents};
 use super::{At, Rule, Violation};
 use crate::dtype::{DType, Kind};
 use crate::ir::{
-    Arange, Assert, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition, Const,
-    Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full, Function,
-    Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module, NumPrograms, OpId,
-    ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy,
-    ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType, Transpose, Type, Unary,
-    Uses, Value, Visit, Wait, While, Window, Yield,
+    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition,
+    Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
+    Function, Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module,
+    NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape,
+    Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType,
+    Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
 };
-use crate::ops::{BinaryOp, Domain};
+use crate::ops::{AtomicOp, BinaryOp, Domain};
 
 /// What is wrong with an op, if anything is.
 pub(super) type Checked = Result<(), String>;
@@ -320,6 +320,13 @@ impl Visit for Checker<'_> {
         self.elementwise(&[it.x], self.ty(it.x).dtype())
     }
 
+    fn pointer_cast(&mut self, it: &PointerCast) -> Checked {
+        let address = |ty: &Type| matches!(ty, Type::Pointer(_)) || *ty == Type::I64;
+        require(address(self.ty(it.x)) && address(self.result()?), || {
+            format!("an address is an i64 or a pointer, not {}", self.show(it.x))
+        })
+    }
+
     fn extent(&mut self, it: &Extent) -> Checked {
         self.is(it.x, &Type::I64)?;
         self.is(it.y, &Type::I64)?;
@@ -512,6 +519,26 @@ impl Visit for Checker<'_> {
     fn scatter_store(&mut self, it: &ScatterStore) -> Checked {
         self.no_result()?;
         self.lanes(self.tile(it.value)?, (it.ptr, &it.strides), it.offsets, it.mask)
+    }
+
+    fn atomic(&mut self, it: &Atomic) -> Checked {
+        let tile = self.tile(it.value)?;
+        let (name, ty) = (it.op.name(), Type::Tile(tile.clone()));
+        let takes =
+            (it.op.domain() == Domain::Any || tile.dtype.is_int()) && tile.dtype != DType::I1;
+        require(takes, || format!("`{name}` does not take {}", tile.dtype))?;
+        require(it.expected.is_some() == (it.op == AtomicOp::Cas), || {
+            format!("only `{}` expects something, and it does", AtomicOp::Cas.name())
+        })?;
+        if let Some(expected) = it.expected {
+            require(agree(self.function, self.ty(expected), &ty), || {
+                format!("`{name}` of {} expects {}", self.show(it.value), self.show(expected))
+            })?;
+        }
+        if !self.function.ops[self.op].results.is_empty() {
+            self.gives(&ty)?;
+        }
+        self.lanes(tile, (it.ptr, &it.strides), it.offsets, it.mask)
     }
 
     fn dma_read(&mut self, it: &DmaRead) -> Checked {

@@ -120,7 +120,8 @@ impl<'a> Folder<'a> {
             | Op::Reshape(_)
             | Op::Transpose(_)
             | Op::Broadcast(_) => self.settle(op, kept),
-            Op::ProgramId(_)
+            Op::PointerCast(_)
+            | Op::ProgramId(_)
             | Op::NumPrograms(_)
             | Op::Full(_)
             | Op::Arange(_)
@@ -140,6 +141,7 @@ impl<'a> Folder<'a> {
             | Op::Store(_)
             | Op::GatherLoad(_)
             | Op::ScatterStore(_)
+            | Op::Atomic(_)
             | Op::DmaRead(_)
             | Op::DmaWrite(_)
             | Op::Send(_)

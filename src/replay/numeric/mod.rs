@@ -1,5 +1,6 @@
 //! What vector and matrix commands compute, on plain bytes. `docs/numerics.md` states the rules.
 
+mod atomic;
 pub(super) mod element;
 mod elementwise;
 mod lanes;
@@ -18,6 +19,7 @@ use crate::dtype::DType;
 use crate::ir::Literal;
 use crate::shape::Shape;
 
+pub(super) use atomic::Operands;
 pub(super) use element::{Element, with_element};
 pub(super) use lanes::{addresses, fill, values};
 pub(super) use matmul::{Factors, matmul};

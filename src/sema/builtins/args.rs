@@ -3,7 +3,7 @@
 use super::Builtin;
 use crate::diag::Diagnostic;
 use crate::dtype::DType;
-use crate::sema::analysis::Analysis;
+use crate::sema::analysis::{Analysis, Style};
 use crate::sema::errors::{calls, constexpr, operands};
 use crate::sema::value::{Constant, Spanned, Val};
 use crate::source::Span;
@@ -36,7 +36,17 @@ struct Param {
     rest: bool,
 }
 
-fn params(builtin: Builtin) -> Vec<Param> {
+/// The parameters of a built-in, in the order of `style`: those that Triton does not have are by
+/// keyword only in its style, so that `tl.load(pointers, mask)` means there what it always does.
+fn params(builtin: Builtin, style: Style) -> Vec<Param> {
+    let mut params = listed_params(builtin);
+    if style == Style::Jit && builtin.name() == "load" {
+        params.sort_by_key(|param| ["shape", "dtype"].contains(&param.name));
+    }
+    params
+}
+
+fn listed_params(builtin: Builtin) -> Vec<Param> {
     let parts = builtin.signature().split(", ").filter(|part| !part.is_empty());
     let parse = |part: &'static str| {
         let (names, default) = match part.split_once('=') {
@@ -80,6 +90,11 @@ impl Call {
         self.given.iter().find(|(param, _)| *param == name).and_then(|(_, given)| given.expr)
     }
 
+    /// The text of the first argument.
+    pub(super) fn arg_span(&self) -> Span {
+        self.given.first().map_or(self.span, |(_, given)| given.arg.span)
+    }
+
     /// `tl.load`, for messages.
     pub(super) fn name(&self) -> String {
         self.builtin.display_name()
@@ -96,7 +111,7 @@ impl<'p> Analysis<'p> {
         span: Span,
     ) -> Val {
         let mut given: Vec<(&'static str, Given)> = Vec::new();
-        let params = params(builtin);
+        let params = params(builtin, self.frame.style);
         let mut place = 0;
         let mut good = true;
         if let (Some(arg), Some(first)) = (receiver, params.first()) {
@@ -119,7 +134,7 @@ impl<'p> Analysis<'p> {
             .map(|it| it.name)
             .collect();
         if good && !missing.is_empty() {
-            return self.report(missing_arguments(builtin, &missing, span));
+            return self.report(missing_arguments((builtin, &params), &missing, span));
         }
         if !good || given.iter().any(|(_, given)| given.arg.val.is_error()) {
             return Val::Error;
@@ -137,7 +152,7 @@ impl<'p> Analysis<'p> {
         let Some(param) = params.get(*place) else {
             let error =
                 calls::too_many_arguments(&builtin.display_name(), params.len(), value.arg.span);
-            self.report(error.help(signature_help(builtin)));
+            self.report(error.help(signature_help(builtin, params)));
             return false;
         };
         if !param.rest {
@@ -171,7 +186,7 @@ impl<'p> Analysis<'p> {
             let names: Vec<&str> = params.iter().map(|it| it.name).collect();
             let name = builtin.display_name();
             let error = calls::unknown_keyword(&name, keyword, value.arg.span, &names);
-            self.report(error.help(signature_help(builtin)));
+            self.report(error.help(signature_help(builtin, params)));
             return false;
         };
         if let Some((_, first)) = given.iter().find(|(name, _)| *name == param.name) {
@@ -247,13 +262,18 @@ impl<'p> Analysis<'p> {
     }
 }
 
-fn missing_arguments(builtin: Builtin, missing: &[&str], span: Span) -> Diagnostic {
-    calls::missing_arguments(&builtin.display_name(), missing, span).help(signature_help(builtin))
+fn missing_arguments(
+    (builtin, params): (Builtin, &[Param]),
+    missing: &[&str],
+    span: Span,
+) -> Diagnostic {
+    let error = calls::missing_arguments(&builtin.display_name(), missing, span);
+    error.help(signature_help(builtin, params))
 }
 
 /// The signature, cut to the parameters that people use.
-fn signature_help(builtin: Builtin) -> String {
-    let params: Vec<String> = params(builtin)
+fn signature_help(builtin: Builtin, params: &[Param]) -> String {
+    let params: Vec<String> = params
         .iter()
         .take(5)
         .map(|it| match (it.required, it.rest) {

@@ -1,12 +1,12 @@
 //! What follows the dot of a value: `x.shape`, `x.to(…)`.
 
 use super::Builtin;
-use crate::dtype::DType;
+use super::reflection::{TypeOf, dtype_attribute, dtype_names};
 use crate::ir::{Dim, TileType};
 use crate::ops::{ReduceOp, UnaryOp};
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{habits, names};
-use crate::sema::value::{Callee, Constant, Spanned, Val};
+use crate::sema::value::{BlockView, Callee, Constant, Pointer, Spanned, Val, ViewKind};
 use crate::syntax::ast::Ident;
 
 /// Functions of `tl` that are methods of tiles, too.
@@ -43,6 +43,9 @@ const WRITTEN_METHODS: [&str; 1] = ["sqrt_rn"];
 /// What tiles have beside methods.
 const PROPERTIES: [&str; 4] = ["shape", "dtype", "numel", "T"];
 
+/// What tensor descriptors have beside methods.
+const VIEW_PROPERTIES: [&str; 4] = ["shape", "strides", "block_shape", "dtype"];
+
 /// The built-in that is the method `name` of tiles.
 fn built_in_method(name: &str) -> Option<Builtin> {
     if name == "to" {
@@ -60,10 +63,23 @@ impl Analysis<'_> {
         if let Some(tile) = self.tile(&of.val).cloned() {
             return self.tile_attribute(of, &tile, attr);
         }
+        if let Val::Pointer(pointer) = of.val
+            && let Some(val) = self.pointer_attribute(&of, &pointer, attr)
+        {
+            return val;
+        }
+        if let (Val::PointerType(dtype), "element_ty") = (&of.val, attr.name.as_str()) {
+            return Val::Const(Constant::DType(*dtype));
+        }
+        if let Val::View(view) = &of.val {
+            let view = view.clone();
+            return self.view_attribute(of, &view, attr);
+        }
         if let Some(dtype) = self.scalar(&of.val) {
             return match attr.name.as_str() {
-                "dtype" => Val::Const(Constant::DType(dtype)),
+                "dtype" | "type" => Val::Const(Constant::DType(dtype)),
                 "shape" => Val::Tuple(Vec::new()),
+                "value" if self.is_symbol(&of.val) => of.val,
                 "to" => {
                     let cast = self.method("to");
                     self.as_method(of, cast)
@@ -71,12 +87,73 @@ impl Analysis<'_> {
                 _ => self.no_attribute(&of, attr),
             };
         }
-        if let Val::Const(Constant::DType(dtype)) = &of.val
-            && let Some(val) = dtype_attribute(*dtype, &attr.name)
-        {
-            return val;
+        if let Val::Const(Constant::DType(dtype)) = &of.val {
+            let dtype = *dtype;
+            return match dtype_attribute((dtype, TypeOf::Element), &attr.name) {
+                Some(val) => val,
+                None => self.no_attribute_of_type(&of, attr),
+            };
+        }
+        // What the compiler holds is its own value.
+        let held = matches!(of.val, Val::Const(_) | Val::Tuple(_));
+        if attr.name == "value" && held {
+            return of.val;
         }
         self.no_attribute(&of, attr)
+    }
+
+    /// What a pointer has, or a tile of them.
+    fn pointer_attribute(&self, of: &Spanned, pointer: &Pointer, attr: &Ident) -> Option<Val> {
+        match attr.name.as_str() {
+            "dtype" | "type" => Some(Val::PointerType(pointer.dtype)),
+            "shape" => {
+                Some(Val::Tuple(self.pointer_dims(pointer).into_iter().map(dim_val).collect()))
+            }
+            "to" => Some(self.as_method(of.clone(), self.method("to"))),
+            _ => None,
+        }
+    }
+
+    /// What a descriptor or block pointer has.
+    fn view_attribute(&mut self, of: Spanned, view: &BlockView, attr: &Ident) -> Val {
+        let descriptor = view.kind == ViewKind::Descriptor;
+        match attr.name.as_str() {
+            "dtype" => Val::Const(Constant::DType(view.base.dtype)),
+            "shape" if descriptor => Val::Tuple(view.shape.clone()),
+            "strides" if descriptor => Val::Tuple(view.strides.clone()),
+            "block_shape" if descriptor => Val::Tuple(view.block.clone()),
+            name => match Builtin::of_descriptor(name).filter(|_| descriptor) {
+                Some(method) => self.as_method(of, Some(Callee::Builtin(method))),
+                None => self.no_attribute(&of, attr),
+            },
+        }
+    }
+
+    /// `x.type.attr`, `pointer.dtype.attr`: of the type of a tile, a scalar or a pointer.
+    pub(in crate::sema) fn attribute_of_type(&mut self, of: &Spanned, attr: &Ident) -> Option<Val> {
+        let tile = self.tile(&of.val).cloned();
+        let pointer = if let Val::Pointer(pointer) = &of.val { Some(pointer.dtype) } else { None };
+        let (dtype, kind) = match (&tile, pointer) {
+            (_, Some(dtype)) => (dtype, TypeOf::Pointer),
+            (Some(tile), None) if tile.dims.is_empty() => (tile.dtype, TypeOf::Element),
+            (Some(tile), None) => (tile.dtype, TypeOf::Tile),
+            (None, None) => (self.scalar(&of.val)?, TypeOf::Element),
+        };
+        let extents = |tile: TileType| Val::Tuple(tile.dims.into_iter().map(dim_val).collect());
+        let element = || Some(Val::Const(Constant::DType(dtype)));
+        match (attr.name.as_str(), tile, kind) {
+            ("shape", Some(tile), _) => Some(extents(tile)),
+            ("numel", Some(tile), _) => Some(dim_val(self.product(&tile.dims, of.span))),
+            ("element_ty", _, TypeOf::Pointer | TypeOf::Tile) => element(),
+            ("scalar", _, TypeOf::Tile | TypeOf::Element) => element(),
+            (name, _, kind) => dtype_attribute((dtype, kind), name),
+        }
+    }
+
+    fn no_attribute_of_type(&mut self, of: &Spanned, attr: &Ident) -> Val {
+        let found = self.describe(&of.val);
+        let known = dtype_names().collect();
+        self.report(names::unknown_attribute(&attr.name, &found, attr.span, known))
     }
 
     fn as_method(&self, of: Spanned, callee: Option<Callee>) -> Val {
@@ -113,7 +190,13 @@ impl Analysis<'_> {
     fn no_attribute(&mut self, of: &Spanned, attr: &Ident) -> Val {
         let found = self.describe(&of.val);
         let tile = self.tile(&of.val).is_some();
-        let known: Vec<&str> = if tile {
+        let known: Vec<&str> = if let Val::View(view) = &of.val {
+            let methods = Builtin::descriptor_methods();
+            match view.kind {
+                ViewKind::Descriptor => VIEW_PROPERTIES.into_iter().chain(methods).collect(),
+                ViewKind::BlockPointer => vec!["dtype"],
+            }
+        } else if tile {
             PROPERTIES.into_iter().chain(METHODS.iter().copied()).chain(["to"]).collect()
         } else {
             vec!["dtype", "to"]
@@ -126,16 +209,5 @@ fn dim_val(dim: Dim) -> Val {
     match dim {
         Dim::Const(extent) => Val::int(extent),
         Dim::Value(value) => Val::Value(value),
-    }
-}
-
-fn dtype_attribute(dtype: DType, name: &str) -> Option<Val> {
-    let flag = |value: bool| Some(Val::Const(Constant::Bool(value)));
-    match name {
-        "primitive_bitwidth" => Some(Val::int(dtype.bits())),
-        "itemsize" => Some(Val::int(i128::from(dtype.bytes()))),
-        "name" => Some(Val::Const(Constant::Str(dtype.tl_name().to_owned()))),
-        "is_float" => flag(dtype.is_float()),
-        _ => None,
     }
 }

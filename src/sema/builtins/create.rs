@@ -1,6 +1,6 @@
 //! New tiles, and tiles of another element type.
 
-use super::Call;
+use super::{Call, addresses};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::ops::BinaryOp;
@@ -105,7 +105,11 @@ fn known_arange(it: &mut Analysis<'_>, (start, end): (i128, i128), span: Span) -
     if end <= start {
         return it.report(shapes::empty_arange(start, end, span));
     }
-    let dims = vec![Dim::Const((end - start) as i64)];
+    let extent = Dim::Const((end - start) as i64);
+    if !it.extent_of_triton(extent, span) {
+        return Val::Error;
+    }
+    let dims = vec![extent];
     let ty = Type::Tile(TileType::new(dims, DType::I32));
     let op = ir::Arange { start: i64::from(first) };
     Val::Value(it.frame.build.emit_value(op, ty, span))
@@ -119,6 +123,9 @@ pub(super) fn to_tensor(it: &mut Analysis<'_>, call: &Call) -> Val {
 
 /// `tl.cast(x, dtype)`, `x.to(dtype)`.
 pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Val {
+    if let Some(pointer) = addresses::cast(it, call) {
+        return pointer;
+    }
     let Some(dtype) = it.dtype_argument(call.arg("dtype")) else { return Val::Error };
     let x = call.arg("x");
     let number = x.val.constant().is_some_and(Constant::is_number);

@@ -5,7 +5,7 @@ use crate::dtype::DType;
 use crate::ir::{self, TileType, Type};
 use crate::ops::{BinaryOp, Domain, TernaryOp, UnaryOp};
 use crate::sema::analysis::{Analysis, Style};
-use crate::sema::errors::{names, operands as errors};
+use crate::sema::errors::operands as errors;
 use crate::sema::operands::Meeting;
 use crate::sema::promote::Rule;
 use crate::sema::value::{Spanned, Val};
@@ -19,9 +19,9 @@ pub(super) fn unary(it: &mut Analysis<'_>, op: UnaryOp, call: &Call) -> Val {
 
 /// `tl.maximum(x, y)` and its kind.
 pub(super) fn binary(it: &mut Analysis<'_>, op: BinaryOp, call: &Call) -> Val {
-    if let Some(nan) = refuse_nan(it, call) {
-        return nan;
-    }
+    let Some(op) = it.nan_rule(call).map(|wins| if wins { with_nan(op) } else { op }) else {
+        return Val::Error;
+    };
     let (x, y) = (call.arg("x"), call.arg("y"));
     if let Some(operator) = operator_of(op) {
         return it.binary(operator, x, y, call.span);
@@ -35,6 +35,10 @@ pub(super) fn binary(it: &mut Analysis<'_>, op: BinaryOp, call: &Call) -> Val {
     match it.meet(&what, &[x, y], rule, call.span) {
         Some(meeting) if matches!(op, BinaryOp::UMulHi | BinaryOp::UMulHi64) => {
             high_product(it, call, meeting)
+        }
+        Some(meeting) if op.domain() == Domain::Float && !meeting.dtype.is_float() => {
+            let found = it.describe(&x.val);
+            it.report(errors::needs_float(&call.name(), &found, x.span))
         }
         Some(meeting) => Val::Value(it.emit_binary(op, meeting, call.span)),
         None => Val::Error,
@@ -72,25 +76,27 @@ fn operator_of(op: BinaryOp) -> Option<ast::BinaryOp> {
         | BinaryOp::FloorMod
         | BinaryOp::Minimum
         | BinaryOp::Maximum
+        | BinaryOp::MinimumNan
+        | BinaryOp::Pow
+        | BinaryOp::MaximumNan
         | BinaryOp::UMulHi
         | BinaryOp::UMulHi64 => None,
     }
 }
 
-/// A NaN loses, as by default; the other rule is not there yet.
-fn refuse_nan(it: &mut Analysis<'_>, call: &Call) -> Option<Val> {
-    let nan = call.some("propagate_nan")?;
-    Some(it.report(names::not_yet("`propagate_nan=`", nan.span)))
+/// The op that lets a NaN win.
+fn with_nan(op: BinaryOp) -> BinaryOp {
+    let pairs =
+        [(BinaryOp::Minimum, BinaryOp::MinimumNan), (BinaryOp::Maximum, BinaryOp::MaximumNan)];
+    pairs.iter().find(|(plain, _)| *plain == op).map_or(op, |(_, with_nan)| *with_nan)
 }
 
 /// `tl.fma(x, y, z)`, `tl.clamp(x, min, max)`.
 pub(super) fn ternary(it: &mut Analysis<'_>, op: TernaryOp, call: &Call) -> Val {
-    if let Some(nan) = refuse_nan(it, call) {
-        return nan;
-    }
+    let Some(nan_wins) = it.nan_rule(call) else { return Val::Error };
     let [y, z] = match op {
         TernaryOp::Fma => ["y", "z"],
-        TernaryOp::Clamp => ["min", "max"],
+        TernaryOp::Clamp | TernaryOp::ClampNan => ["min", "max"],
     };
     let operands = [call.arg("x"), call.arg(y), call.arg(z)];
     let what = format!("the operands of `{}`", call.name());
@@ -103,6 +109,7 @@ pub(super) fn ternary(it: &mut Analysis<'_>, op: TernaryOp, call: &Call) -> Val 
     }
     let Meeting { values, dtype, dims, .. } = meeting;
     let [x, y, z] = values.as_slice() else { return Val::Error };
+    let op = if nan_wins && op == TernaryOp::Clamp { TernaryOp::ClampNan } else { op };
     let op = ir::Ternary { op, x: *x, y: *y, z: *z };
     Val::Value(match dims {
         None => it.frame.build.scalar(op, dtype, call.span),
@@ -153,6 +160,20 @@ pub(super) fn cdiv(it: &mut Analysis<'_>, call: &Call) -> Val {
 }
 
 impl Analysis<'_> {
+    /// Whether `propagate_nan=` says that a NaN wins; `None` is an error already said.
+    pub(super) fn nan_rule(&mut self, call: &Call) -> Option<bool> {
+        let Some(rule) = call.some("propagate_nan") else { return Some(false) };
+        match rule.val.text() {
+            Some("ALL") => Some(true),
+            Some("NONE") => Some(false),
+            Some(_) | None => {
+                let found = self.describe(&rule.val);
+                self.report(errors::nan_rule(&found, rule.span));
+                None
+            }
+        }
+    }
+
     /// The element type of a scalar or tile.
     pub(super) fn operand_dtype(&self, val: &Val) -> Option<DType> {
         let tile = self.tile(val).map(|tile| tile.dtype);

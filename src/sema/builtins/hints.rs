@@ -19,6 +19,16 @@ pub(super) fn same(_: &mut Analysis<'_>, call: &Call) -> Val {
     call.arg("input").val.clone()
 }
 
+/// `tl.condition(cond)`: the condition.
+pub(super) fn condition(_: &mut Analysis<'_>, call: &Call) -> Val {
+    call.arg("arg1").val.clone()
+}
+
+/// `tl.expect_zero(x, mask)`: `x`.
+pub(super) fn expect_zero(_: &mut Analysis<'_>, call: &Call) -> Val {
+    call.arg("x").val.clone()
+}
+
 /// `tl.debug_barrier()`.
 pub(super) fn nothing(_: &mut Analysis<'_>, _: &Call) -> Val {
     Val::NONE

@@ -4,11 +4,11 @@
 //! A pointer tile is a scalar address and a tile of offsets; the mask and what stands in for
 //! masked-off elements are repeated to its shape. A single element is a tile of rank 0.
 
-use super::Call;
+use super::{Call, blocks};
 use crate::dtype::DType;
 use crate::ir::{self, Dim, TileType, Type, Value};
 use crate::sema::analysis::{Analysis, Style};
-use crate::sema::errors::{names, pointers};
+use crate::sema::errors::pointers;
 use crate::sema::value::{Constant, Pointer, Spanned, Val};
 use crate::source::Span;
 
@@ -30,7 +30,7 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call, ptr: &Spanned) -> Option<
         Ok(pointer) => pointer,
         Err(unknown) => return Some(unknown),
     };
-    if let Some(refused) = refuse_blocks(it, call) {
+    if let Some(refused) = blocks::refuse_block_options(it, call) {
         return Some(refused);
     }
     Some(load_lanes(it, call, (pointer, ptr.span)).map_or(Val::Error, Val::Value))
@@ -53,20 +53,6 @@ pub(super) fn pointer_argument(
         let found = it.describe(&ptr.val);
         Err(it.report(pointers::integer_address(&found, ptr.span)))
     })
-}
-
-/// What only block pointers have.
-fn refuse_blocks(it: &mut Analysis<'_>, call: &Call) -> Option<Val> {
-    let given = ["boundary_check", "padding_option"]
-        .into_iter()
-        .find_map(|name| call.some(name).map(|arg| (name, arg)))?;
-    let nothing = given.1.val.items().is_some_and(<[Val]>::is_empty)
-        || given.1.val.text().is_some_and(str::is_empty);
-    if nothing {
-        return None;
-    }
-    let what = format!("`{}=` of `{}`", given.0, call.name());
-    Some(it.report(names::not_yet(&what, given.1.span)))
 }
 
 fn load_lanes(it: &mut Analysis<'_>, call: &Call, pointer: (Pointer, Span)) -> Option<Value> {
@@ -183,7 +169,7 @@ pub(super) fn store(
         Ok(pointer) => pointer,
         Err(unknown) => return Some(unknown),
     };
-    if let Some(refused) = refuse_blocks(it, call) {
+    if let Some(refused) = blocks::refuse_block_options(it, call) {
         return Some(refused);
     }
     let stored = store_lanes(it, call, (pointer, ptr.span), value);

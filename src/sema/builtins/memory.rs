@@ -1,7 +1,7 @@
 //! Memory: contiguous blocks in, contiguous blocks out. What has an address for each element is
 //! in `lanes`.
 
-use super::{Call, lanes};
+use super::{Call, blocks, lanes};
 use crate::dtype::DType;
 use crate::ir::{self, TileType, Type, Value};
 use crate::sema::analysis::{Analysis, Style};
@@ -12,6 +12,9 @@ use crate::source::Span;
 /// `tl.load(ptr, shape=, dtype=)`.
 pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     let ptr = call.arg("ptr");
+    if let Some(loaded) = blocks::load_block(it, call, ptr) {
+        return loaded;
+    }
     if call.some("shape").is_none()
         && let Some(loaded) = lanes::load(it, call, ptr)
     {
@@ -20,9 +23,11 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
-    if let Some(refused) = refuse_lanes(it, call, &["mask", "other", "boundary_check"]) {
+    if let Some(refused) = refuse_lanes(it, call) {
         return refused;
     }
+    let instead = "Triton loads an element for each pointer: `tl.load(ptr + tl.arange(0, n))`";
+    it.extension("a load of a contiguous block", instead, call.span);
     let Some(shape) = call.some("shape") else {
         return it.report(
             calls::missing_arguments("tl.load", &["shape"], call.span)
@@ -44,9 +49,13 @@ pub(super) fn load(it: &mut Analysis<'_>, call: &Call) -> Val {
     Val::Value(it.frame.build.emit_value(ir::Load { ptr }, ty, call.span))
 }
 
-/// Masks, and what only pointer tiles have, come with pointer tiles.
-fn refuse_lanes(it: &mut Analysis<'_>, call: &Call, params: &[&str]) -> Option<Val> {
-    let given = params.iter().find_map(|name| call.some(name).map(|arg| (*name, arg.span)))?;
+/// Masks come with pointer tiles, checks of bounds with block pointers.
+fn refuse_lanes(it: &mut Analysis<'_>, call: &Call) -> Option<Val> {
+    if let Some(refused) = blocks::refuse_block_options(it, call) {
+        return Some(refused);
+    }
+    let given =
+        ["mask", "other"].iter().find_map(|name| call.some(name).map(|arg| (*name, arg.span)))?;
     Some(it.report(names::not_yet(&format!("`{}=` of `{}`", given.0, call.name()), given.1)))
 }
 
@@ -89,13 +98,16 @@ fn address(
 /// `tl.store(ptr, value)`.
 pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
     let (ptr, value) = (call.arg("ptr"), call.arg("value"));
+    if let Some(stored) = blocks::store_block(it, call, (ptr, value)) {
+        return stored;
+    }
     if let Some(stored) = lanes::store(it, call, (ptr, value)) {
         return stored;
     }
     if it.tile(&ptr.val).is_some() {
         return it.report(pointers::pointer_tile(ptr.span));
     }
-    if let Some(refused) = refuse_lanes(it, call, &["mask", "boundary_check"]) {
+    if let Some(refused) = refuse_lanes(it, call) {
         return refused;
     }
     let Some((tile, dtype)) = value.val.value().zip(it.tile(&value.val).map(|tile| tile.dtype))
@@ -103,6 +115,8 @@ pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
         let found = it.describe(&value.val);
         return it.report(operands::store_of_no_tile(&found, value.span));
     };
+    let instead = "Triton stores an element for each pointer: `tl.store(ptr + tl.arange(0, n), x)`";
+    it.extension("a store of a contiguous block", instead, call.span);
     let (tile, said) = if let Val::Pointer(pointer) = &ptr.val {
         (it.cast(tile, pointer.dtype, value.span), None)
     } else {
@@ -129,7 +143,11 @@ impl Analysis<'_> {
         if let Val::Pointer(pointer) = &pointer.val {
             return Val::Const(Constant::DType(pointer.dtype));
         }
-        if pointer.val.is_error() {
+        if let Val::View(view) = &pointer.val {
+            return Val::Const(Constant::DType(view.base.dtype));
+        }
+        // What has elements is a pointer: the kernel is analysed again with it.
+        if pointer.val.is_error() || self.points(pointer) {
             return Val::Error;
         }
         self.report(pointers::unknown_element_type(span))

@@ -6,8 +6,18 @@
 //! elementwise ops and reductions of the op tables are built-ins of their own names without a
 //! row here.
 
+/// Makes rows: `/// doc  "name", "signature", function;`
+macro_rules! rows {
+    ($($(#[doc = $doc:literal])+ $name:literal, $signature:literal, $run:path;)*) => {
+        &[$(Row { name: $name, signature: $signature, doc: concat!($($doc,)+), run: $run },)*]
+    };
+}
+
+mod addresses;
 mod args;
+mod atomics;
 mod attributes;
+mod blocks;
 mod channels;
 mod checks;
 mod combine;
@@ -22,6 +32,7 @@ mod not_yet;
 mod prints;
 mod python;
 mod reduce;
+mod reflection;
 mod tiles;
 mod views;
 
@@ -30,7 +41,7 @@ pub(super) use not_yet::not_yet;
 
 use super::analysis::Analysis;
 use super::value::Val;
-use crate::ops::{BinaryOp, ReduceOp, TernaryOp, UnaryOp};
+use crate::ops::{AtomicOp, BinaryOp, ReduceOp, TernaryOp, UnaryOp};
 
 /// Checks the arguments of a call and makes its IR.
 type Handler = fn(&mut Analysis<'_>, &Call) -> Val;
@@ -57,6 +68,12 @@ pub(super) enum Builtin {
     Tl(&'static Row),
     /// One with a row in [`PYTHON`].
     Python(&'static Row),
+    /// A method with a row in [`DESCRIPTOR`].
+    Descriptor(&'static Row),
+    /// One with a row in [`TRITON`].
+    Triton(&'static Row),
+    /// What an element type is asked, with a row in [`reflection`].
+    Question(&'static Row),
     /// An elementwise op of one operand.
     Unary(UnaryOp),
     /// An elementwise op of two operands.
@@ -65,12 +82,10 @@ pub(super) enum Builtin {
     Ternary(TernaryOp),
     /// A reduction.
     Reduce(ReduceOp),
-}
-
-macro_rules! rows {
-    ($($(#[doc = $doc:literal])+ $name:literal, $signature:literal, $run:path;)*) => {
-        &[$(Row { name: $name, signature: $signature, doc: concat!($($doc,)+), run: $run },)*]
-    };
+    /// A change of memory as one.
+    Atomic(AtomicOp),
+    /// The same of a block, a method of tensor descriptors.
+    DescriptorAtomic(AtomicOp),
 }
 
 /// The built-ins of `tl`.
@@ -83,6 +98,18 @@ const TL: &[Row] = rows! {
     "load", "ptr|pointer, shape=None, dtype=None, mask=None, other=None, boundary_check=(), padding_option='', cache_modifier='', eviction_policy='', volatile=False", memory::load;
     /// Writes a tile to where pointers point: one element each, or a contiguous block.
     "store", "ptr|pointer, value|tile, mask=None, boundary_check=(), cache_modifier='', eviction_policy=''", memory::store;
+    /// A strided array in memory of which blocks are loaded and stored.
+    "make_tensor_descriptor", "base, shape, strides, block_shape, padding_option='zero'", blocks::make_tensor_descriptor;
+    /// The block of a descriptor's array at `offsets`; what lies outside is the padding.
+    "load_tensor_descriptor", "desc, offsets", blocks::load_descriptor;
+    /// Writes a block of a descriptor's array at `offsets`; what lies outside is dropped.
+    "store_tensor_descriptor", "desc, offsets, value", blocks::store_descriptor;
+    /// A pointer to a block of a strided array.
+    "make_block_ptr", "base, shape, strides, offsets, block_shape, order", blocks::make_block_ptr;
+    /// A block pointer moved along the axes.
+    "advance", "base, offsets", blocks::advance;
+    /// The type of pointers to elements of a type, for casts: `ptr.to(tl.pointer_type(tl.int8))`.
+    "pointer_type", "element_ty, address_space=1, const=False", addresses::pointer_type;
     /// A tile filled with zeros.
     "zeros", "shape, dtype", create::zeros;
     /// A tile of zeros with the shape and element type of another.
@@ -179,6 +206,10 @@ const TL: &[Row] = rows! {
     "device_print", "prefix, *values, hex=False", prints::device_print;
     /// A value of the compile time.
     "constexpr", "value", hints::constexpr;
+    /// The condition of a `while`, with hints.
+    "condition", "arg1, disable_licm=False", hints::condition;
+    /// The value; a sanitizer is told that masked-off elements are zero.
+    "expect_zero", "x, mask", hints::expect_zero;
     /// A hint that a condition holds.
     "assume", "cond", hints::assume;
     /// A hint that values are multiples of a number.
@@ -190,6 +221,22 @@ const TL: &[Row] = rows! {
     /// A barrier of a program's threads; a PE has one.
     "debug_barrier", "", hints::nothing;
 };
+
+/// The methods of tensor descriptors.
+const DESCRIPTOR: &[Row] = rows! {
+    /// The block of the array at `offsets`; what lies outside is the padding.
+    "load", "desc, offsets", blocks::load_descriptor;
+    /// Writes a block of the array at `offsets`; what lies outside is dropped.
+    "store", "desc, offsets, value", blocks::store_descriptor;
+    /// Rows of the array, as many columns of each as a block has.
+    "gather", "desc, x_offsets, y_offset", blocks::gather;
+    /// Writes rows of the array, as many columns of each as a block has.
+    "scatter", "desc, value, x_offsets, y_offset", blocks::scatter;
+};
+
+/// The atomics of tensor descriptors.
+const DESCRIPTOR_ATOMICS: [AtomicOp; 6] =
+    [AtomicOp::Add, AtomicOp::Max, AtomicOp::Min, AtomicOp::And, AtomicOp::Or, AtomicOp::Xor];
 
 /// The built-ins of Python.
 const PYTHON: &[Row] = rows! {
@@ -213,7 +260,18 @@ const PYTHON: &[Row] = rows! {
     "bool", "x", python::bool;
 };
 
+/// The functions of `triton` itself.
+const TRITON: &[Row] = rows! {
+    /// The smallest power of two that is not below a number.
+    "next_power_of_2", "n", python::next_power_of_2;
+};
+
 impl Builtin {
+    /// The built-in `triton.name`.
+    pub(super) fn of_triton(name: &str) -> Option<Builtin> {
+        TRITON.iter().find(|row| row.name == name).map(Builtin::Triton)
+    }
+
     /// The built-in `tl.name`.
     pub(super) fn of_tl(name: &str) -> Option<Builtin> {
         TL.iter()
@@ -223,6 +281,19 @@ impl Builtin {
             .or_else(|| BinaryOp::from_name(name).map(Builtin::Binary))
             .or_else(|| TernaryOp::from_name(name).map(Builtin::Ternary))
             .or_else(|| ReduceOp::from_name(name).map(Builtin::Reduce))
+            .or_else(|| AtomicOp::from_name(name).map(Builtin::Atomic))
+    }
+
+    /// The method `name` of tensor descriptors.
+    fn of_descriptor(name: &str) -> Option<Builtin> {
+        let row = DESCRIPTOR.iter().find(|row| row.name == name).map(Builtin::Descriptor);
+        let listed = || DESCRIPTOR_ATOMICS.iter().find(|op| op.name() == name);
+        row.or_else(|| listed().map(|op| Builtin::DescriptorAtomic(*op)))
+    }
+
+    /// The names of the methods of tensor descriptors.
+    fn descriptor_methods() -> impl Iterator<Item = &'static str> {
+        DESCRIPTOR.iter().map(|row| row.name).chain(DESCRIPTOR_ATOMICS.iter().map(|op| op.name()))
     }
 
     /// The built-in of Python called `name`.
@@ -243,11 +314,16 @@ impl Builtin {
     /// Its name.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) => row.name,
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => row.name,
             Builtin::Unary(op) => op.name(),
             Builtin::Binary(op) => op.name(),
             Builtin::Ternary(op) => op.name(),
             Builtin::Reduce(op) => op.name(),
+            Builtin::Atomic(op) | Builtin::DescriptorAtomic(op) => op.name(),
         }
     }
 
@@ -255,41 +331,66 @@ impl Builtin {
     pub(super) fn display_name(self) -> String {
         match self {
             Builtin::Python(row) => row.name.to_owned(),
+            Builtin::Descriptor(_) | Builtin::DescriptorAtomic(_) => {
+                format!("desc.{}", self.name())
+            }
+            Builtin::Triton(row) => format!("triton.{}", row.name),
+            Builtin::Question(row) => format!("dtype.{}", row.name),
             Builtin::Tl(_)
             | Builtin::Unary(_)
             | Builtin::Binary(_)
             | Builtin::Ternary(_)
-            | Builtin::Reduce(_) => format!("tl.{}", self.name()),
+            | Builtin::Reduce(_)
+            | Builtin::Atomic(_) => format!("tl.{}", self.name()),
         }
     }
 
     /// Its parameters, as the documentation prints them.
     pub(super) fn signature(self) -> &'static str {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) => row.signature,
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => row.signature,
             Builtin::Unary(_) => "x",
             Builtin::Binary(BinaryOp::Minimum | BinaryOp::Maximum) => "x, y, propagate_nan=None",
+            Builtin::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul) => {
+                "x|input, y|other, sanitize_overflow=True"
+            }
             Builtin::Binary(_) => "x, y",
             Builtin::Ternary(TernaryOp::Clamp) => "x, min, max, propagate_nan=None",
+            Builtin::Ternary(TernaryOp::ClampNan) => "x, min, max",
             Builtin::Ternary(TernaryOp::Fma) => "x, y, z",
             Builtin::Reduce(ReduceOp::Sum) => "x|input, axis=None, keep_dims=False, dtype=None",
             Builtin::Reduce(ReduceOp::Max | ReduceOp::Min) => {
-                "x|input, axis=None, return_indices=False, return_indices_tie_break_left=True, keep_dims=False"
+                "x|input, axis=None, return_indices=False, return_indices_tie_break_left=True, keep_dims=False, propagate_nan=None"
             }
             Builtin::Reduce(ReduceOp::ArgMax | ReduceOp::ArgMin) => {
                 "x|input, axis, tie_break_left=True, keep_dims=False"
             }
+            Builtin::Atomic(AtomicOp::Cas) => "pointer, cmp, val, sem=None, scope=None",
+            Builtin::Atomic(_) => "pointer, val, mask=None, sem=None, scope=None",
+            Builtin::DescriptorAtomic(_) => "desc, offsets, value",
+            Builtin::Reduce(
+                ReduceOp::MaxNan | ReduceOp::MinNan | ReduceOp::XorSum | ReduceOp::ReduceOr,
+            ) => "x|input, axis=None, keep_dims=False",
         }
     }
 
     /// What it does, in one line.
     pub(super) fn doc(self) -> &'static str {
         let doc = match self {
-            Builtin::Tl(row) | Builtin::Python(row) => row.doc,
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => row.doc,
             Builtin::Unary(op) => op.summary(),
             Builtin::Binary(op) => op.summary(),
             Builtin::Ternary(op) => op.summary(),
             Builtin::Reduce(op) => op.summary(),
+            Builtin::Atomic(op) | Builtin::DescriptorAtomic(op) => op.summary(),
         };
         doc.trim()
     }
@@ -297,11 +398,17 @@ impl Builtin {
     /// Checks the arguments and makes the IR.
     fn run(self, analysis: &mut Analysis<'_>, call: &Call) -> Val {
         match self {
-            Builtin::Tl(row) | Builtin::Python(row) => (row.run)(analysis, call),
+            Builtin::Tl(row)
+            | Builtin::Python(row)
+            | Builtin::Descriptor(row)
+            | Builtin::Triton(row)
+            | Builtin::Question(row) => (row.run)(analysis, call),
             Builtin::Unary(op) => elementwise::unary(analysis, op, call),
             Builtin::Binary(op) => elementwise::binary(analysis, op, call),
             Builtin::Ternary(op) => elementwise::ternary(analysis, op, call),
             Builtin::Reduce(op) => reduce::reduce(analysis, op, call),
+            Builtin::Atomic(op) => atomics::atomic(analysis, op, call),
+            Builtin::DescriptorAtomic(op) => atomics::of_descriptor(analysis, op, call),
         }
     }
 }
@@ -313,6 +420,7 @@ fn all_of_tl() -> impl Iterator<Item = Builtin> {
         .chain(BinaryOp::ALL.iter().map(|op| Builtin::Binary(*op)))
         .chain(TernaryOp::ALL.iter().map(|op| Builtin::Ternary(*op)))
         .chain(ReduceOp::ALL.iter().map(|op| Builtin::Reduce(*op)))
+        .chain(AtomicOp::ALL.iter().map(|op| Builtin::Atomic(*op)))
 }
 
 /// Every built-in of `tl` with its signature and what it does, for the documentation.

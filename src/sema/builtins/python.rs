@@ -8,6 +8,7 @@ use crate::sema::errors::{constexpr, control, habits, operands};
 use crate::sema::fold;
 use crate::sema::logic::Truth;
 use crate::sema::promote::Rule;
+use crate::sema::symbols::ASSUMED_SIZE;
 use crate::sema::value::{Constant, Range, Spanned, Val};
 use crate::syntax::ast::CompareOp;
 
@@ -58,6 +59,20 @@ fn bounds(it: &mut Analysis<'_>, call: &Call, unroll: bool, stages: u32) -> Val 
     }
     let [lo, hi, step] = [lo, hi, step].map(|arg| arg.val.clone());
     Val::Range(Box::new(Range { lo, hi, step, unroll, stages }))
+}
+
+/// `triton.next_power_of_2(n)`.
+pub(super) fn next_power_of_2(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let n = call.arg("n");
+    if it.assume(&n.val, &Constant::Int(ASSUMED_SIZE)) {
+        return Val::Error;
+    }
+    let what = "the argument of `triton.next_power_of_2`";
+    let Some(number) = it.constant_int(what, n) else { return Val::Error };
+    match u64::try_from(number).ok().and_then(u64::checked_next_power_of_two) {
+        Some(power) => Val::int(power),
+        None => it.report(constexpr::no_power_of_2(number, n.span)),
+    }
 }
 
 /// `len(tuple)`.
@@ -130,6 +145,7 @@ fn one_of(
 /// `abs(x)`.
 pub(super) fn abs(it: &mut Analysis<'_>, call: &Call) -> Val {
     let x = call.arg("x");
+    it.extension("`abs` of Python", "write `tl.abs(x)`", call.span);
     if let Val::Const(Constant::Float(value)) = &x.val {
         return Val::Const(Constant::Float(value.abs()));
     }

@@ -3,9 +3,9 @@
 use super::Call;
 use crate::dtype::{DType, Kind};
 use crate::ir::{self, Dim, TileType, Type, Value};
-use crate::ops::{ReduceOp, UnaryOp};
+use crate::ops::{BinaryOp as Op, ReduceOp, UnaryOp};
 use crate::sema::analysis::{Analysis, Style};
-use crate::sema::errors::{names, shapes};
+use crate::sema::errors::{operands, shapes};
 use crate::sema::value::{Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::BinaryOp;
@@ -16,12 +16,12 @@ pub(super) fn reduce(it: &mut Analysis<'_>, op: ReduceOp, call: &Call) -> Val {
     let Some((value, tile)) = x.val.value().zip(it.tile(&x.val).cloned()) else {
         return it.expected_tile(call, x);
     };
-    if call.flag("return_indices") {
-        return it.report(names::not_yet("`return_indices=True`", call.span));
+    if matches!(op, ReduceOp::XorSum | ReduceOp::ReduceOr) && !tile.dtype.is_int() {
+        let found = it.describe(&x.val);
+        let what = format!("the operand of `{}`", call.name());
+        return it.report(operands::needs_int(&what, &found, x.span));
     }
-    if call.get("tie_break_left").is_some() && !call.flag("tie_break_left") {
-        return it.report(names::not_yet("`tie_break_left=False`", call.span));
-    }
+    let Some(nan_wins) = it.nan_rule(call) else { return Val::Error };
     let axis = match call.some("axis") {
         Some(arg) => match it.axis_argument(arg, tile.dims.len()) {
             Some(axis) => Some(axis),
@@ -36,8 +36,30 @@ pub(super) fn reduce(it: &mut Analysis<'_>, op: ReduceOp, call: &Call) -> Val {
         },
         None => reduced_dtype(op, tile.dtype, it.frame.style),
     };
+    let keeps = (call.flag("keep_dims"), call.span);
+    let is_off = |name: &str| call.get(name).is_some() && !call.flag(name);
+    let leftmost = !is_off("tie_break_left") && !is_off("return_indices_tie_break_left");
+    if op.gives_index() {
+        return Val::Value(it.place_of(op, (value, leftmost), axis, keeps));
+    }
+    if call.flag("return_indices") {
+        // The place is among the elements as they are; only bf16 is widened, as Triton does.
+        let widened = if tile.dtype == DType::BF16 { DType::F32 } else { tile.dtype };
+        let value = it.cast(value, widened, x.span);
+        let place = if op == ReduceOp::Max { ReduceOp::ArgMax } else { ReduceOp::ArgMin };
+        let best = it.reduced(with_nan(op, nan_wins), value, axis, keeps);
+        let place = it.place_of(place, (value, leftmost), axis, keeps);
+        return Val::Tuple(vec![Val::Value(best), Val::Value(place)]);
+    }
     let value = it.cast(value, dtype, x.span);
-    Val::Value(it.reduced(op, value, axis, (call.flag("keep_dims"), call.span)))
+    Val::Value(it.reduced(with_nan(op, nan_wins), value, axis, keeps))
+}
+
+/// The op that lets a NaN win, where that is asked for.
+fn with_nan(op: ReduceOp, wins: bool) -> ReduceOp {
+    let pairs = [(ReduceOp::Max, ReduceOp::MaxNan), (ReduceOp::Min, ReduceOp::MinNan)];
+    let other = pairs.iter().find(|(plain, _)| wins && *plain == op);
+    other.map_or(op, |(_, with_nan)| *with_nan)
 }
 
 /// The element type in which elements of type `dtype` are reduced.
@@ -82,6 +104,46 @@ pub(super) fn softmax(it: &mut Analysis<'_>, call: &Call) -> Val {
 }
 
 impl Analysis<'_> {
+    /// The place of the largest or smallest element of `x`: of equal ones the leftmost, or the
+    /// rightmost, which is the leftmost of the elements in the opposite order.
+    fn place_of(
+        &mut self,
+        op: ReduceOp,
+        (x, leftmost): (Value, bool),
+        axis: Option<u32>,
+        (keep_dims, span): (bool, Span),
+    ) -> Value {
+        if leftmost {
+            return self.reduced(op, x, axis, (keep_dims, span));
+        }
+        let Some(tile) = self.tile(&Val::Value(x)).cloned() else { return x };
+        let extent = match axis {
+            Some(axis) => tile.dims.get(axis as usize).copied().unwrap_or(Dim::Const(1)),
+            None => self.product(&tile.dims, span),
+        };
+        let turned = self.turned(x, &tile, axis, span);
+        let found = self.reduced(op, turned, axis, (keep_dims, span));
+        let Type::Tile(places) = self.ty(found).clone() else { return found };
+        let build = &mut self.frame.build;
+        let (extent, one) = (build.dim_value(extent, span), build.int(1, span));
+        let last = build.binary_scalar(Op::Sub, extent, one, span);
+        let last = self.cast(last, places.dtype, span);
+        let last = self.stretched(last, &places, span);
+        let op = ir::Binary { op: Op::Sub, x: last, y: found };
+        self.frame.build.emit_value(op, Type::Tile(places), span)
+    }
+
+    /// `x` in the opposite order along an axis, or altogether.
+    fn turned(&mut self, x: Value, tile: &TileType, axis: Option<u32>, span: Span) -> Value {
+        let axes = match axis {
+            Some(axis) => axis..axis + 1,
+            None => 0..tile.dims.len() as u32,
+        };
+        axes.fold(x, |x, axis| {
+            self.frame.build.emit_value(ir::Flip { x, axis }, Type::Tile(tile.clone()), span)
+        })
+    }
+
     /// `x`, a tile, reduced along `axis`, or altogether.
     pub(super) fn reduced(
         &mut self,

@@ -172,7 +172,7 @@ impl Analysis<'_> {
         items.iter().any(minus).then(|| self.report(habits::reshape_minus_one(shape.span)))
     }
 
-    fn permutation(&mut self, order: &Spanned, rank: usize) -> Option<Vec<u32>> {
+    pub(super) fn permutation(&mut self, order: &Spanned, rank: usize) -> Option<Vec<u32>> {
         let Val::Tuple(items) = &order.val else { return None };
         let mut axes = Vec::new();
         for item in items {

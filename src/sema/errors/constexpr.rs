@@ -19,6 +19,11 @@ pub(in crate::sema) fn not_a_constant_int(what: &str, found: &str, span: Span) -
     not_known(what, found, span).help("write the integer")
 }
 
+/// A number that is rounded up to a power of two and cannot be.
+pub(in crate::sema) fn no_power_of_2(found: i128, span: Span) -> Diagnostic {
+    not_known("a number between 0 and 2**63", &format!("the integer {found}"), span)
+}
+
 /// An element type.
 pub(in crate::sema) fn dtype_is_not_constant(found: &str, span: Span) -> Diagnostic {
     not_known("an element type", found, span).help(

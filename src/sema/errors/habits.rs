@@ -35,7 +35,8 @@ fn python_name(name: &str) -> Option<&'static str> {
         "sum" => "sum a tile with `tl.sum(x, axis=0)`",
         "any" => "reduce a mask with `tl.max(mask, axis=0)`",
         "all" => "reduce a mask with `tl.min(mask, axis=0)`",
-        "sorted" | "reversed" => "kernels have no sorting yet",
+        "sorted" => "sort a tile with `tl.sort(x)`",
+        "reversed" => "turn a tile around with `tl.flip(x)`",
         "enumerate" => "count with `for i in tl.static_range(len(items))` and take `items[i]`",
         "zip" => "count with `for i in tl.static_range(len(a))` and take `a[i]`, `b[i]`",
         "list" | "tuple" | "set" | "dict" => "write the items: `(a, b)`",
@@ -52,6 +53,17 @@ fn python_name(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Something that kbc has and Triton has not, where a file is held to Triton's language.
+pub(in crate::sema) fn extension(what: &str, instead: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::names::NOT_IN_TRITON,
+        format!("{what} is an extension of kbc, which `--dialect triton` refuses"),
+        span,
+        "not in Triton",
+    )
+    .note(instead.to_owned())
+}
+
 /// A function of Triton or kernbench that is known and not there.
 pub(in crate::sema) fn not_yet_in_tl(name: &str, span: Span) -> Option<Diagnostic> {
     let what = builtins::not_yet(name)?;
@@ -64,6 +76,9 @@ pub(in crate::sema) fn tile_method(name: &str, span: Span) -> Option<Diagnostic>
         "mean" => "divide the sum: `tl.sum(x, axis=0) / n`",
         "view" => "write `x.reshape(m, n)`",
         "astype" | "type" => "write `x.to(\"f16\")`",
+        "logical_and" => "write `a & b`",
+        "logical_or" => "write `a | b`",
+        "logical_not" => "write `~a`",
         "float" => "write `x.to(\"f32\")`",
         "half" => "write `x.to(\"f16\")`",
         "double" => "write `x.to(\"f64\")`",
@@ -84,7 +99,7 @@ pub(in crate::sema) fn tile_method(name: &str, span: Span) -> Option<Diagnostic>
         "masked_fill" => "write `tl.where(mask, value, x)`",
         "pow" => "write `x * x`",
         "std" | "var" => "write `tl.sum((x - mean) * (x - mean), axis=0) / n`",
-        "argsort" | "sort" | "topk" => "kernels have no sorting yet",
+        "argsort" => "write `tl.sort(x)`, which gives the elements, not their places",
         _ => return None,
     };
     let it = Diagnostic::new(

@@ -2,6 +2,8 @@
 //!
 //! Functions take the facts, already in the words of the language, and decide nothing.
 
+pub(super) mod atomics;
+pub(super) mod blocks;
 pub(super) mod calls;
 pub(super) mod channels;
 pub(super) mod constexpr;

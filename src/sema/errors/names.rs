@@ -124,17 +124,10 @@ pub(in crate::sema) fn unknown_module(name: &str, span: Span, library: &[&str]) 
         span,
         "not found",
     );
-    let root = name.split('.').next().unwrap_or(name);
-    match root {
-        "torch" | "numpy" => it
-            .note("nothing outside of the file, the library and `triton` can be imported")
-            .help(format!("remove the import: host functions are given `{root}` where they ask for it, as in `def run(torch)`")),
-        "math" => it.help("remove the import: kernels have `tl.exp`, `tl.log2`, `tl.sqrt`, …"),
-        _ => match diag::nearest_help("module", name, library.iter().copied()) {
-            Some(help) => it.help(help),
-            None if library.is_empty() => it,
-            None => it.note(format!("the library has {}", super::quoted_list(library))),
-        },
+    match diag::nearest_help("module", name, library.iter().copied()) {
+        Some(help) => it.help(help),
+        None if library.is_empty() => it,
+        None => it.note(format!("the library has {}", super::quoted_list(library))),
     }
 }
 
@@ -176,11 +169,11 @@ pub(in crate::sema) fn not_yet(what: &str, span: Span) -> Diagnostic {
     )
 }
 
-/// A name imported for annotations, used in a kernel.
+/// A name imported for host functions or annotations, used in a kernel.
 pub(in crate::sema) fn host_only(name: &str, span: Span, bound: Span) -> Diagnostic {
     Diagnostic::new(
         diag::names::HOST_ONLY,
-        format!("`{name}` is for annotations and has no value in a kernel"),
+        format!("`{name}` is for host functions and annotations and has no value in a kernel"),
         span,
         "used here",
     )

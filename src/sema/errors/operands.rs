@@ -142,6 +142,18 @@ pub(in crate::sema) fn needs_int(what: &str, found: &str, span: Span) -> Diagnos
     .help("convert it: `x.to(\"i32\")`")
 }
 
+/// Something else than a rule for NaNs.
+pub(in crate::sema) fn nan_rule(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::WRONG_ARGUMENT,
+        format!(
+            "`propagate_nan` is `tl.PropagateNan.NONE` or `tl.PropagateNan.ALL`, and this is {found}"
+        ),
+        span,
+        "no rule for NaNs",
+    )
+}
+
 /// Integers where floats are needed.
 pub(in crate::sema) fn needs_float(function: &str, found: &str, span: Span) -> Diagnostic {
     Diagnostic::new(

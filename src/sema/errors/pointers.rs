@@ -4,6 +4,16 @@ use crate::diag::{self, Diagnostic};
 use crate::dtype::DType;
 use crate::source::Span;
 
+/// Adds to an error of types that nothing says what some pointers point at.
+pub(in crate::sema) fn unsaid_elements(error: Diagnostic, names: &[&str]) -> Diagnostic {
+    let (first, list) = (names.first().copied().unwrap_or_default(), super::quoted_list(names));
+    let point = if names.len() == 1 { "points" } else { "point" };
+    error.note(format!(
+        "nothing says what {list} {point} at, and no element type that was tried is free of errors"
+    ))
+    .help(format!("say it in an annotation, such as `{first}: \"*i32\"`"))
+}
+
 /// An address for each element, in a kernel that takes `tl`.
 pub(in crate::sema) fn pointer_tile(span: Span) -> Diagnostic {
     Diagnostic::new(
@@ -140,4 +150,45 @@ pub(in crate::sema) fn unknown_element_type(span: Span) -> Diagnostic {
         "not a pointer with a known element type",
     )
     .help("annotate the parameter: `x_ptr: \"*fp16\"`")
+}
+
+/// A pointer as something narrower than an address.
+pub(in crate::sema) fn address_as(found: &str, dtype: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_CAST,
+        format!("{found} becomes an integer of 64 bits or another pointer, not {dtype}"),
+        span,
+        "not an address",
+    )
+    .help("write `.to(tl.int64)` for the byte address, or `.to(tl.pointer_type(tl.int8))`")
+}
+
+/// A pointer made of something that is no scalar integer of the launch.
+pub(in crate::sema) fn no_pointer_from(found: &str, data: bool, span: Span) -> Diagnostic {
+    let error = Diagnostic::new(
+        diag::types::POINTER_CAST,
+        format!("a pointer is made of a pointer or of an integer scalar, and this is {found}"),
+        span,
+        if data { "an address that only data knows" } else { "not an address" },
+    );
+    match data {
+        true => error
+            .note("a launch knows which tensors a kernel touches before it runs")
+            .help("pass the tensors as arguments, and choose among them by the program id"),
+        false => error,
+    }
+}
+
+/// A tile of pointers to wider elements.
+pub(in crate::sema) fn wider_elements(found: &str, dtype: DType, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        diag::types::POINTER_CAST,
+        format!("{found} need not point at whole elements of type {dtype}"),
+        span,
+        "its offsets count narrower elements",
+    )
+    .help(format!(
+        "cast the pointer before it is added to: `ptr.to(tl.pointer_type({})) + offsets`",
+        dtype.tl_name()
+    ))
 }

@@ -112,6 +112,7 @@ impl Network {
             | EventKind::Serve
             | EventKind::Deliver
             | EventKind::SourceRead
+            | EventKind::Modified
             | EventKind::Inject
             | EventKind::Resume => self.trains[event.subject as usize].front,
         }
@@ -191,6 +192,7 @@ impl Network {
             | EventKind::Serve
             | EventKind::Deliver
             | EventKind::SourceRead
+            | EventKind::Modified
             | EventKind::Inject
             | EventKind::Resume => (train.fed, 1),
         };

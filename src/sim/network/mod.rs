@@ -93,6 +93,8 @@ pub(super) enum CargoKind {
     ReadData,
     /// Data for a memory.
     WriteData,
+    /// The operands of an atomic op, which a memory carries out.
+    AtomicRequest,
 }
 
 /// Something to send.
@@ -304,7 +306,11 @@ impl Network {
         match event.kind {
             EventKind::Head | EventKind::Flit | EventKind::Feed => self.arrivals(event, events),
             EventKind::Serve => self.pick(event, events),
-            EventKind::Deliver | EventKind::SourceRead | EventKind::Inject | EventKind::Resume => {}
+            EventKind::Deliver
+            | EventKind::SourceRead
+            | EventKind::Modified
+            | EventKind::Inject
+            | EventKind::Resume => {}
         }
     }
 

@@ -27,7 +27,7 @@ fn params() -> PeParams {
             credit_bytes: 16,
             tiers: [tier.clone(), tier.clone(), tier],
         },
-        hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO },
+        hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO, atomic: Ps::ZERO },
         sram_bytes: 0,
     }
 }
@@ -163,6 +163,7 @@ impl Traffic<'_> {
             | EventKind::Flit
             | EventKind::Feed
             | EventKind::Serve
+            | EventKind::Modified
             | EventKind::Resume => self.network.handle(event, &mut self.events),
         }
     }

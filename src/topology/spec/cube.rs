@@ -9,7 +9,7 @@ use crate::topology::section::{
     Errors, Given, Problem, Section, bandwidth, count, count_or_auto, mm, ns, place, share, size,
 };
 use crate::topology::yaml::{Node, Value};
-use crate::topology::{Grid, PeParams};
+use crate::topology::{Grid, HbmParams, PeParams};
 use crate::units::{Bandwidth, Ps};
 
 /// The costs of a cube's parts and of the links to their routers.
@@ -45,10 +45,10 @@ pub(super) fn read(
     let blocks = read_layout(section, errors);
     let noc = read_noc(section, ns_per_mm, errors);
     let port = noc.port;
-    let (hbm, hbm_bytes) = read_hbm(section, blocks.as_ref(), port, errors);
+    let (hbm, hbm_params) = read_hbm(section, blocks.as_ref(), port, errors);
     let (sram, sram_at, sram_bytes) = read_sram(section, port, errors);
     let (m_cpu, m_cpu_at) = read_m_cpu(section, port, errors);
-    let memories = pe::Memories { hbm_bytes, hbm_overhead: hbm.0, sram_bytes };
+    let memories = pe::Memories { hbm: hbm_params, sram_bytes };
     let (params, links) = pe::read(section, memories, errors);
     let pe_cpu = (links.cpu_overhead, port.at(links.cpu));
     let blocks = blocks?;
@@ -223,15 +223,16 @@ impl Noc {
 
 type Part = (Ps, Cable);
 
-/// The link and overhead of each PE's HBM controller, and the bytes behind it.
+/// The link and overhead of each PE's HBM controller, and what is behind it.
 fn read_hbm(
     cube: &mut Section<'_>,
     blocks: Option<&Given<Blocks>>,
     port: Cable,
     errors: &mut Errors<'_>,
-) -> (Part, u64) {
+) -> (Part, HbmParams) {
     let mut ctrl = cube.section("hbm_ctrl", errors);
     let overhead = ctrl.read("overhead_ns", errors, ns).value;
+    let atomic = ctrl.read("atomic_ns", errors, ns).value;
     let raw = ctrl.read("hbm_to_router_bw_gbs", errors, bandwidth).value;
     let efficiency = ctrl.read("efficiency", errors, share).value;
     ctrl.finish(errors);
@@ -246,7 +247,8 @@ fn read_hbm(
     {
         errors.report(not_one_each(given, slices.span, pes, blocks.map_or(Span::NONE, |b| b.span)));
     }
-    ((overhead, port.at(rate)), total / u64::from(pes.unwrap_or(1)))
+    let hbm = HbmParams { bytes: total / u64::from(pes.unwrap_or(1)), overhead, atomic };
+    ((overhead, port.at(rate)), hbm)
 }
 
 fn not_one_each(slices: u32, span: Span, pes: u32, blocks: Span) -> Diagnostic {

@@ -12,7 +12,7 @@ use crate::topology::section::{
     Errors, Given, Problem, Section, bandwidth, choice, count, flag, ns, size, text,
 };
 use crate::topology::yaml::{Node, Value};
-use crate::topology::{Extent, Grid, PeParams};
+use crate::topology::{Extent, Grid, HbmParams, PeParams};
 use crate::units::{Ps, grouped};
 
 /// The most PEs that replicating may make.
@@ -157,14 +157,15 @@ fn read_memories(machine: &mut Section<'_>, errors: &mut Errors<'_>) -> Memories
     let mut map = machine.section("memory_map", errors);
     let hbm = map.read_given("hbm_gb_per_pe", errors, size(1 << 30, "GB"));
     map.finish(errors);
-    let hbm_bytes = hbm.map_or_else(|| Spec::implied().params().hbm.bytes, |given| given.value);
+    let bytes = hbm.map_or_else(|| Spec::implied().params().hbm.bytes, |given| given.value);
     let mut ctrl = machine.section("hbm_ctrl", errors);
-    let hbm_overhead = ctrl.read("overhead_ns", errors, ns).value;
+    let overhead = ctrl.read("overhead_ns", errors, ns).value;
+    let atomic = ctrl.read("atomic_ns", errors, ns).value;
     ctrl.finish(errors);
     let mut sram = machine.section("sram", errors);
     let sram_bytes = sram.read("size_mb", errors, size(1 << 20, "MB")).value;
     sram.finish(errors);
-    Memories { hbm_bytes, hbm_overhead, sram_bytes }
+    Memories { hbm: HbmParams { bytes, overhead, atomic }, sram_bytes }
 }
 
 fn read_replicas(machine: &mut Section<'_>, errors: &mut Errors<'_>) -> Option<Replicas> {

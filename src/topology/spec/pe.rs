@@ -14,8 +14,7 @@ use crate::units::{Bandwidth, Ps, grouped};
 
 /// The memories around a PE, described elsewhere in the file.
 pub(super) struct Memories {
-    pub(super) hbm_bytes: u64,
-    pub(super) hbm_overhead: Ps,
+    pub(super) hbm: HbmParams,
     pub(super) sram_bytes: u64,
 }
 
@@ -83,8 +82,7 @@ fn read_template<L>(
     let ipcq = read_ipcq(attrs(&mut parts, "pe_ipcq", errors), errors);
     parts.finish(errors);
     template.finish(errors);
-    let hbm = HbmParams { bytes: memories.hbm_bytes, overhead: memories.hbm_overhead };
-    let sram_bytes = memories.sram_bytes;
+    let Memories { hbm, sram_bytes } = memories;
     (PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes }, links)
 }
 
