@@ -29,7 +29,6 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("chained assign", "extension: `a = b = x` binds both names"),
     ("non pow2 arange", "extension: tiles of any size"),
     ("store wider than ptr", "extension: a tile stored at a scalar address is a contiguous block"),
-    ("abs builtin", "extension: `abs` of Python is `tl.abs`"),
     ("in operator", "extension: `in` looks for a constant among constants"),
     (
         "unused advance / make_block_ptr",

@@ -145,7 +145,11 @@ fn one_of(
 /// `abs(x)`.
 pub(super) fn abs(it: &mut Analysis<'_>, call: &Call) -> Val {
     let x = call.arg("x");
-    it.extension("`abs` of Python", "write `tl.abs(x)`", call.span);
+    if it.frame.style == Style::Jit
+        && let Some(refused) = habits::foreign_name(&call.name(), call.span)
+    {
+        return it.report(refused);
+    }
     if let Val::Const(Constant::Float(value)) = &x.val {
         return Val::Const(Constant::Float(value.abs()));
     }

@@ -32,6 +32,8 @@ pub(in crate::sema) fn foreign_name(name: &str, span: Span) -> Option<Diagnostic
 /// What to write instead of a built-in of Python; empty where there is nothing.
 fn python_name(name: &str) -> Option<&'static str> {
     Some(match name {
+        // There in kernels that take `tl` only, as in Triton.
+        "abs" => "write `tl.abs(x)`",
         "sum" => "sum a tile with `tl.sum(x, axis=0)`",
         "any" => "reduce a mask with `tl.max(mask, axis=0)`",
         "all" => "reduce a mask with `tl.min(mask, axis=0)`",
