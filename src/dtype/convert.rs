@@ -186,6 +186,12 @@ pub fn smallest_normal(dtype: DType) -> f64 {
     limits(dtype).map_or(f64::MIN_POSITIVE, |(_, exponent, _)| 2f64.powi(exponent))
 }
 
+/// What is added to the exponent of a float type before it is stored; `None` for integers. The
+/// smallest normal number is stored with exponent 1.
+pub fn exponent_bias(dtype: DType) -> Option<i32> {
+    limits(dtype).map(|(_, exponent, _)| 1 - exponent)
+}
+
 /// The smallest positive number of a float type; for integers that of `f64`.
 pub fn smallest(dtype: DType) -> f64 {
     let exponent = |(fraction, exponent, _)| exponent - fraction;

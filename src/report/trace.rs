@@ -36,8 +36,9 @@ pub struct Trace {
     begun: bool,
     /// When the next launch begins.
     origin: Ps,
-    /// Messages of earlier launches: arrows are told apart by number.
-    messages: u64,
+    /// The number of the first arrow of a launch: no two launches share one. A launch has fewer
+    /// messages than records.
+    first_arrow: u64,
     /// By PE, then by engine: when each of its tracks is free again. No tracks yet: no name either.
     tracks: Vec<[Vec<Ps>; Engine::ALL.len()]>,
 }
@@ -56,7 +57,7 @@ impl Trace {
             state: Ok(()),
             begun: false,
             origin: Ps::ZERO,
-            messages: 0,
+            first_arrow: 0,
             tracks: Vec::new(),
         };
         trace.text("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
@@ -81,7 +82,7 @@ impl Trace {
             }
         });
         self.counters(&counters);
-        self.messages += run.log.len() as u64;
+        self.first_arrow += run.log.len() as u64;
         self.origin += run.time;
     }
 
@@ -170,7 +171,7 @@ impl Trace {
             && let Some(peer) = run.program.comm.peer(record.agent, queue)
             && let Some(to) = run.program.agents.get(peer.agent)
         {
-            let id = self.messages + u64::from(transfer.0);
+            let id = self.first_arrow + u64::from(transfer.0);
             let arrow = format!("\"cat\":\"message\",\"name\":\"message\",\"id\":{id}");
             self.event(&format!("\"ph\":\"s\",{arrow},{slice}"));
             // The receive, if it waits: it begins just then.

@@ -1,7 +1,7 @@
 //! What an element type is asked: `x.dtype.is_fp16()`, `x.dtype.primitive_bitwidth`.
 
 use super::{Builtin, Call, Row};
-use crate::dtype::{DType, Kind};
+use crate::dtype::{DType, Kind, convert};
 use crate::sema::analysis::Analysis;
 use crate::sema::value::{Callee, Constant, Val};
 
@@ -98,7 +98,7 @@ pub(super) fn dtype_attribute((dtype, of): (DType, TypeOf), name: &str) -> Optio
         "primitive_bitwidth" => Some(Val::int(dtype.bits())),
         "int_bitwidth" if dtype.is_int() => Some(Val::int(dtype.bits())),
         "fp_mantissa_width" if dtype.is_float() => Some(Val::int(dtype.significand_bits() - 1)),
-        "exponent_bias" => exponent_bias(dtype).map(Val::int),
+        "exponent_bias" => convert::exponent_bias(dtype).map(Val::int),
         "itemsize" => Some(Val::int(i128::from(dtype.bytes()))),
         "scalar" => Some(Val::Const(Constant::DType(dtype))),
         "name" => Some(Val::Const(Constant::Str(triton_name(dtype)))),
@@ -137,27 +137,6 @@ fn triton_name(dtype: DType) -> String {
     dtype.tl_name().replace("float", "fp")
 }
 
-/// What is added to the exponent of a float before it is stored.
-const fn exponent_bias(dtype: DType) -> Option<i32> {
-    match dtype {
-        DType::F8E4M3 => Some(7),
-        DType::F8E5M2 | DType::F16 => Some(15),
-        DType::F8E4B8 => Some(8),
-        DType::F8E5B16 => Some(16),
-        DType::BF16 | DType::F32 => Some(127),
-        DType::F64 => Some(1023),
-        DType::I1
-        | DType::I8
-        | DType::I16
-        | DType::I32
-        | DType::I64
-        | DType::U8
-        | DType::U16
-        | DType::U32
-        | DType::U64 => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +158,20 @@ mod tests {
         let int = |dtype, name| of(dtype, name).and_then(|it| it.constant()?.as_int());
         assert_eq!(int(DType::BF16, "fp_mantissa_width"), Some(7));
         assert_eq!(int(DType::F16, "fp_mantissa_width"), Some(10));
-        assert_eq!(int(DType::F32, "exponent_bias"), Some(127));
+        let biases = [
+            (DType::F8E4M3, 7),
+            (DType::F8E5M2, 15),
+            (DType::F8E4B8, 8),
+            (DType::F8E5B16, 16),
+            (DType::F16, 15),
+            (DType::BF16, 127),
+            (DType::F32, 127),
+            (DType::F64, 1023),
+        ];
+        for (dtype, bias) in biases {
+            assert_eq!(int(dtype, "exponent_bias"), Some(bias), "{dtype}");
+        }
+        assert_eq!(int(DType::I32, "exponent_bias"), None);
         assert_eq!(int(DType::U16, "int_bitwidth"), Some(16));
         assert_eq!(int(DType::F16, "int_bitwidth"), None);
     }
