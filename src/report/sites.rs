@@ -71,9 +71,13 @@ impl Sites {
     /// The place of a record's command. A record that names none (a log of another program) is
     /// taken to have no line and no size.
     pub(super) fn of(&self, record: &Record) -> &Site {
-        let code = self.agents.get(record.agent.index());
-        let sites = code.and_then(|code| self.codes.get(code.index()));
-        sites.and_then(|sites| sites.get(record.site.index())).unwrap_or(&UNKNOWN)
+        self.find(&self.codes, record).unwrap_or(&UNKNOWN)
+    }
+
+    /// What a table by code and then by site, as [`Sites::describe`] makes one, has for a record.
+    pub(super) fn find<'t, T>(&self, table: &'t [Vec<T>], record: &Record) -> Option<&'t T> {
+        let code = self.agents.get(record.agent.index())?;
+        table.get(code.index())?.get(record.site.index())
     }
 }
 

@@ -248,7 +248,6 @@ struct Places {
     sites: Sites,
     /// By code, then by site: `"name":…,"args":{"line":…,"bytes":…`, left open.
     fields: Vec<Vec<String>>,
-    agents: Vec<usize>,
 }
 
 impl Places {
@@ -260,13 +259,11 @@ impl Places {
             let size = size(run, site.work);
             format!("\"name\":{},\"args\":{{\"line\":{}{size}", json(&name), json(&line))
         });
-        let agents = run.program.agents.values().map(|agent| agent.code.index()).collect();
-        Places { sites, fields, agents }
+        Places { sites, fields }
     }
 
     fn of(&self, record: &Record) -> &str {
-        let code = self.agents.get(record.agent.index());
-        let fields = code.and_then(|code| self.fields.get(*code)?.get(record.site.index()));
+        let fields = self.sites.find(&self.fields, record);
         fields.map_or("\"name\":\"?\",\"args\":{\"line\":\"?\"", String::as_str)
     }
 }
