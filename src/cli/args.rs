@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::probe::ProbeArgs;
+
 /// Compiles kernels for a mesh of processing elements, times them, and proves their results.
 #[derive(Debug, Parser)]
 #[command(name = "kbc", version, max_term_width = 100)]
@@ -50,6 +52,8 @@ pub(super) enum Verb {
     Compile(CompileArgs),
     /// Compile, simulate, replay on data and verify.
     Sim(SimArgs),
+    /// Measure how a machine moves bytes.
+    Probe(ProbeArgs),
     /// Look at a machine.
     Topo(TopoArgs),
     /// Explain a diagnostic code at length.

@@ -9,6 +9,7 @@ mod compile;
 mod console;
 mod explain;
 mod launch;
+mod probe;
 mod progress;
 mod sim;
 mod spill;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(console, args),
         Verb::Compile(args) => compile::run(console, args),
         Verb::Sim(args) => sim::run(console, args),
+        Verb::Probe(args) => probe::run(console, args),
         Verb::Topo(args) => topo::run(console, args),
         Verb::Explain(args) => explain::run(console, args),
     };

@@ -18,6 +18,7 @@ mod lints;
 mod machine;
 mod options;
 mod outcome;
+mod probe;
 mod settings;
 mod simulate;
 mod simulator;
@@ -30,6 +31,10 @@ pub use lints::Lints;
 pub use machine::Target;
 pub use options::{LaunchOptions, SimOptions, UsageError, parse_ipcq};
 pub use outcome::{Cost, Data, LaunchResult, SimReport};
+pub use probe::{
+    Case, Group, Hop, Measured, ProbeError, ProbeOptions, ProbeReport, Probed, SWEEP, Sample,
+    Split, Transfer, max_min, measure, probe, sample,
+};
 pub use simulate::{SimError, SimRequest};
 pub use simulator::Progress;
 
