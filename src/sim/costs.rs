@@ -55,8 +55,12 @@ fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
 
 fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
     let blocks = |extent: u64, side: u32| extent.div_ceil(u64::from(side.max(1)));
-    let (m, n, k) = (blocks(spec.m, engine.m), blocks(spec.n, engine.n), blocks(spec.k, engine.k));
-    let product = m.saturating_mul(n).saturating_mul(k);
+    let product = match engine.systolic {
+        Some(array) => array.cycles([spec.m, spec.n, spec.k]),
+        None => blocks(spec.m, engine.m)
+            .saturating_mul(blocks(spec.n, engine.n))
+            .saturating_mul(blocks(spec.k, engine.k)),
+    };
     let cycles = spec.batch.saturating_mul(product);
     let size = spec.macs();
     Cost { time: engine.overhead + engine.clock.time(cycles), size }

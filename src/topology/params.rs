@@ -69,7 +69,7 @@ pub struct DmaParams {
     pub outstanding: u32,
 }
 
-/// The MAC array: `m × n × k` multiply-adds a cycle.
+/// The matrix engine: a MAC array of `m × n × k` multiply-adds a cycle, or a systolic array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GemmParams {
     /// What each command pays before its first cycle.
@@ -82,6 +82,65 @@ pub struct GemmParams {
     pub n: u32,
     /// Products summed at once.
     pub k: u32,
+    /// The array that does it instead, if it is systolic; then `m`, `n` and `k` mean nothing.
+    pub systolic: Option<Systolic>,
+}
+
+/// A systolic array: each processing element does one multiply-add a cycle and hands its operands
+/// to its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Systolic {
+    /// What stays in the processing elements.
+    pub dataflow: Dataflow,
+    /// Its rows.
+    pub rows: u32,
+    /// Its columns.
+    pub cols: u32,
+}
+
+/// What stays in the processing elements of a systolic array while the rest streams by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dataflow {
+    /// The results: rows × columns of the output at once, over all of `k`.
+    OutputStationary,
+    /// The right factor: rows of `k` × columns of the output at once, over all of `m`.
+    WeightStationary,
+    /// The left factor: rows of `k` × rows of the output at once, over all of `n`.
+    InputStationary,
+}
+
+impl Dataflow {
+    /// Every dataflow.
+    pub const ALL: [Dataflow; 3] =
+        [Dataflow::OutputStationary, Dataflow::WeightStationary, Dataflow::InputStationary];
+
+    /// Its name in YAML.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dataflow::OutputStationary => "os",
+            Dataflow::WeightStationary => "ws",
+            Dataflow::InputStationary => "is",
+        }
+    }
+}
+
+impl Systolic {
+    /// The cycles of one product of `m × k` by `k × n`. Each fold of it fills the array, streams
+    /// by, and drains; folds follow each other without overlap, and the last cycle of a product
+    /// is the one in which its last result leaves.
+    pub fn cycles(&self, [m, n, k]: [u64; 3]) -> u64 {
+        let (rows, cols) = (u64::from(self.rows.max(1)), u64::from(self.cols.max(1)));
+        // What is split over the rows, over the columns, and what streams by; and how often the
+        // rows are passed: once to load what stays, but results stay where they are made.
+        let (down, across, stream, passes) = match self.dataflow {
+            Dataflow::OutputStationary => (m, n, k, 1),
+            Dataflow::WeightStationary => (k, n, m, 2),
+            Dataflow::InputStationary => (k, m, n, 2),
+        };
+        let fold = (passes * rows + cols).saturating_add(stream).saturating_sub(2);
+        let folds = down.div_ceil(rows).saturating_mul(across.div_ceil(cols));
+        fold.saturating_mul(folds).saturating_sub(1)
+    }
 }
 
 /// The vector engine.

@@ -138,7 +138,15 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
     let PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes } = params;
     let tcm_rates = format!("read {} GB/s, write {} GB/s", rate(tcm.read), rate(tcm.write));
     let (kept, bytes) = (grouped(tcm.reserved), grouped(tcm.bytes));
-    let macs = format!("{} × {} × {} multiply-adds a cycle", gemm.m, gemm.n, gemm.k);
+    let macs = match gemm.systolic {
+        Some(array) => format!(
+            "systolic, {} × {}, {} dataflow",
+            array.rows,
+            array.cols,
+            array.dataflow.name()
+        ),
+        None => format!("{} × {} × {} multiply-adds a cycle", gemm.m, gemm.n, gemm.k),
+    };
     let lanes = format!("{} lanes, transcendentals ×{}", math.lanes, math.transcendental);
     let at = |ghz: f64, overhead: &Ps| format!("at {ghz} GHz, overhead {overhead}");
     let queues = format!("{} slots in {}", ipcq.slots, ipcq.kind.name());

@@ -38,7 +38,7 @@ pub fn free_pe() -> PeParams {
         queue_depth: 16,
         tcm: TcmParams { bytes: 1 << 24, reserved: 0, read: gb(INF), write: gb(INF) },
         dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
-        gemm: GemmParams { overhead: Ps::ZERO, clock, m: 16, n: 16, k: 16 },
+        gemm: GemmParams { overhead: Ps::ZERO, clock, m: 16, n: 16, k: 16, systolic: None },
         math: MathParams { overhead: Ps::ZERO, clock, lanes: 64, transcendental: 4 },
         ipcq: IpcqParams {
             slots: 4,

@@ -17,7 +17,7 @@ fn params() -> PeParams {
         queue_depth: 4,
         tcm: TcmParams { bytes: 1 << 20, reserved: 0, read: free, write: free },
         dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
-        gemm: GemmParams { overhead: Ps::ZERO, clock, m: 1, n: 1, k: 1 },
+        gemm: GemmParams { overhead: Ps::ZERO, clock, m: 1, n: 1, k: 1, systolic: None },
         math: MathParams { overhead: Ps::ZERO, clock, lanes: 1, transcendental: 1 },
         ipcq: IpcqParams {
             slots: 4,

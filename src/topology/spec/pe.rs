@@ -7,8 +7,8 @@ use crate::topology::section::{
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
-    Clock, CreditMode, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams, PeParams,
-    ReleaseMode, SlotKind, SlotTier, TcmParams,
+    Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams, PeParams,
+    ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -117,9 +117,24 @@ fn read_gemm(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> GemmParams {
         m: attrs.read("mac_m", errors, count(1..=1 << 16)).value,
         n: attrs.read("mac_n", errors, count(1..=1 << 16)).value,
         k: attrs.read("mac_k", errors, count(1..=1 << 16)).value,
+        systolic: read_systolic(&mut attrs, errors),
     };
     attrs.finish(errors);
     gemm
+}
+
+const DATAFLOWS: &[(&str, Option<Dataflow>)] = &[
+    ("mac_array", None),
+    (Dataflow::OutputStationary.name(), Some(Dataflow::OutputStationary)),
+    (Dataflow::WeightStationary.name(), Some(Dataflow::WeightStationary)),
+    (Dataflow::InputStationary.name(), Some(Dataflow::InputStationary)),
+];
+
+fn read_systolic(attrs: &mut Section<'_>, errors: &mut Errors<'_>) -> Option<Systolic> {
+    let dataflow = attrs.read("dataflow", errors, choice(DATAFLOWS)).value;
+    let rows = attrs.read("array_rows", errors, count(1..=1 << 16)).value;
+    let cols = attrs.read("array_cols", errors, count(1..=1 << 16)).value;
+    dataflow.map(|dataflow| Systolic { dataflow, rows, cols })
 }
 
 fn read_math(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> MathParams {

@@ -1,0 +1,105 @@
+//! The systolic option of the matrix engine against SCALE-Sim v3: the compute cycles of one GEMM
+//! command, untiled, on arrays of 16 × 16 and 32 × 32 with each dataflow.
+//!
+//! A few points stand here; all 54 are read from the tables beside the project (`KBC_SHARED`, else
+//! `../shared`) where there are any.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
+mod sim_kit;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use kbc::oplog::Engine;
+use kbc::topology::{Dataflow, Systolic};
+use sim_kit::*;
+
+/// Rows and columns, the dataflow, m, n, k, and the cycles that SCALE-Sim counts.
+type Point = (u32, Dataflow, [u64; 3], u64);
+
+/// The time of one GEMM command, in cycles of 1 ns.
+fn simulated(array: u32, dataflow: Dataflow, [m, n, k]: [u64; 3]) -> u64 {
+    let mut pe = free_pe();
+    pe.gemm.systolic = Some(Systolic { dataflow, rows: array, cols: array });
+    let machine = ring_machine(1, pe, &link(INF, 0));
+    let mut it = Writer::new();
+    let (a, b, out) = (it.fresh(m * k * 4), it.fresh(k * n * 4), it.fresh(m * n * 4));
+    it.gemm(out, a, b, [m, n, k]);
+    let ran = run(&program(vec![it.done()]), &machine);
+    let gemm = ran.records.iter().find(|it| it.engine == Engine::Gemm).unwrap();
+    (gemm.end.0 - gemm.start.0) / 1000
+}
+
+fn check(points: &[Point]) -> String {
+    let mut table = String::from("array dataflow     m    n    k  SCALE-Sim     kbc\n");
+    let mut wrong = 0;
+    for (array, dataflow, mnk, expected) in points {
+        let found = simulated(*array, *dataflow, *mnk);
+        let [m, n, k] = mnk;
+        let (name, mark) = (dataflow.name(), if found == *expected { "" } else { "  WRONG" });
+        wrong += u32::from(found != *expected);
+        writeln!(
+            table,
+            "{array}x{array} {name:>8} {m:>5} {n:>4} {k:>4} {expected:>10} {found:>7}{mark}"
+        )
+        .unwrap();
+    }
+    assert_eq!(wrong, 0, "{table}");
+    table
+}
+
+#[test]
+fn some_points_are_exact() {
+    use Dataflow::{InputStationary as IS, OutputStationary as OS, WeightStationary as WS};
+    check(&[
+        (16, OS, [256, 256, 256], 73_215),
+        (16, WS, [256, 256, 256], 77_311),
+        (16, OS, [100, 70, 50], 2_799),
+        (16, WS, [100, 70, 50], 2_919),
+        (16, IS, [100, 70, 50], 3_247),
+        (16, OS, [1, 128, 256], 2_287),
+        (16, IS, [1, 128, 256], 2_783),
+        (32, WS, [128, 128, 128], 3_551),
+        (32, WS, [512, 128, 64], 4_847),
+        (32, IS, [64, 512, 128], 4_847),
+        (32, OS, [16, 16, 16], 77),
+    ]);
+}
+
+#[test]
+fn a_fold_that_fits_is_filled_streamed_and_drained() {
+    // By hand: 2 x 2, output stationary, 3 products summed. They enter the near corner in cycles
+    // 0, 1 and 2 and the far one in 2, 3 and 4; the last cycle's number is what is counted.
+    assert_eq!(simulated(2, Dataflow::OutputStationary, [2, 2, 3]), 4);
+    // Weight stationary: 2 cycles to load its rows, then 3 rows of the left factor, as above.
+    assert_eq!(simulated(2, Dataflow::WeightStationary, [3, 2, 2]), 6);
+}
+
+#[test]
+fn all_points_of_the_table_are_exact() {
+    let shared = std::env::var_os("KBC_SHARED").map_or_else(|| "../shared".into(), PathBuf::from);
+    let path = shared.join("reference/validation/scalesim_v3_gemm_cycles.csv");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        let _ = writeln!(std::io::stderr(), "NOT RUN: no {}: set KBC_SHARED", path.display());
+        return;
+    };
+    let point = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |at: usize| cells[at].parse::<u64>().unwrap();
+        let array = cells[0].split('x').next().unwrap().parse().unwrap();
+        let dataflow = Dataflow::ALL.into_iter().find(|it| it.name() == cells[1]).unwrap();
+        (array, dataflow, [number(2), number(3), number(4)], number(6))
+    };
+    let points: Vec<Point> = text.lines().skip(1).map(point).collect();
+    assert_eq!(points.len(), 54);
+    let _ = write!(std::io::stderr(), "{}", check(&points));
+}
