@@ -139,12 +139,9 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
     let tcm_rates = format!("read {} GB/s, write {} GB/s", rate(tcm.read), rate(tcm.write));
     let (kept, bytes) = (grouped(tcm.reserved), grouped(tcm.bytes));
     let macs = match gemm.systolic {
-        Some(array) => format!(
-            "systolic, {} × {}, {} dataflow",
-            array.rows,
-            array.cols,
-            array.dataflow.name()
-        ),
+        Some(array) => {
+            format!("systolic, {} × {}, {} dataflow", array.rows, array.cols, array.dataflow.name())
+        }
         None => format!("{} × {} × {} multiply-adds a cycle", gemm.m, gemm.n, gemm.k),
     };
     let lanes = format!("{} lanes, transcendentals ×{}", math.lanes, math.transcendental);

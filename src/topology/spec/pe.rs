@@ -7,8 +7,8 @@ use crate::topology::section::{
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
-    Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams, PeParams,
-    ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams,
+    PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
