@@ -272,7 +272,7 @@ const DOCUMENT: &str = include_str!("../docs/machine.md");
 fn the_machines_of_the_document_are_good() {
     let fences = DOCUMENT.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let machines: Vec<Machine> = fences.map(|text| build(&spec(text))).collect();
-    assert_eq!(machines.iter().map(Machine::pe_count).collect::<Vec<_>>(), [2, 8]);
+    assert_eq!(machines.iter().map(Machine::pe_count).collect::<Vec<_>>(), [2, 8, 32]);
 }
 
 #[test]

@@ -43,4 +43,8 @@ codes! {
     TWO_FORMS = "K0620", "two-forms", Error;
     /// A machine too large to address or to build.
     MACHINE_TOO_LARGE = "K0621", "machine-too-large", Error;
+    /// A group that does not stand above.
+    UNKNOWN_GROUP = "K0630", "unknown-group", Error;
+    /// Links between as many nodes on one side as there are not on the other.
+    UNPAIRED_LINKS = "K0631", "unpaired-links", Error;
 }

@@ -7,7 +7,7 @@ mod nodes;
 mod pe;
 
 pub(super) use hierarchy::{Cable, FabricKind, Hierarchy};
-pub(super) use nodes::{NodeForm, Replicas};
+pub(super) use nodes::{Listed, NodeForm, Replicas};
 
 use super::section::{self, Errors, Section};
 use super::yaml::{self, Node};

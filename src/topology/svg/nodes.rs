@@ -74,8 +74,13 @@ fn pitch(replicas: &Replicas) -> f64 {
 fn on_grid(replicas: &Replicas, listed: usize) -> Vec<(f64, f64)> {
     let pitch = pitch(replicas);
     let at = |x: f64, y: f64| (MARGIN + x * pitch, HEADING + MARGIN + y * pitch);
-    let grid =
-        (0..replicas.count()).map(|pe| at(f64::from(pe % replicas.w), f64::from(pe / replicas.w)));
+    let each = replicas.each();
+    // The nodes of one copy stand beside each other, a third of the way to the next.
+    let aside = 1.0 / (3.0 * f64::from(each));
+    let grid = (0..replicas.count() * each).map(|node| {
+        let (copy, part) = (node / each, f64::from(node % each) * aside);
+        at(f64::from(copy % replicas.w) + part, f64::from(copy / replicas.w) + part)
+    });
     let below = f64::from(replicas.h) + 0.5;
     grid.chain((0..listed).map(|node| at(node as f64, below))).collect()
 }
