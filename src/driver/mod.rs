@@ -13,6 +13,7 @@ mod direct;
 mod emit;
 mod front;
 mod given;
+mod host_path;
 mod library;
 mod lints;
 mod machine;

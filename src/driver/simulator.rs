@@ -62,6 +62,8 @@ pub(super) struct Simulator<'s> {
     memory: Memory,
     results: Vec<LaunchResult>,
     programs: Vec<Program>,
+    /// What the MMUs of the PEs hold.
+    mapped: AddressMap,
 }
 
 impl<'s> Simulator<'s> {
@@ -73,7 +75,23 @@ impl<'s> Simulator<'s> {
             memory: Memory::new(AddressMap::default()),
             results: Vec::new(),
             programs: Vec::new(),
+            mapped: AddressMap::default(),
         }
+    }
+
+    /// The machine.
+    pub(super) fn machine(&self) -> &Machine {
+        &self.parts.machine
+    }
+
+    /// What the MMUs of the PEs hold.
+    pub(super) fn mapped(&self) -> &AddressMap {
+        &self.mapped
+    }
+
+    /// Says what the MMUs of the PEs hold.
+    pub(super) fn set_mapped(&mut self, mapped: AddressMap) {
+        self.mapped = mapped;
     }
 
     /// The memory of the machine.
@@ -162,9 +180,9 @@ impl<'s> Simulator<'s> {
         verdict: Option<Verdict>,
         sink: &mut Sink,
     ) -> Result<(), Reported> {
-        let result = if self.parts.sim.no_explain {
+        let (label, report, outcome) = if self.parts.sim.no_explain {
             let outcome = self.time(&program, &mut NoLog::default(), sink)?;
-            LaunchResult { label: label.into(), verdict, report: None, outcome }
+            (String::from(label), None, outcome)
         } else {
             let mut log = SpillLog::new(self.parts.sim.spill);
             let outcome = self.time(&program, &mut log, sink)?;
@@ -187,9 +205,10 @@ impl<'s> Simulator<'s> {
             if let Some(trouble) = log.trouble() {
                 return Err(sink.error(unreadable(&trouble)));
             }
-            LaunchResult { label: label.into(), verdict, report, outcome }
+            (String::from(label), report, outcome)
         };
-        self.results.push(result);
+        let host = self.host_path(&program, &outcome);
+        self.results.push(LaunchResult { label, verdict, report, outcome, host });
         self.programs.push(program);
         Ok(())
     }

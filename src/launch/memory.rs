@@ -45,6 +45,15 @@ pub struct Shard {
     pub pe: PeId,
 }
 
+/// How many entries the MMU of each PE needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// Alike in all PEs.
+    pub shared: u64,
+    /// Each PE's own.
+    pub own: u64,
+}
+
 /// An access that touches memory no tensor has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -94,6 +103,27 @@ impl AddressMap {
         let past = address.saturating_sub(region.base.saturating_add(region.bytes));
         let ahead = self.regions.get(after).map(|region| region.base - address);
         Some(if ahead.is_some_and(|ahead| ahead <= past) { after } else { below })
+    }
+
+    /// The entries that the MMU of each PE needs for this map, in pages of `page` bytes: those that
+    /// are alike in all PEs, and those that each PE has for copies of its own. A page in which one
+    /// shard ends and the next begins has an entry for each.
+    pub fn entries(&self, page: u64) -> Entries {
+        let pages = |first: u64, bytes: u64| match bytes.checked_sub(1) {
+            None => 0,
+            Some(rest) => (first + rest) / page - first / page + 1,
+        };
+        let mut entries = Entries::default();
+        for region in &self.regions {
+            match &region.placement {
+                Placement::Replicated => entries.own += pages(region.base, region.bytes),
+                Placement::Sharded(shards) => {
+                    let each = shards.iter().map(|it| pages(region.base + it.offset, it.bytes));
+                    entries.shared += each.sum::<u64>();
+                }
+            }
+        }
+        entries
     }
 
     /// Calls `visit(owner, bytes)` for each run of `address..address + bytes` that lies in one

@@ -5,7 +5,7 @@ mod neighbors;
 
 pub use neighbors::{NeighborMap, NeighborTable};
 
-pub use memory::{AddressMap, Fault, Placement, Region, Shard};
+pub use memory::{AddressMap, Entries, Fault, Placement, Region, Shard};
 
 use crate::topology::{Extent, SlotKind};
 

@@ -55,6 +55,8 @@ pub struct PeUse {
     pub pe: PeId,
     /// The time for which each was busy, in the order of [`Engine`].
     pub busy: [Ps; ENGINES],
+    /// When it had done all it does: the end of its last record, counted from the barrier.
+    pub ended: Ps,
 }
 
 /// What went over one link.

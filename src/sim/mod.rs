@@ -7,6 +7,7 @@
 //! - `network`: links, messages as trains of flits;
 //! - `ipcq`: slots and credits between agents;
 //! - `op`, `dma`, `costs`: what commands touch and how long they take;
+//! - `control`: the host, and the processors between it and the PEs;
 //! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
 //! - `deadlock`, `failure`: why a run stops early, and how the user is told.
 //!
@@ -20,6 +21,7 @@
 //! No value of any tensor is ever seen here.
 
 mod agent;
+mod control;
 mod costs;
 mod counters;
 mod deadlock;
@@ -35,6 +37,7 @@ mod routes;
 mod state;
 mod transfer;
 
+pub use control::{Access, Host, HostDma, HostPath, HostWork, Launched, Load};
 pub use counters::{CAUSES, Counters, ENGINES, EngineUse, LinkUse, PeUse};
 pub use failure::{Failure, Waiting, WaitsFor};
 pub use network::{Mode, idle_time};

@@ -27,6 +27,8 @@ pub(super) struct Pe {
     pub(super) inbound_free: Ps,
     pub(super) inbound_last: Option<RecordId>,
     pub(super) busy: [Ps; ENGINES],
+    /// The end of its last record.
+    pub(super) ended: Ps,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,7 @@ impl Pe {
             inbound_free: Ps::ZERO,
             inbound_last: None,
             busy: [Ps::ZERO; ENGINES],
+            ended: Ps::ZERO,
         }
     }
 }

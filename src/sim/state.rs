@@ -182,6 +182,8 @@ impl<'a, L: LogSink> Simulation<'a, L> {
     /// Adds a record to the log.
     pub(super) fn push(&mut self, record: Record, is_effect: bool) -> RecordId {
         let end = record.end;
+        let ended = &mut self.pes[self.agents[record.agent.index()].pe as usize].ended;
+        *ended = end.max(*ended);
         let id = self.log.push(record);
         let latest = |last: Option<(Ps, RecordId)>| last.is_none_or(|(before, _)| end > before);
         if latest(self.last_record) {
@@ -201,7 +203,9 @@ impl<'a, L: LogSink> Simulation<'a, L> {
 
     fn finish(mut self) -> Outcome {
         self.counters.hops = self.network.hops;
-        self.counters.pes = self.pes.iter().map(|pe| PeUse { pe: pe.id, busy: pe.busy }).collect();
+        let barrier = self.options.barrier;
+        let used = |pe: &Pe| PeUse { pe: pe.id, busy: pe.busy, ended: pe.ended.since(barrier) };
+        self.counters.pes = self.pes.iter().map(used).collect();
         self.counters.tcm_bytes = self.tcm_bytes();
         self.counters.links = (0..self.machine.link_count())
             .map(|link| LinkUse { held: self.network.held(link), ..LinkUse::default() })

@@ -150,6 +150,8 @@ impl<L: LogSink> Simulation<'_, L> {
             CargoKind::ReadRequest => self.answer(&arrival.cargo, arrival.cargo.bytes)?,
             CargoKind::AtomicRequest => self.modify(&arrival.cargo),
             CargoKind::ReadData | CargoKind::WriteData => self.piece_arrived(&arrival),
+            // The host speaks before and after a kernel, never while it runs.
+            CargoKind::Control => {}
         }
         Ok(())
     }
@@ -209,7 +211,8 @@ impl<L: LogSink> Simulation<'_, L> {
             CargoKind::Message
             | CargoKind::ReadRequest
             | CargoKind::ReadData
-            | CargoKind::AtomicRequest => {}
+            | CargoKind::AtomicRequest
+            | CargoKind::Control => {}
         }
     }
 

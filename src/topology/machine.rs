@@ -74,6 +74,18 @@ pub struct PeNodes {
     pub sram: NodeId,
 }
 
+/// The processors that pass on what the host says: those of SIPs, and those of cubes, SIP after
+/// SIP. Empty where a machine has none, and the host speaks to PEs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processors {
+    /// The host, if the machine has one.
+    pub host: Option<NodeId>,
+    /// The IO_CPU of each SIP.
+    pub io_cpus: Vec<NodeId>,
+    /// The M_CPU of each cube.
+    pub m_cpus: Vec<NodeId>,
+}
+
 /// A machine, checked and ready to route.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -84,6 +96,7 @@ pub struct Machine {
     flit_bytes: u64,
     graph: DiGraph<Node, Link>,
     pes: Vec<PeNodes>,
+    processors: Processors,
     routing: Routing,
 }
 
@@ -164,6 +177,11 @@ impl Machine {
     /// The nodes of `pe`.
     pub fn pe(&self, pe: PeId) -> PeNodes {
         self.pes[pe.index()]
+    }
+
+    /// The host and the processors between it and the PEs.
+    pub fn processors(&self) -> &Processors {
+        &self.processors
     }
 
     /// Where `pe` is.
@@ -277,6 +295,7 @@ impl MachineBuilder {
                 flit_bytes,
                 graph,
                 pes: Vec::new(),
+                processors: Processors::default(),
                 routing: Routing::Shortest,
             },
         }
@@ -297,6 +316,11 @@ impl MachineBuilder {
     pub fn pe(&mut self, nodes: PeNodes) -> PeId {
         self.machine.pes.push(nodes);
         PeId::from_index(self.machine.pes.len() - 1)
+    }
+
+    /// Says which nodes are the host and the processors between it and the PEs.
+    pub fn processors(&mut self, processors: Processors) {
+        self.machine.processors = processors;
     }
 
     /// Makes room, so that large machines are built without moving what is there.

@@ -19,10 +19,10 @@ mod svg;
 mod yaml;
 
 pub use dot::dot;
-pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes};
+pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 pub use params::{
     Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams,
-    PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
 };
 pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};

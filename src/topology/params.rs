@@ -45,6 +45,8 @@ pub struct PeParams {
     pub hbm: HbmParams,
     /// Bytes of SRAM that the PEs of one cube share.
     pub sram_bytes: u64,
+    /// Translates the addresses of its DMA.
+    pub mmu: MmuParams,
 }
 
 /// Local memory of a PE.
@@ -167,6 +169,21 @@ pub struct HbmParams {
     pub atomic: Ps,
 }
 
+/// The unit that translates the addresses of a PE's DMA.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MmuParams {
+    /// The size of a page in bytes; a power of two.
+    pub page_bytes: u64,
+    /// The size of an entry, as the message that maps it carries it, in bytes.
+    pub entry_bytes: u64,
+    /// Entries that translations are remembered of; 0 for all of them.
+    pub tlb_entries: u32,
+    /// What each transfer pays for every entry that it touches.
+    pub tlb_overhead: Ps,
+    /// What it pays beside for one that is not remembered.
+    pub tlb_miss: Ps,
+}
+
 /// Where the slots of a queue live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlotKind {
@@ -272,6 +289,8 @@ pub struct IpcqParams {
     pub release: ReleaseMode,
     /// The size of a credit message in bytes.
     pub credit_bytes: u64,
+    /// What the host tells a PE of each of its queues, in bytes.
+    pub setup_bytes: u64,
     /// The cost of each kind, in the order of [`SlotKind::ALL`].
     pub tiers: [SlotTier; 3],
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::spec::Form;
-use super::{Extent, LinkId, Machine, NodeId, NodeKind, PeCoord, PeId, PeParams, SlotKind, Spec};
+use super::{
+    Extent, LinkId, Machine, MmuParams, NodeId, NodeKind, PeCoord, PeId, PeParams, SlotKind, Spec,
+};
 use crate::units::{Bandwidth, Ps, grouped};
 
 /// Everything worth knowing about `machine`, which `spec` built, ending in a newline.
@@ -135,7 +137,8 @@ fn links(machine: &Machine) -> Vec<Vec<String>> {
 }
 
 fn parameters(params: &PeParams) -> Vec<Vec<String>> {
-    let PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes } = params;
+    let PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes, mmu } =
+        params;
     let tcm_rates = format!("read {} GB/s, write {} GB/s", rate(tcm.read), rate(tcm.write));
     let (kept, bytes) = (grouped(tcm.reserved), grouped(tcm.bytes));
     let macs = match gemm.systolic {
@@ -156,6 +159,7 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
         row(["TCM", &format!("{bytes} B, {kept} B of it reserved, {tcm_rates}")]),
         row(["HBM", &format!("{} B, overhead {}", grouped(hbm.bytes), hbm.overhead)]),
         row(["SRAM", &format!("{} B for all PEs of a cube", grouped(*sram_bytes))]),
+        row(["MMU", &translation(mmu)]),
         row(["IPCQ", &format!("{queues}, {credits}, release {}", ipcq.release.name())]),
     ];
     rows.extend(SlotKind::ALL.map(|kind| {
@@ -168,6 +172,17 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
         row(["", &format!("a slot in {name}: {overhead}, {memory} GB/s{hop}")])
     }));
     rows
+}
+
+fn translation(mmu: &MmuParams) -> String {
+    let pages = format!("pages of {} B, {} an entry", grouped(mmu.page_bytes), mmu.tlb_overhead);
+    match mmu.tlb_entries {
+        0 => pages,
+        entries => {
+            let (entries, miss) = (grouped(entries.into()), mmu.tlb_miss);
+            format!("{pages}, {miss} more for one that is none of the last {entries}")
+        }
+    }
 }
 
 /// Routes worth seeing, each with a title.

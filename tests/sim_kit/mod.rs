@@ -18,8 +18,8 @@ use kbc::sim::{Mode, Options, Outcome, simulate};
 use kbc::source::{FileId, Span};
 use kbc::topology::{
     Clock, CreditMode, DmaParams, Extent, GemmParams, Grid, HbmParams, IpcqParams, Link, Machine,
-    MachineBuilder, MathParams, Node, NodeKind, PeId, PeNodes, PeParams, ReleaseMode, SlotKind,
-    SlotTier, TcmParams,
+    MachineBuilder, MathParams, MmuParams, Node, NodeKind, PeId, PeNodes, PeParams, ReleaseMode,
+    SlotKind, SlotTier, TcmParams,
 };
 use kbc::units::{Bandwidth, Ps};
 
@@ -46,10 +46,18 @@ pub fn free_pe() -> PeParams {
             credit: CreditMode::Ideal,
             release: ReleaseMode::LastUse,
             credit_bytes: 16,
+            setup_bytes: 0,
             tiers: [tier.clone(), tier.clone(), tier],
         },
         hbm: HbmParams { bytes: 1 << 30, overhead: Ps::ZERO, atomic: Ps::ZERO },
         sram_bytes: 0,
+        mmu: MmuParams {
+            page_bytes: 1 << 21,
+            entry_bytes: 24,
+            tlb_entries: 0,
+            tlb_overhead: Ps::ZERO,
+            tlb_miss: Ps::ZERO,
+        },
     }
 }
 

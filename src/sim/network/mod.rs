@@ -50,6 +50,8 @@ pub(super) enum Class {
     Compute = 0,
     /// IPCQ messages.
     Comm = 1,
+    /// What the host and the processors below it say.
+    Control = 2,
 }
 
 const CLASSES: usize = 3;
@@ -95,6 +97,8 @@ pub(super) enum CargoKind {
     WriteData,
     /// The operands of an atomic op, which a memory carries out.
     AtomicRequest,
+    /// A message of the host, or of a processor below it.
+    Control,
 }
 
 /// Something to send.

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::topology::{
     Clock, CreditMode, DmaParams, Extent, GemmParams, Grid, HbmParams, IpcqParams, MachineBuilder,
-    MathParams, Node, NodeId, NodeKind, PeParams, ReleaseMode, SlotKind, SlotTier, TcmParams,
+    MathParams, MmuParams, Node, NodeId, NodeKind, PeParams, ReleaseMode, SlotKind, SlotTier,
+    TcmParams,
 };
 
 fn params() -> PeParams {
@@ -25,10 +26,18 @@ fn params() -> PeParams {
             credit: CreditMode::Ideal,
             release: ReleaseMode::LastUse,
             credit_bytes: 16,
+            setup_bytes: 0,
             tiers: [tier.clone(), tier.clone(), tier],
         },
         hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO, atomic: Ps::ZERO },
         sram_bytes: 0,
+        mmu: MmuParams {
+            page_bytes: 1 << 21,
+            entry_bytes: 24,
+            tlb_entries: 0,
+            tlb_overhead: Ps::ZERO,
+            tlb_miss: Ps::ZERO,
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::topology::floorplan::{Floorplan, Side};
-use crate::topology::machine::{Link, MachineBuilder, Node, NodeKind, PeNodes};
+use crate::topology::machine::{Link, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 use crate::topology::route::{
     CONNECTION_LINKS, CubeNumbers, FabricNumbers, HierarchyRoutes, NO_LINK, Routing, SipNumbers,
     neighbor_sip,
@@ -229,6 +229,7 @@ pub(super) fn build(form: &Hierarchy, extent: &Extent, builder: &mut MachineBuil
     }
     let fabric = build_fabric(form, extent.sips, &sip.numbers, builder);
     add_pes(extent, &sip, builder);
+    builder.processors(processors(extent, &sip, NodeId(fabric.host)));
     builder.routed_by(Routing::Hierarchy(Arc::new(HierarchyRoutes {
         floorplan: form.floorplan.clone(),
         cube: sip.cube.clone(),
@@ -246,6 +247,22 @@ fn add_pes(extent: &Extent, sip: &SipTemplate, builder: &mut MachineBuilder) {
                 builder.pe(PeNodes { cpu, dma, hbm, sram: NodeId(first + 1) });
             }
         }
+    }
+}
+
+fn processors(extent: &Extent, sip: &SipTemplate, host: NodeId) -> Processors {
+    let sips = 0..extent.sips.count();
+    let first = |number: u32| number * sip.numbers.nodes;
+    let io_cpu = |number: u32| NodeId(first(number) + sip.numbers.io_noc + 1);
+    let m_cpu = |number: u32, cube: u32| {
+        NodeId(first(number) + cube * sip.cube.nodes + sip.cube.first_part)
+    };
+    let cubes = extent.cubes.count();
+    let m_cpus = sips.clone().flat_map(|number| (0..cubes).map(move |cube| m_cpu(number, cube)));
+    Processors {
+        host: Some(host),
+        io_cpus: sips.clone().map(io_cpu).collect(),
+        m_cpus: m_cpus.collect(),
     }
 }
 

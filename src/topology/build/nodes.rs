@@ -1,6 +1,6 @@
 //! The graph of a `machine` form.
 
-use crate::topology::machine::{Node, PeNodes};
+use crate::topology::machine::{Node, NodeKind, PeNodes, Processors};
 use crate::topology::spec::{Listed, NodeForm, Replicas};
 use crate::topology::{MachineBuilder, NodeId};
 
@@ -11,6 +11,11 @@ pub(super) fn build(form: &NodeForm, builder: &mut MachineBuilder) {
         add(&node, builder);
     }
     form.nodes.iter().for_each(|node| add(node, builder));
+    let kinds = form.replicas.iter().flat_map(Replicas::all_nodes).map(|node| node.kind);
+    let kinds = kinds.chain(form.nodes.iter().map(|node| node.kind));
+    let host = (0..).zip(kinds).find(|(_, kind)| *kind == NodeKind::Host);
+    let host = host.map(|(number, _)| NodeId(number));
+    builder.processors(Processors { host, ..Processors::default() });
     for (from, to, link) in form.all_links() {
         builder.link(NodeId(from), NodeId(to), link.clone());
     }

@@ -8,7 +8,7 @@ use crate::topology::section::{
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
     Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams,
-    PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -80,10 +80,11 @@ fn read_template<L>(
     let math = read_math(attrs(&mut parts, "pe_math", errors), errors);
     let tcm = read_tcm(attrs(&mut parts, "pe_tcm", errors), errors);
     let ipcq = read_ipcq(attrs(&mut parts, "pe_ipcq", errors), errors);
+    let mmu = read_mmu(attrs(&mut parts, "pe_mmu", errors), errors);
     parts.finish(errors);
     template.finish(errors);
     let Memories { hbm, sram_bytes } = memories;
-    (PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes }, links)
+    (PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes, mmu }, links)
 }
 
 /// The `attrs` of a part, whose `impl` is the one there is.
@@ -172,6 +173,27 @@ fn read_tcm(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> TcmParams {
     TcmParams { bytes: bytes.value, reserved: reserved.value, read, write }
 }
 
+fn read_mmu(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> MmuParams {
+    let mmu = MmuParams {
+        page_bytes: attrs.read("page_bytes", errors, page).value,
+        entry_bytes: attrs.read("entry_bytes", errors, count(0..=1 << 10)).value.into(),
+        tlb_entries: attrs.read("tlb_entries", errors, count(0..=1 << 20)).value,
+        tlb_overhead: attrs.read("tlb_overhead_ns", errors, ns).value,
+        tlb_miss: attrs.read("tlb_miss_ns", errors, ns).value,
+    };
+    attrs.finish(errors);
+    mmu
+}
+
+/// A power of two from 4 KiB to 1 GiB.
+fn page(node: &Node) -> Result<u64, Problem> {
+    let what = "a power of two from 4096 to 1073741824";
+    let bytes =
+        count(1..=1 << 30)(node).map_err(|it| it.expecting(codes::IMPOSSIBLE_COUNT, what))?;
+    let fits = bytes >= 1 << 12 && bytes.is_power_of_two();
+    if fits { Ok(bytes.into()) } else { Err(Problem::new(codes::IMPOSSIBLE_COUNT, what)) }
+}
+
 const CREDITS: &[(&str, CreditMode)] = &[
     (CreditMode::Asynchronous.name(), CreditMode::Asynchronous),
     (CreditMode::Blocking.name(), CreditMode::Blocking),
@@ -197,6 +219,7 @@ fn read_ipcq(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> IpcqParams {
         credit: attrs.read("credit", errors, choice(CREDITS)).value,
         release: attrs.read("release", errors, choice(RELEASES)).value,
         credit_bytes: attrs.read("credit_bytes", errors, count(1..=1 << 20)).value.into(),
+        setup_bytes: attrs.read("setup_bytes", errors, count(0..=1 << 20)).value.into(),
         tiers: SlotKind::ALL.map(|kind| read_tier(tiers.section(kind.name(), errors), errors)),
     };
     tiers.finish(errors);
