@@ -384,7 +384,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
             return Ok(());
         }
         let code = self.sim.program.code(agent);
-        let place = (memory, self.sim.program.agents[agent].pe, self.sim.machine.flit_bytes());
+        let place = (memory, self.sim.program.agents[agent].pe, self.sim.params.hbm.burst);
         block.find_owners(code, place, &mut Vec::new()).map_err(|fault| {
             Box::new(Failure::Fault { agent, site: self.site, writes: block.writes, fault })
         })

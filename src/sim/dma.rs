@@ -1,6 +1,7 @@
 //! Blocks of HBM that DMA commands move: their bounds, whether two overlap, and whose memory they
 //! lie in.
 
+use super::hbm::{Touched, Walk};
 use crate::command::{Code, DescId, LaneId, LaneSpec, Lanes, Window};
 use crate::ir::{DmaDesc, DmaDim};
 use crate::launch::{AddressMap, Fault, Placement};
@@ -33,11 +34,11 @@ enum Shape {
 /// Where the memory is, who asks for it, and how many bytes a burst has.
 type Place<'a> = (&'a AddressMap, PeId, u64);
 
-/// The bytes of a transfer that lie in one PE's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The part of a transfer that lies in one PE's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) owner: PeId,
-    pub(super) bytes: u64,
+    pub(super) touched: Touched,
 }
 
 impl Block {
@@ -115,9 +116,7 @@ impl Block {
                 for piece in window.pieces(self.base, &code.descs[desc]) {
                     let (lo, hi) = bounds(piece.base, &piece.desc);
                     let part = Block { base: piece.base, lo, hi, ..*self };
-                    let mut own = Vec::new();
-                    part.find_rows(&piece.desc, place, &mut own)?;
-                    own.iter().for_each(|it| add(pieces, it.owner, it.bytes));
+                    part.find_rows(&piece.desc, place, pieces)?;
                 }
                 Ok(())
             }
@@ -135,7 +134,7 @@ impl Block {
     ) -> Result<(), Fault> {
         let region = &memory.regions()[memory.find(self.lo, self.hi - self.lo)?];
         let Placement::Sharded(shards) = &region.placement else {
-            add(pieces, pe, bursts.saturating_mul(burst));
+            add(pieces, pe, (self.lo, bursts.saturating_mul(burst)), burst);
             return Ok(());
         };
         let before = |offset: u64| {
@@ -145,38 +144,40 @@ impl Block {
         for shard in shards {
             let own = before(shard.offset + shard.bytes) - before(shard.offset);
             if own > 0 {
-                add(pieces, shard.pe, own.saturating_mul(burst));
+                let at = region.base + shard.offset;
+                add(pieces, shard.pe, (at, own.saturating_mul(burst)), burst);
             }
         }
         Ok(())
     }
 
+    /// The rows of a block, in the order of their addresses; where it does not lie in one tensor,
+    /// in its own order, so that the first byte outside is found.
     fn find_rows(
         &self,
         desc: &DmaDesc,
-        (memory, pe, _): Place<'_>,
+        (memory, pe, burst): Place<'_>,
         pieces: &mut Vec<Piece>,
     ) -> Result<(), Fault> {
-        let total = desc.bytes();
-        if total == 0 {
+        if desc.bytes() == 0 {
             return Ok(());
         }
-        let whole = memory.owners(pe, self.lo, self.hi - self.lo, &mut |owner, bytes| {
-            add(pieces, owner, bytes);
-        });
-        if whole.is_ok() {
-            if let [only] = pieces.as_mut_slice() {
-                only.bytes = total;
-                return Ok(());
-            }
-            if self.hi - self.lo == total {
-                return Ok(());
-            }
+        let mut visit = |at: u64, bytes: u64| {
+            let mut from = at;
+            memory.owners(pe, at, bytes, &mut |owner, bytes| {
+                add(pieces, owner, (from, bytes), burst);
+                from += bytes;
+            })
+        };
+        if !self.is_inside(memory) {
+            return each_run(self.base, desc, &mut visit);
         }
-        pieces.clear();
-        each_run(self.base, desc, &mut |at, bytes| {
-            memory.owners(pe, at, bytes, &mut |owner, bytes| add(pieces, owner, bytes))
-        })
+        let walk = Walk::of(self.lo, desc, burst);
+        walk.each(&mut visit)?;
+        if !walk.is_filled() {
+            pieces.iter_mut().for_each(|piece| piece.touched.set_sparse());
+        }
+        Ok(())
     }
 
     /// Whether all of it lies in one tensor.
@@ -185,10 +186,11 @@ impl Block {
     }
 }
 
-fn add(pieces: &mut Vec<Piece>, owner: PeId, bytes: u64) {
+/// Adds a row of bytes to what lies in a PE's memory.
+fn add(pieces: &mut Vec<Piece>, owner: PeId, (at, bytes): (u64, u64), burst: u64) {
     match pieces.iter_mut().rev().find(|piece| piece.owner == owner) {
-        Some(piece) => piece.bytes += bytes,
-        None => pieces.push(Piece { owner, bytes }),
+        Some(piece) => piece.touched.add(at, bytes, burst),
+        None => pieces.push(Piece { owner, touched: Touched::row(at, bytes, burst) }),
     }
 }
 
@@ -332,10 +334,15 @@ mod tests {
                 .find_owners(&code, (&memory, PeId(0), 256), &mut pieces)
                 .map(|()| pieces)
         };
-        let piece = |owner, bytes| Piece { owner: PeId(owner), bytes };
-        assert_eq!(pieces(1000, 0).unwrap(), [piece(5, 32), piece(9, 32)]);
-        assert_eq!(pieces(1056, 1).unwrap(), [piece(5, 72), piece(9, 128)]);
-        assert_eq!(pieces(1100, 2).unwrap(), [piece(5, 6)]);
+        let seen = |base, desc| -> Vec<(u32, u64)> {
+            let found: Vec<Piece> = pieces(base, desc).unwrap();
+            found.iter().map(|it| (it.owner.0, it.touched.bytes(256))).collect()
+        };
+        // Two rows touch bytes 1000..1080, which two bursts of 256 hold, and two 1128..1208, one.
+        assert_eq!(seen(1000, 0), [(5, 512), (9, 256)]);
+        assert_eq!(seen(1056, 1), [(5, 72), (9, 128)]);
+        // The same two bytes thrice: their burst once.
+        assert_eq!(seen(1100, 2), [(5, 256)]);
         // Rows begin at 1100, 1164, 1228 and 1292; the last is the first that is outside.
         assert_eq!(pieces(1100, 0).unwrap_err().address, 1292);
         assert_eq!(pieces(10, 0).unwrap_err().address, 10);

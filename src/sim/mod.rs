@@ -6,6 +6,7 @@
 //! - `event`: the queue of events and their order;
 //! - `network`: links, messages as trains of flits;
 //! - `ipcq`: slots and credits between agents;
+//! - `hbm`: the memories and their channels;
 //! - `op`, `dma`, `costs`: what commands touch and how long they take;
 //! - `control`: the host, and the processors between it and the PEs;
 //! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
@@ -28,6 +29,7 @@ mod deadlock;
 mod dma;
 mod event;
 mod failure;
+mod hbm;
 mod ipcq;
 mod modify;
 mod network;

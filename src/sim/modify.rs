@@ -22,7 +22,7 @@ pub(super) struct Modifier {
 impl<L: LogSink> Simulation<'_, L> {
     /// The operands of an atomic op have come to a memory.
     pub(super) fn modify(&mut self, cargo: &Cargo) {
-        let bursts = cargo.bytes.div_ceil(self.machine.flit_bytes().max(1));
+        let bursts = cargo.bytes.div_ceil(self.params.hbm.burst.max(1));
         let modifier = self.modifiers.entry(cargo.place).or_default();
         modifier.free =
             modifier.free.max(self.now) + Ps(self.params.hbm.atomic.0.saturating_mul(bursts));

@@ -8,6 +8,7 @@ use super::counters::{Counters, LinkUse, PeUse};
 use super::dma::Piece;
 use super::event::{Event, EventKind, EventQueue};
 use super::failure::Failure;
+use super::hbm::{BurstLists, Controllers};
 use super::ipcq::Ipcq;
 use super::modify::Modifier;
 use super::network::Network;
@@ -38,6 +39,9 @@ pub(super) struct Simulation<'a, L> {
     /// PEs in which something may go on now.
     pub(super) awake: VecDeque<u32>,
     pub(super) counters: Counters,
+    /// The HBM controllers, where their channels are modelled, and what is on its way to them.
+    pub(super) controllers: Option<Controllers>,
+    pub(super) bursts: BurstLists,
     /// Scratch for the pieces of a transfer.
     pub(super) pieces: Vec<Piece>,
     /// The atomic ops of the memories that have had any, by their PE.
@@ -98,6 +102,8 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             lanes,
             awake: VecDeque::new(),
             counters: Counters::default(),
+            controllers: Controllers::new(&params.hbm, machine.flit_bytes()),
+            bursts: BurstLists::default(),
             pieces: Vec::new(),
             modifiers: BTreeMap::new(),
             messages: 0,

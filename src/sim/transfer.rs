@@ -1,8 +1,10 @@
 //! What enters and leaves the network: messages, requests to memories, their answers.
 
 use super::agent::{Status, Wait};
+use super::dma::Piece;
 use super::event::Event;
 use super::failure::Failure;
+use super::hbm::{Access, Bursts, Touched};
 use super::network::{Arrival, Cargo, CargoKind, Class, Shipment};
 use super::op::{Op, Ready, Release, Work};
 use super::routes::RouteId;
@@ -39,6 +41,7 @@ impl<L: LogSink> Simulation<'_, L> {
             bytes: op.bytes,
             start: op.start,
             record: None,
+            bursts: Bursts::Row(0),
         }
     }
 
@@ -61,6 +64,8 @@ impl<L: LogSink> Simulation<'_, L> {
             bytes: op.bytes,
             to,
             read: self.params.tcm.read,
+            from: Ps::ZERO,
+            until: Ps::ZERO,
             write: Bandwidth::INFINITE,
             after: Ps::ZERO,
             watched: false,
@@ -76,7 +81,7 @@ impl<L: LogSink> Simulation<'_, L> {
         let pe = self.program.agents[AgentId(agent)].pe;
         let code = self.program.code(AgentId(agent));
         let mut pieces = std::mem::take(&mut self.pieces);
-        let place = (&self.program.memory, pe, self.machine.flit_bytes());
+        let place = (&self.program.memory, pe, self.params.hbm.burst);
         let found = block.find_owners(code, place, &mut pieces);
         if let Err(fault) = found {
             return Err(self.fault(agent, &op, fault));
@@ -92,19 +97,32 @@ impl<L: LogSink> Simulation<'_, L> {
         if pieces.is_empty() {
             self.finish_dma(agent, at);
         }
-        for piece in pieces.drain(..) {
-            let route = self.route(agent, &op, self.machine.pe(pe).dma, piece.owner)?;
+        let burst = self.params.hbm.burst;
+        for Piece { owner, touched } in pieces.drain(..) {
+            let route = self.route(agent, &op, self.machine.pe(pe).dma, owner)?;
+            let moved = touched.bytes(burst);
+            let bursts = self.bursts_of(kind, touched);
             let cargo = self.cargo(agent, &op, kind, transfer);
-            let cargo = Cargo { place: piece.owner.0, bytes: piece.bytes, ..cargo };
+            let cargo = Cargo { place: owner.0, bytes: moved, bursts, ..cargo };
             let bytes = match op.work {
-                Work::Atomic { operands, .. } => piece.bytes.saturating_mul(operands),
-                Work::Write => piece.bytes,
+                Work::Atomic { operands, .. } => moved.saturating_mul(operands),
+                Work::Write => moved,
                 Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => 0,
             };
-            self.send_piece(cargo, (route, bytes), piece.owner);
+            self.send_piece(cargo, (route, bytes), owner);
         }
         self.pieces = pieces;
         Ok(())
+    }
+
+    /// The bursts of a piece, kept for its memory where that looks at them.
+    fn bursts_of(&mut self, kind: CargoKind, touched: Touched) -> Bursts {
+        let (first, runs) = touched.into_runs();
+        let counts = matches!(kind, CargoKind::ReadRequest | CargoKind::WriteData);
+        if runs.is_empty() || !counts || self.controllers.is_none() {
+            return Bursts::Row(first);
+        }
+        self.bursts.keep(runs)
     }
 
     /// Sends data, or a request for it, to the memory that it belongs in.
@@ -117,6 +135,8 @@ impl<L: LogSink> Simulation<'_, L> {
             bytes,
             to: owner,
             read: if asks { Bandwidth::INFINITE } else { self.params.tcm.read },
+            from: Ps::ZERO,
+            until: Ps::ZERO,
             write: Bandwidth::INFINITE,
             after: self.params.hbm.overhead,
             watched: cargo.kind == CargoKind::WriteData,
@@ -144,6 +164,12 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// The last byte of something has arrived.
     pub(super) fn delivered(&mut self, event: &Event) -> Step<()> {
+        if let Some((cargo, first)) = self.network.stored(event)
+            && let Some(done) = self.serve_write(&cargo, first)
+        {
+            self.network.deliver_at(event, done, &mut self.events);
+            return Ok(());
+        }
         let Some(arrival) = self.network.take(event) else { return Ok(()) };
         match arrival.cargo.kind {
             CargoKind::Message => self.message_arrived(&arrival),
@@ -165,6 +191,7 @@ impl<L: LogSink> Simulation<'_, L> {
             let from = PeId(cargo.place);
             return Err(Box::new(Failure::NoRoute { agent, site, from, to: pe }));
         };
+        let (from, until) = self.serve_read(cargo, route);
         let shipment = Shipment {
             cargo: Cargo { kind: CargoKind::ReadData, ..*cargo },
             route,
@@ -172,12 +199,37 @@ impl<L: LogSink> Simulation<'_, L> {
             bytes,
             to: pe,
             read: Bandwidth::INFINITE,
+            from,
+            until,
             write: self.params.tcm.write,
             after: Ps::ZERO,
             watched: false,
         };
         self.network.send(&shipment, &mut self.events);
         Ok(())
+    }
+
+    /// When the first flit of what a memory is asked for is there, and when the last one is.
+    fn serve_read(&mut self, cargo: &Cargo, route: RouteId) -> (Ps, Ps) {
+        let now = self.now;
+        let Some(controllers) = &mut self.controllers else { return (now, now) };
+        if cargo.kind != CargoKind::ReadRequest {
+            return (now, now);
+        }
+        let runs = self.bursts.take(cargo.bursts, (cargo.bytes, controllers.burst()));
+        let rate = self.network.first_rate(route).unwrap_or(self.params.tcm.write);
+        let (place, bytes) = (PeId(cargo.place), cargo.bytes);
+        controllers.read(&Access { place, runs: &runs, bytes, first: now, last: now }, rate)
+    }
+
+    /// The last byte of a write has come to its memory. Gives when the memory has all of it, if
+    /// that is later than now.
+    fn serve_write(&mut self, cargo: &Cargo, first: Ps) -> Option<Ps> {
+        let controllers = self.controllers.as_mut()?;
+        let runs = self.bursts.take(cargo.bursts, (cargo.bytes, controllers.burst()));
+        let (place, bytes) = (PeId(cargo.place), cargo.bytes);
+        let access = Access { place, runs: &runs, bytes, first, last: self.now };
+        Some(controllers.write(&access)).filter(|done| *done > self.now)
     }
 
     fn piece_arrived(&mut self, arrival: &Arrival) {

@@ -21,8 +21,8 @@ mod yaml;
 pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 pub use params::{
-    Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams,
-    MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    ChannelParams, Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams,
+    MathParams, MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
 };
 pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};

@@ -167,6 +167,23 @@ pub struct HbmParams {
     pub overhead: Ps,
     /// What the controller spends on each burst of an atomic op, one after another.
     pub atomic: Ps,
+    /// The least that it fetches or stores at once, in bytes.
+    pub burst: u64,
+    /// Its pseudo-channels; `None` where they are not modelled, and memory keeps up with its link.
+    pub channels: Option<ChannelParams>,
+}
+
+/// The pseudo-channels of an HBM controller. Burst number `b` is served by channel `b % count`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelParams {
+    /// How many there are: a power of two.
+    pub count: u32,
+    /// The rate of one, its efficiency included.
+    pub bandwidth: Bandwidth,
+    /// From when a channel begins with a burst until it says that it has it.
+    pub commit: Ps,
+    /// What a channel loses when it changes between reads and writes.
+    pub turnaround: Ps,
 }
 
 /// The unit that translates the addresses of a PE's DMA.

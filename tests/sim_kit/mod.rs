@@ -49,7 +49,13 @@ pub fn free_pe() -> PeParams {
             setup_bytes: 0,
             tiers: [tier.clone(), tier.clone(), tier],
         },
-        hbm: HbmParams { bytes: 1 << 30, overhead: Ps::ZERO, atomic: Ps::ZERO },
+        hbm: HbmParams {
+            bytes: 1 << 30,
+            overhead: Ps::ZERO,
+            atomic: Ps::ZERO,
+            burst: 256,
+            channels: None,
+        },
         sram_bytes: 0,
         mmu: MmuParams {
             page_bytes: 1 << 21,

@@ -3,6 +3,7 @@
 use crate::command::SiteId;
 use crate::oplog::TransferId;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
+use crate::sim::hbm::Bursts;
 use crate::sim::network::{Cargo, CargoKind, Class, Mode, Network, Shipment};
 use crate::topology::{Machine, NodeId, PeId};
 use crate::units::{Bandwidth, Ps};
@@ -73,6 +74,7 @@ impl<'m> Fabric<'m> {
             bytes: parcel.bytes,
             start: self.now,
             record: None,
+            bursts: Bursts::Row(0),
         };
         let shipment = Shipment {
             cargo,
@@ -81,6 +83,8 @@ impl<'m> Fabric<'m> {
             bytes: parcel.bytes,
             to: PeId(to.0),
             read: parcel.read,
+            from: self.now,
+            until: self.now,
             write: parcel.write,
             after: parcel.after,
             watched: false,

@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 
 use self::profile::{Cut, Even, Profile, Run};
 use super::event::{Event, EventKey, EventKind, EventQueue};
+use super::hbm::Bursts;
 use super::routes::{LinkCosts, RouteId, Routes};
 use crate::arena::Id;
 use crate::command::SiteId;
@@ -82,6 +83,8 @@ pub(super) struct Cargo {
     /// When the command started, and its record once there is one.
     pub(super) start: Ps,
     pub(super) record: Option<RecordId>,
+    /// The bursts of the memory that a DMA works on.
+    pub(super) bursts: Bursts,
 }
 
 /// What a train is for.
@@ -110,8 +113,11 @@ pub(super) struct Shipment {
     pub(super) bytes: u64,
     /// The PE that it goes to.
     pub(super) to: PeId,
-    /// The rate at which its source is read.
+    /// The rate at which its source is read, from when on, and when the last flit is there at the
+    /// earliest.
     pub(super) read: Bandwidth,
+    pub(super) from: Ps,
+    pub(super) until: Ps,
     /// The rate at which its target is written, and how long the target takes then.
     pub(super) write: Bandwidth,
     pub(super) after: Ps,
@@ -167,6 +173,9 @@ struct Train {
     /// The writing of the target so far, and its flits.
     written: Run,
     arrived: u32,
+    /// When its first flit has come to its target, and whether the target knows of the last one.
+    came: Ps,
+    stored: bool,
 }
 
 /// What happened to a train at one of its links.
@@ -387,6 +396,30 @@ impl Network {
         Some(Arrival { cargo: train.cargo, held, source_end, watched: train.watched })
     }
 
+    /// The write that a [`EventKind::Deliver`] is about, and when its first flit came, if its
+    /// memory does not know yet that all of it has come.
+    pub(super) fn stored(&mut self, event: &Event) -> Option<(Cargo, Ps)> {
+        let train = &mut self.trains[event.subject as usize];
+        let new = train.stamp == event.detail
+            && train.cargo.kind == CargoKind::WriteData
+            && !std::mem::replace(&mut train.stored, true);
+        new.then_some((train.cargo, train.came + train.after))
+    }
+
+    /// Delivers a train later than planned.
+    pub(super) fn deliver_at(&self, event: &Event, at: Ps, events: &mut EventQueue) {
+        let again = Event::new(at, event.key, event.kind, event.subject);
+        events.push(again.with(event.detail));
+    }
+
+    /// The rate of the first link of a route that takes time or has a rate; `None` if there is
+    /// none.
+    pub(super) fn first_rate(&self, route: RouteId) -> Option<Bandwidth> {
+        let hops = self.routes.hops(route);
+        let link = (hops > 0).then(|| self.routes.link(self.routes.start(route)))?;
+        Some(self.links[link as usize].costs.rate)
+    }
+
     /// The time for which trains were held up at `link` by others.
     pub(super) fn held(&self, link: usize) -> Ps {
         self.links[link].held
@@ -394,7 +427,8 @@ impl Network {
 
     fn make_train(&mut self, shipment: &Shipment, hops: usize) -> u32 {
         let cut = Cut::new(shipment.bytes, self.flit_bytes);
-        let base_profile = Even::read(self.now, shipment.read, cut);
+        let mut base_profile = Even::read(self.now.max(shipment.from), shipment.read, cut);
+        base_profile.last = base_profile.last.max(shipment.until);
         let id = self.spare.pop().unwrap_or_else(|| {
             self.trains.push(Train::blank());
             self.trains.len() as u32 - 1
@@ -486,7 +520,8 @@ impl Network {
     /// Works out when a train whose profile at the target is known has been written, and delivers
     /// it then.
     fn write_target(&mut self, id: u32, events: &mut EventQueue) {
-        let train = &self.trains[id as usize];
+        let train = &mut self.trains[id as usize];
+        train.came = train.profile.first(train.cut);
         let mut done = train.profile.last(train.cut);
         if train.write != Bandwidth::INFINITE {
             train.profile.serve(train.cut, train.write, Ps::ZERO, &mut self.scratch);
@@ -511,6 +546,7 @@ impl Train {
                 bytes: 0,
                 start: Ps::ZERO,
                 record: None,
+                bursts: Bursts::Row(0),
             },
             cut: Cut::new(0, 1),
             route: 0,
@@ -532,6 +568,8 @@ impl Train {
             watched: false,
             written: Run::begin(Ps::ZERO, 0),
             arrived: 0,
+            came: Ps::ZERO,
+            stored: false,
         }
     }
 }

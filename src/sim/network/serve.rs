@@ -117,6 +117,7 @@ impl Network {
         let size = train.cut.size(k);
         if k == 0 {
             train.written = Run::begin(at, size);
+            train.came = at;
         } else {
             train.written.extend(at, size, train.write);
         }

@@ -29,7 +29,13 @@ fn params() -> PeParams {
             setup_bytes: 0,
             tiers: [tier.clone(), tier.clone(), tier],
         },
-        hbm: HbmParams { bytes: 1 << 20, overhead: Ps::ZERO, atomic: Ps::ZERO },
+        hbm: HbmParams {
+            bytes: 1 << 20,
+            overhead: Ps::ZERO,
+            atomic: Ps::ZERO,
+            burst: 256,
+            channels: None,
+        },
         sram_bytes: 0,
         mmu: MmuParams {
             page_bytes: 1 << 21,
@@ -136,6 +142,8 @@ impl Traffic<'_> {
             bytes: packet.bytes,
             to: PeId(to),
             read: Bandwidth::from_gb_per_s(packet.read).unwrap(),
+            from: Ps::ZERO,
+            until: Ps::ZERO,
             write: Bandwidth::from_gb_per_s(packet.write).unwrap(),
             watched: true,
             after: Ps::ZERO,

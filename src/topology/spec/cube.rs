@@ -1,16 +1,16 @@
 //! The keys under `cube`: what a cube holds, what each part costs, and where it lies.
 
 use super::hierarchy::Cable;
-use super::pe;
+use super::{hbm, pe};
 use crate::diag::{Diagnostic, machine as codes};
 use crate::source::Span;
 use crate::topology::floorplan::{Attachments, Blocks, Corner, Floorplan, Misfit, Routers, Zone};
 use crate::topology::section::{
-    Errors, Given, Problem, Section, bandwidth, count, count_or_auto, mm, ns, place, share, size,
+    Errors, Given, Problem, Section, bandwidth, count, count_or_auto, mm, ns, place, size,
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{Grid, HbmParams, PeParams};
-use crate::units::{Bandwidth, Ps};
+use crate::units::Ps;
 
 /// The costs of a cube's parts and of the links to their routers.
 #[derive(Clone, Debug)]
@@ -231,12 +231,10 @@ fn read_hbm(
     errors: &mut Errors<'_>,
 ) -> (Part, HbmParams) {
     let mut ctrl = cube.section("hbm_ctrl", errors);
-    let overhead = ctrl.read("overhead_ns", errors, ns).value;
-    let atomic = ctrl.read("atomic_ns", errors, ns).value;
     let raw = ctrl.read("hbm_to_router_bw_gbs", errors, bandwidth).value;
-    let efficiency = ctrl.read("efficiency", errors, share).value;
+    let (mut params, efficiency) = hbm::read(&mut ctrl, true, errors);
     ctrl.finish(errors);
-    let rate = Bandwidth::from_gb_per_s(raw.gb_per_s() * efficiency).unwrap_or(raw);
+    let rate = hbm::scaled(raw, efficiency);
     let mut map = cube.section("memory_map", errors);
     let total = map.read("hbm_total_gb_per_cube", errors, size(1 << 30, "GB")).value;
     let slices = map.read("hbm_slices_per_cube", errors, count_or_auto(1..=1 << 20));
@@ -247,8 +245,8 @@ fn read_hbm(
     {
         errors.report(not_one_each(given, slices.span, pes, blocks.map_or(Span::NONE, |b| b.span)));
     }
-    let hbm = HbmParams { bytes: total / u64::from(pes.unwrap_or(1)), overhead, atomic };
-    ((overhead, port.at(rate)), hbm)
+    params.bytes = total / u64::from(pes.unwrap_or(1));
+    ((params.overhead, port.at(rate)), params)
 }
 
 fn not_one_each(slices: u32, span: Span, pes: u32, blocks: Span) -> Diagnostic {

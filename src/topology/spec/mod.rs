@@ -2,6 +2,7 @@
 //! what compiling asks (counts and parameters) and builds the graph that simulating needs.
 
 mod cube;
+mod hbm;
 mod hierarchy;
 mod nodes;
 mod pe;
@@ -130,7 +131,10 @@ fn read(given: &Node, defaults: &Node, file: &str, errors: &mut Errors<'_>) -> O
         hierarchy::read(&mut root, ns_per_mm, errors)
     };
     root.finish(errors);
-    let (extent, params, form) = parts?;
+    let (extent, mut params, form) = parts?;
+    if params.hbm.burst == 0 {
+        params.hbm.burst = flit_bytes.into();
+    }
     Some(Spec { name, extent, params, flit_bytes: flit_bytes.into(), form })
 }
 

@@ -11,6 +11,7 @@ mod replicas;
 
 use self::listed::Part;
 pub(in crate::topology) use self::replicas::Replicas;
+use super::hbm;
 use super::pe::{self, Memories};
 use super::{Form, Spec, check_size};
 use crate::diag::{Diagnostic, machine as codes};
@@ -134,17 +135,16 @@ pub(super) fn read(
 
 fn read_memories(machine: &mut Section<'_>, errors: &mut Errors<'_>) -> Memories {
     let mut map = machine.section("memory_map", errors);
-    let hbm = map.read_given("hbm_gb_per_pe", errors, size(1 << 30, "GB"));
+    let given = map.read_given("hbm_gb_per_pe", errors, size(1 << 30, "GB"));
     map.finish(errors);
-    let bytes = hbm.map_or_else(|| Spec::implied().params().hbm.bytes, |given| given.value);
+    let bytes = given.map_or_else(|| Spec::implied().params().hbm.bytes, |given| given.value);
     let mut ctrl = machine.section("hbm_ctrl", errors);
-    let overhead = ctrl.read("overhead_ns", errors, ns).value;
-    let atomic = ctrl.read("atomic_ns", errors, ns).value;
+    let (hbm, _) = hbm::read(&mut ctrl, false, errors);
     ctrl.finish(errors);
     let mut sram = machine.section("sram", errors);
     let sram_bytes = sram.read("size_mb", errors, size(1 << 20, "MB")).value;
     sram.finish(errors);
-    Memories { hbm: HbmParams { bytes, overhead, atomic }, sram_bytes }
+    Memories { hbm: HbmParams { bytes, ..hbm }, sram_bytes }
 }
 
 /// The keys `bw_gbs` and `latency_ns`.
