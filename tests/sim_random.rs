@@ -15,7 +15,7 @@ mod sim_kit;
 use kbc::command::{Program, TileReg};
 use kbc::oplog::to_text;
 use kbc::sim::Mode;
-use kbc::topology::{CreditMode, Machine, PeId, PeParams, ReleaseMode};
+use kbc::topology::{ChannelParams, CreditMode, Machine, PeId, PeParams, ReleaseMode};
 use kbc::units::Ps;
 use proptest::prelude::*;
 use sim_kit::*;
@@ -136,6 +136,14 @@ fn pe() -> impl Strategy<Value = PeParams> {
             (pe.ipcq.credit, pe.ipcq.release) = (credit, release);
             (pe.dma.outstanding, pe.queue_depth) = (outstanding, queue_depth);
             pe.dispatch = Ps(dispatch);
+            // Channels that are slower than the links, and whose bursts are smaller than flits.
+            pe.hbm.burst = if dispatch % 3 == 0 { 256 } else { 64 };
+            pe.hbm.channels = (dispatch % 2 == 0).then(|| ChannelParams {
+                count: 1 << (dispatch % 4),
+                bandwidth: gb(20.0),
+                commit: Ps(dispatch % 5 * 1000),
+                turnaround: Ps(dispatch % 7 * 1000),
+            });
             pe
         },
     )

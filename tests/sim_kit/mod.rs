@@ -272,6 +272,25 @@ impl Writer {
         self.site(Template::DmaRead { base, desc, window: None, dst });
     }
 
+    /// Loads a block of 4-byte elements, by extents and byte strides.
+    pub fn load_block(&mut self, dst: TileReg, base: u64, dims: &[(u64, i64)]) {
+        let desc = self.block(dims);
+        let base = Operand::Const(Literal::Int(base as i64));
+        self.site(Template::DmaRead { base, desc, window: None, dst });
+    }
+
+    /// Stores a block of 4-byte elements, by extents and byte strides.
+    pub fn store_block(&mut self, src: TileReg, base: u64, dims: &[(u64, i64)]) {
+        let desc = self.block(dims);
+        let base = Operand::Const(Literal::Int(base as i64));
+        self.site(Template::DmaWrite { base, desc, window: None, src });
+    }
+
+    fn block(&mut self, dims: &[(u64, i64)]) -> kbc::command::DescId {
+        let dims = dims.iter().map(|(extent, stride)| DmaDim { extent: *extent, stride: *stride });
+        self.code.descs.push(DmaDesc { dims: dims.collect(), elem_bytes: 4 })
+    }
+
     pub fn store(&mut self, src: TileReg, base: u64, elements: u64) {
         let desc = self.row(elements);
         let base = Operand::Const(Literal::Int(base as i64));
