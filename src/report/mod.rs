@@ -6,6 +6,7 @@
 //! so it outlives the program and the machine.
 
 mod json;
+mod load;
 mod path;
 mod resource;
 mod sites;
@@ -19,6 +20,7 @@ use crate::source::{SourceMap, Span};
 use crate::topology::{LinkId, Machine};
 use crate::units::Ps;
 
+pub use load::{LoadCurve, LoadMean};
 pub use resource::Resource;
 pub use trace::Trace;
 pub use usage::{EngineUsage, Rate, Traffic, Waiting};

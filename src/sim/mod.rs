@@ -37,7 +37,9 @@ mod op;
 mod pe;
 mod routes;
 mod state;
+pub mod traffic;
 mod transfer;
+mod wormhole;
 
 pub use control::{Access, Host, HostDma, HostPath, HostWork, Launched, Load};
 pub use counters::{CAUSES, Counters, ENGINES, EngineUse, LinkUse, PeUse};

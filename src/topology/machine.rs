@@ -3,7 +3,9 @@
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
 
+use super::dependencies::Layers;
 use super::route::Routing;
+use super::switching::NetworkParams;
 use super::{Extent, LinkId, NodeId, PeCoord, PeId, PeParams};
 use crate::arena::Id;
 use crate::units::{Bandwidth, Ps};
@@ -98,6 +100,8 @@ pub struct Machine {
     pes: Vec<PeNodes>,
     processors: Processors,
     routing: Routing,
+    network: NetworkParams,
+    layers: Layers,
 }
 
 impl NodeKind {
@@ -157,6 +161,21 @@ impl Machine {
     /// The largest piece of a message that a link sends without a break, in bytes.
     pub fn flit_bytes(&self) -> u64 {
         self.flit_bytes
+    }
+
+    /// How messages share links.
+    pub fn network(&self) -> &NetworkParams {
+        &self.network
+    }
+
+    /// How virtual channels are divided so that messages never wait for each other in a cycle.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// How routes are found.
+    pub(super) fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// The graph itself.
@@ -297,6 +316,8 @@ impl MachineBuilder {
                 pes: Vec::new(),
                 processors: Processors::default(),
                 routing: Routing::Shortest,
+                network: NetworkParams::interleaved(),
+                layers: Layers::default(),
             },
         }
     }
@@ -327,6 +348,21 @@ impl MachineBuilder {
     pub(super) fn reserve(&mut self, nodes: usize, links: usize) {
         self.machine.graph.reserve_nodes(nodes);
         self.machine.graph.reserve_edges(links);
+    }
+
+    /// Sets how messages share links; otherwise their flits are interleaved.
+    pub fn network(&mut self, network: NetworkParams) {
+        self.machine.network = network;
+    }
+
+    /// Sets how virtual channels are divided; otherwise they are not.
+    pub(super) fn layered(&mut self, layers: Layers) {
+        self.machine.layers = layers;
+    }
+
+    /// What has been added so far.
+    pub(super) fn so_far(&self) -> &Machine {
+        &self.machine
     }
 
     /// Sets how routes are found; the shortest ones otherwise.

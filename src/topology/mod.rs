@@ -5,6 +5,7 @@
 //! route is the fixed list of links a message takes. Time belongs to `sim`; nothing here moves.
 
 mod build;
+mod dependencies;
 mod dot;
 mod floorplan;
 mod machine;
@@ -16,8 +17,10 @@ mod section;
 mod show;
 mod spec;
 mod svg;
+mod switching;
 mod yaml;
 
+pub use dependencies::Layers;
 pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 pub use params::{
@@ -27,6 +30,7 @@ pub use params::{
 pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};
 pub use svg::svg;
+pub use switching::{LaneChoice, NetworkParams, RouterParams, Switching};
 
 use crate::id;
 

@@ -1,5 +1,7 @@
 //! `kbc probe`: measures how a machine moves bytes.
 
+mod traffic;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -17,14 +19,18 @@ pub(super) struct ProbeArgs {
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
     /// A case, or a group of them: `pe-local`, `dma`, `contention`, …; all of them without it.
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", conflicts_with = "traffic")]
     case: Vec<String>,
     /// Bytes that each PE moves: `16384`, `32K`, `1M`.
-    #[arg(long, value_name = "SIZE", default_value = "32K", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "32K", value_parser = parse_size,
+          conflicts_with = "traffic")]
     bytes: u64,
     /// Let PEs write instead of reading.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "traffic")]
     write: bool,
+    /// Synthetic traffic.
+    #[command(flatten)]
+    traffic: traffic::TrafficArgs,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -33,6 +39,9 @@ pub(super) struct ProbeArgs {
 /// Runs the probe and prints what it finds out.
 pub(super) fn run(console: Console, args: &ProbeArgs) -> Result<(), Failure> {
     let machine = machine(console, args)?;
+    if args.traffic.is_asked() {
+        return traffic::run(console, &machine, &args.traffic, args.json);
+    }
     let options = ProbeOptions { cases: args.case.clone(), bytes: args.bytes, writes: args.write };
     let report = match probe(&machine, &options) {
         Ok(report) => report,

@@ -43,6 +43,10 @@ codes! {
     TWO_FORMS = "K0620", "two-forms", Error;
     /// A machine too large to address or to build.
     MACHINE_TOO_LARGE = "K0621", "machine-too-large", Error;
+    /// Messages that wait for each other's buffers in a cycle.
+    WAIT_CYCLE = "K0622", "wait-cycle", Error;
+    /// Too few virtual channels to keep messages from waiting in a cycle.
+    TOO_FEW_VCS = "K0623", "too-few-vcs", Error;
     /// A group that does not stand above.
     UNKNOWN_GROUP = "K0630", "unknown-group", Error;
     /// Links between as many nodes on one side as there are not on the other.

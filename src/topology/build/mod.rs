@@ -1,11 +1,12 @@
 //! From a checked spec to the graph. Links and nodes are numbered here, and the tables that find
 //! them again are made in the same breath, so the two cannot disagree.
 
+mod deadlock;
 mod hierarchy;
 mod nodes;
 
 use super::spec::{Form, Spec};
-use super::{Machine, MachineBuilder};
+use super::{Machine, MachineBuilder, Switching};
 use crate::diag::{Diagnostic, Reported, Sink, machine as codes};
 use crate::units::grouped;
 
@@ -22,19 +23,31 @@ pub(super) fn build(spec: &Spec, sink: &mut Sink) -> Result<Machine, Reported> {
             }
             let mut builder = start(spec);
             hierarchy::build(form, spec.extent(), &mut builder);
-            Ok(builder.build())
+            finish(spec, builder, sink)
         }
         Form::Nodes(form) => {
             let mut builder = start(spec);
             nodes::build(form, &mut builder);
-            Ok(builder.build())
+            finish(spec, builder, sink)
         }
     }
 }
 
 fn start(spec: &Spec) -> MachineBuilder {
     let (extent, params) = (*spec.extent(), spec.params().clone());
-    MachineBuilder::new(spec.name(), extent, params, spec.flit_bytes())
+    let mut builder = MachineBuilder::new(spec.name(), extent, params, spec.flit_bytes());
+    builder.network(spec.network().clone());
+    builder
+}
+
+/// The machine, once it is sure that its messages cannot wait for each other for ever.
+fn finish(spec: &Spec, mut builder: MachineBuilder, sink: &mut Sink) -> Result<Machine, Reported> {
+    let network = spec.network();
+    if network.switching == Switching::Wormhole && network.router.buffer_flits > 0 {
+        let layers = deadlock::layers(spec, builder.so_far()).map_err(|it| sink.error(*it))?;
+        builder.layered(layers);
+    }
+    Ok(builder.build())
 }
 
 fn too_large(spec: &Spec, nodes: u64) -> Diagnostic {

@@ -99,7 +99,12 @@ struct Walk<'r> {
 
 impl HierarchyRoutes {
     /// The route between two ends that are not UCIe ports or switches.
-    pub(super) fn route(&self, from: NodeId, to: NodeId, lane: u32) -> Option<Vec<LinkId>> {
+    pub(in crate::topology) fn route(
+        &self,
+        from: NodeId,
+        to: NodeId,
+        lane: u32,
+    ) -> Option<Vec<LinkId>> {
         let (start, end) = (self.place(from)?, self.place(to)?);
         let lane = lane % self.lanes();
         let mut walk = Walk { routes: self, sip: 0, lane, links: Vec::new() };
@@ -127,11 +132,11 @@ impl HierarchyRoutes {
         Some(walk.links)
     }
 
-    pub(super) fn lanes(&self) -> u32 {
+    pub(in crate::topology) fn lanes(&self) -> u32 {
         self.sip.connections
     }
 
-    pub(super) fn default_lane(&self, from: NodeId, to: NodeId) -> u32 {
+    pub(in crate::topology) fn default_lane(&self, from: NodeId, to: NodeId) -> u32 {
         (self.pe_number(from) + self.pe_number(to)) / 2 % self.lanes()
     }
 

@@ -2,11 +2,13 @@
 
 mod hierarchy;
 mod shortest;
+mod trees;
 
 pub(super) use hierarchy::{
     CONNECTION_LINKS, CubeNumbers, FabricNumbers, HierarchyRoutes, NO_LINK, SipNumbers,
     neighbor_sip,
 };
+pub(super) use trees::Trees;
 
 use std::sync::Arc;
 

@@ -4,13 +4,16 @@
 mod cube;
 mod hbm;
 mod hierarchy;
+mod network;
 mod nodes;
 mod pe;
 
 pub(super) use hierarchy::{Cable, FabricKind, Hierarchy};
+pub(super) use network::NetworkSpans;
 pub(super) use nodes::{Listed, NodeForm, Replicas};
 
 use super::section::{self, Errors, Section};
+use super::switching::NetworkParams;
 use super::yaml::{self, Node};
 use super::{Extent, Grid, Machine, PeParams, build};
 use crate::diag::{Diagnostic, Reported, Sink, machine as codes};
@@ -30,6 +33,8 @@ pub struct Spec {
     extent: Extent,
     params: PeParams,
     flit_bytes: u64,
+    network: NetworkParams,
+    spans: NetworkSpans,
     form: Form,
 }
 
@@ -83,6 +88,16 @@ impl Spec {
         self.flit_bytes
     }
 
+    /// How messages share links.
+    pub fn network(&self) -> &NetworkParams {
+        &self.network
+    }
+
+    /// Where the file says so.
+    pub(super) fn network_spans(&self) -> NetworkSpans {
+        self.spans
+    }
+
     /// The parts that only building and drawing look at.
     pub(super) fn form(&self) -> &Form {
         &self.form
@@ -122,6 +137,7 @@ fn read(given: &Node, defaults: &Node, file: &str, errors: &mut Errors<'_>) -> O
     let mut root = Section::root(given, defaults, errors);
     let flit_bytes = root.read("flit_bytes", errors, section::count(1..=1 << 30)).value;
     let ns_per_mm = root.read("ns_per_mm", errors, section::ns_per_mm).value;
+    let (network, spans) = network::read(&mut root, errors);
     let name = root.read_given("name", errors, section::text);
     let name = name.map_or_else(|| stem(file).to_owned(), |given| given.value);
     let parts = if root.has("machine") {
@@ -135,7 +151,7 @@ fn read(given: &Node, defaults: &Node, file: &str, errors: &mut Errors<'_>) -> O
     if params.hbm.burst == 0 {
         params.hbm.burst = flit_bytes.into();
     }
-    Some(Spec { name, extent, params, flit_bytes: flit_bytes.into(), form })
+    Some(Spec { name, extent, params, flit_bytes: flit_bytes.into(), network, spans, form })
 }
 
 /// `dir/ring8.yaml` without its directory and ending.

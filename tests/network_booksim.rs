@@ -1,0 +1,161 @@
+//! Routers against BookSim 2: latency under synthetic traffic on 4 x 4 and 8 x 8 meshes.
+//!
+//! The expected numbers are BookSim 2's own (its configuration: dor routing on a mesh, islip
+//! allocators of one iteration, credit delay 1, routing delay 0, allocation and switch one cycle
+//! each, virtual channels free at the tail; warm-up of 3 periods of 5,000 cycles, seed 42). Here are a
+//! few points of each curve; `cargo bench --bench network` prints them all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads machine files, and prints its table"
+)]
+
+use kbc::diag::Sink;
+use kbc::report::LoadMean;
+use kbc::sim::traffic::{OpenLoop, Pattern, offer};
+use kbc::source::SourceMap;
+use kbc::topology::{Machine, load};
+
+fn machine(text: &str) -> Machine {
+    let mut sources = SourceMap::new();
+    let file = sources.add("mesh.yaml", text);
+    let mut sink = Sink::new();
+    load(&sources, file, &mut sink).and_then(|spec| spec.build(&mut sink)).unwrap()
+}
+
+/// A shipped mesh of `side` x `side` PEs with other virtual channels.
+fn mesh(side: u32, vcs: u32, buffer: u32, speedup: u32) -> Machine {
+    let path = format!("{}/topology/mesh{side}x{side}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.replace("\n  vcs: 4\n", &format!("\n  vcs: {vcs}\n"));
+    let text = text.replace("\n  buffer_flits: 8\n", &format!("\n  buffer_flits: {buffer}\n"));
+    machine(&text.replace("\n  input_speedup: 1\n", &format!("\n  input_speedup: {speedup}\n")))
+}
+
+/// The mean of some seeds.
+fn measure(machine: &Machine, (pattern, flits): (Pattern, u32), load: f64, seeds: u64) -> LoadMean {
+    let run = |seed| offer(machine, &OpenLoop::new(pattern, flits, seed), load).unwrap();
+    LoadMean::of(&(1..=seeds).map(run).collect::<Vec<_>>())
+}
+
+/// A mesh, its traffic, a load, and BookSim's mean latency.
+struct Row {
+    side: u32,
+    pattern: Pattern,
+    flits: u32,
+    vcs: (u32, u32, u32),
+    load: f64,
+    booksim: Option<f64>,
+}
+
+fn row(
+    (side, pattern): (u32, Pattern),
+    flits: u32,
+    vcs: (u32, u32, u32),
+    (load, booksim): (f64, Option<f64>),
+) -> Row {
+    Row { side, pattern, flits, vcs, load, booksim }
+}
+
+#[test]
+fn latencies_are_booksims_within_5_percent_and_so_is_saturation() {
+    use Pattern::{BitComplement, Hotspot, Neighbor, Transpose, Uniform};
+    let base = (4, 8, 1);
+    let rows = [
+        row((4, Uniform), 4, base, (0.3, Some(22.1775))),
+        row((4, Uniform), 4, base, (0.5, Some(27.667))),
+        row((4, Transpose), 4, base, (0.2, Some(21.0198))),
+        row((4, Transpose), 4, base, (0.5, None)),
+        row((4, BitComplement), 4, base, (0.3, Some(30.7484))),
+        row((4, BitComplement), 4, base, (0.6, None)),
+        row((4, Neighbor), 4, base, (0.6, Some(23.2231))),
+        row((4, Hotspot), 4, base, (0.02, Some(22.4949))),
+        row((4, Hotspot), 4, base, (0.1, None)),
+        row((8, Uniform), 4, base, (0.1, Some(31.5264))),
+        row((8, Uniform), 4, (1, 4, 1), (0.1, Some(35.7211))),
+        row((8, Uniform), 4, (1, 4, 1), (0.2, None)),
+        row((8, Uniform), 1, base, (0.1, Some(27.2626))),
+        row((8, Uniform), 64, base, (0.1, Some(126.021))),
+        row((8, Uniform), 16, (8, 8, 2), (0.1, Some(49.4785))),
+    ];
+    println!("mesh traffic        flits vcs  load   BookSim       kbc    error");
+    let mut worst: f64 = 0.0;
+    for it in &rows {
+        let (vcs, buffer, speedup) = it.vcs;
+        let machine = mesh(it.side, vcs, buffer, speedup);
+        let seeds = if it.flits == 64 { 3 } else { 1 };
+        let mean = measure(&machine, (it.pattern, it.flits), it.load, seeds);
+        let show = |it: Option<f64>| it.map_or(String::from("saturated"), |it| format!("{it:.2}"));
+        let error = it.booksim.zip(mean.latency).map(|(theirs, ours)| ours / theirs - 1.0);
+        println!(
+            "{0}x{0}  {1:12} {2:6} {vcs:3} {3:5.2} {4:>9} {5:>9} {6:>+8.2}",
+            it.side,
+            it.pattern.name(),
+            it.flits,
+            it.load,
+            show(it.booksim),
+            show(mean.latency),
+            error.unwrap_or(0.0) * 100.0
+        );
+        assert_eq!(it.booksim.is_none(), mean.latency.is_none(), "saturation");
+        worst = worst.max(error.unwrap_or(0.0).abs());
+    }
+    assert!(worst < 0.05, "{worst}");
+}
+
+/// A torus or ring of PEs, wormhole switched.
+fn torus(count: &str, datelines: &str, vcs: u32) -> String {
+    format!(
+        "flit_bytes: 32
+network: {{switching: wormhole, vcs: {vcs}, buffer_flits: 2, datelines: {datelines}}}
+machine:
+  replicate:
+    count: {count}
+    links:
+      - {{offset: [1, 0], bw_gbs: 32, latency_ns: 0}}
+      - {{offset: [-1, 0], bw_gbs: 32, latency_ns: 0}}
+      - {{offset: [0, 1], bw_gbs: 32, latency_ns: 0}}
+      - {{offset: [0, -1], bw_gbs: 32, latency_ns: 0}}
+"
+    )
+}
+
+fn codes(text: &str) -> Vec<&'static str> {
+    let mut sources = SourceMap::new();
+    let file = sources.add("torus.yaml", text);
+    let mut sink = Sink::new();
+    let _ = load(&sources, file, &mut sink).and_then(|spec| spec.build(&mut sink));
+    sink.into_sorted().iter().map(|it| it.code.id).collect()
+}
+
+#[test]
+fn a_torus_without_datelines_is_refused() {
+    assert_eq!(codes(&torus("[4, 4]", "none", 4)), ["K0622"]);
+    assert_eq!(codes(&torus("[4, 4]", "auto", 1)), ["K0623"]);
+    assert_eq!(codes(&torus("[4, 4]", "auto", 2)), [""; 0]);
+    // Two PEs a side have no way around; three have.
+    assert_eq!(codes(&torus("[2, 2]", "none", 1)), [""; 0]);
+    assert_eq!(codes(&torus("[3, 1]", "none", 4)), [""; 0]);
+    assert_eq!(codes(&torus("[5, 1]", "none", 4)), ["K0622"]);
+    // Buffers without end cannot deadlock.
+    let endless = torus("[4, 4]", "none", 4).replace("buffer_flits: 2", "buffer_flits: 0");
+    assert_eq!(codes(&endless), [""; 0]);
+}
+
+#[test]
+fn a_torus_with_datelines_runs_without_deadlock_under_load() {
+    // Long packets in short buffers hold many links at once. The bisection of a 6-ary 2-cube takes
+    // 8 / 6 flits of each PE and cycle, so half of that must drain.
+    for (count, load) in [("[6, 6]", 0.3), ("[9, 1]", 0.2), ("[5, 4]", 0.3)] {
+        let machine = machine(&torus(count, "auto", 2));
+        let mean = measure(&machine, (Pattern::Uniform, 16), load, 1);
+        assert!(mean.latency.is_some(), "{count}");
+        assert!((mean.accepted - load).abs() < 0.1 * load, "{count} {mean:?}");
+        // Saturated, the network still moves: what arrives is more than half of that.
+        let most = measure(&machine, (Pattern::Uniform, 16), 1.0, 1);
+        assert!(most.latency.is_none());
+    }
+}
