@@ -136,10 +136,10 @@ fn a_torus_without_datelines_is_refused() {
     assert_eq!(codes(&torus("[4, 4]", "none", 4)), ["K0622"]);
     assert_eq!(codes(&torus("[4, 4]", "auto", 1)), ["K0623"]);
     assert_eq!(codes(&torus("[4, 4]", "auto", 2)), [""; 0]);
-    // Two PEs a side have no way around; three have.
-    assert_eq!(codes(&torus("[2, 2]", "none", 1)), [""; 0]);
-    assert_eq!(codes(&torus("[3, 1]", "none", 4)), [""; 0]);
-    assert_eq!(codes(&torus("[5, 1]", "none", 4)), ["K0622"]);
+    // On sides of three no route goes on along a side, so none can close a ring; on sides of four
+    // the routes half around do.
+    assert_eq!(codes(&torus("[3, 3]", "none", 1)), [""; 0]);
+    assert_eq!(codes(&torus("[3, 4]", "none", 4)), ["K0622"]);
     // Buffers without end cannot deadlock.
     let endless = torus("[4, 4]", "none", 4).replace("buffer_flits: 2", "buffer_flits: 0");
     assert_eq!(codes(&endless), [""; 0]);
@@ -147,15 +147,17 @@ fn a_torus_without_datelines_is_refused() {
 
 #[test]
 fn a_torus_with_datelines_runs_without_deadlock_under_load() {
-    // Long packets in short buffers hold many links at once. The bisection of a 6-ary 2-cube takes
-    // 8 / 6 flits of each PE and cycle, so half of that must drain.
-    for (count, load) in [("[6, 6]", 0.3), ("[9, 1]", 0.2), ("[5, 4]", 0.3)] {
+    // Packets of 16 flits in buffers of 2 hold many links at once. More is offered than they can
+    // carry; what was measured must still arrive, however late.
+    for count in ["[6, 6]", "[9, 2]", "[5, 4]"] {
         let machine = machine(&torus(count, "auto", 2));
-        let mean = measure(&machine, (Pattern::Uniform, 16), load, 1);
-        assert!(mean.latency.is_some(), "{count}");
-        assert!((mean.accepted - load).abs() < 0.1 * load, "{count} {mean:?}");
-        // Saturated, the network still moves: what arrives is more than half of that.
-        let most = measure(&machine, (Pattern::Uniform, 16), 1.0, 1);
-        assert!(most.latency.is_none());
+        for load in [0.1, 1.0] {
+            let traffic = OpenLoop::new(Pattern::Uniform, 16, 1);
+            let traffic =
+                OpenLoop { period: 1000, warmup: 1, periods: 2, limit: 50_000.0, ..traffic };
+            let point = offer(&machine, &traffic, load).unwrap();
+            assert!(point.latency.is_some(), "{count} {point:?}");
+            assert!(point.accepted > 0.05, "{count} {point:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::command::SiteId;
 use crate::oplog::TransferId;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
+use crate::sim::hbm::Bursts;
 use crate::sim::network::{Cargo, CargoKind, Class, Mode, Network, Shipment};
 use crate::sim::wormhole::{Delivery, Layout, Parcel, RouterNetwork, TICKS, Timebase, lay_out};
 use crate::topology::{Machine, PeId, Switching};
@@ -209,6 +210,7 @@ impl Interleaved<'_> {
             bytes,
             start: now,
             record: None,
+            bursts: Bursts::Row(0),
         };
         let shipment = Shipment {
             cargo,
@@ -217,6 +219,8 @@ impl Interleaved<'_> {
             bytes,
             to: PeId(to),
             read: Bandwidth::INFINITE,
+            from: Ps::ZERO,
+            until: Ps::ZERO,
             write: Bandwidth::INFINITE,
             after: Ps::ZERO,
             watched: false,

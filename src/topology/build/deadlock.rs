@@ -52,7 +52,8 @@ fn too_few(spec: &Spec, layers: &Layers, path: &str) -> Diagnostic {
     );
     let spans = spec.network_spans();
     let span = if spans.vcs.is_none() { spans.switching } else { spans.vcs };
-    let label = format!("routes cross up to {} datelines here", wanted - 1);
+    let plural = if wanted == 2 { "" } else { "s" };
+    let label = format!("routes cross up to {} dateline{plural}", wanted - 1);
     Diagnostic::new(codes::TOO_FEW_VCS, message, span, label).note(path.to_owned())
 }
 
