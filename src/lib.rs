@@ -34,6 +34,8 @@ pub mod host;
 
 pub mod lower;
 
+pub mod import;
+
 pub mod commcheck;
 
 pub mod oplog;

@@ -224,7 +224,8 @@ fn can_go_on(
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
         | Command::IpcqRecvAsync(_)
-        | Command::IpcqRelease(_) => true,
+        | Command::IpcqRelease(_)
+        | Command::ChannelCmd(_) => true,
     }
 }
 

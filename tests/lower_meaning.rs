@@ -160,6 +160,10 @@ impl Machine<'_> {
 impl Visit for Machine<'_> {
     type Out = ();
 
+    fn channel(&mut self, _: &kbc::command::channel::ChannelCmd) -> Self::Out {
+        panic!("kernels have no channels")
+    }
+
     fn dma_read(&mut self, it: &command::DmaRead) {
         let desc = &self.code.descs[it.desc];
         assert!(desc.is_contiguous());

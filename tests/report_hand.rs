@@ -131,6 +131,7 @@ fn program(code: Code) -> Program {
             kind: SlotKind::Tcm,
         },
         memory: AddressMap::default(),
+        channels: kbc::command::channel::Channels::default(),
     }
 }
 

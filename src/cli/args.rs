@@ -220,9 +220,38 @@ pub(super) struct LaunchArgs {
     /// Skip the communication check, to see a deadlock happen in the simulator.
     #[arg(long)]
     pub(super) no_check: bool,
+    /// Execution plans.
+    #[command(flatten)]
+    pub(super) plan: PlanArgs,
     /// The warnings.
     #[command(flatten)]
     pub(super) lints: LintArgs,
+}
+
+/// What execution plans (`.json`) are run with.
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Bytes of the message of an execution plan: 4096, 64K, 1M.
+    #[arg(long, value_name = "BYTES")]
+    pub(super) size: Option<String>,
+    /// The type of its elements.
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    pub(super) dtype: String,
+    /// How often every rank runs it.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) launches: u32,
+    /// What its ops mean where documentation and device differ.
+    #[arg(long, value_enum, default_value_t = PlanSemantics::Intent)]
+    pub(super) semantics: PlanSemantics,
+}
+
+/// What ops of execution plans mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanSemantics {
+    /// What MSCCL++ documents.
+    Intent,
+    /// What its GPU kernel does.
+    Device,
 }
 
 /// How the programs of a grid are dealt to PEs.

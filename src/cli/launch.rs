@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use super::args::{Deny, LaunchArgs, LintArgs, Map};
+use super::args::{Deny, LaunchArgs, LintArgs, Map, PlanArgs, PlanSemantics};
 use super::console::{Console, Failure, WorldError, read_bytes, read_text};
 use crate::diag::Reported;
 use crate::driver::{
-    Argument, LaunchOptions, Lints, Session, Unit, UsageError, parse_grid, parse_ipcq,
+    Argument, LaunchOptions, Lints, PlanSettings, Session, Unit, UsageError, parse_bytes,
+    parse_grid, parse_ipcq,
 };
+use crate::dtype::DType;
+use crate::import::Semantics;
 use crate::launch::Deal;
 
 impl From<UsageError> for Failure {
@@ -37,6 +40,22 @@ pub(super) fn options(args: &LaunchArgs, seed: u64) -> Result<LaunchOptions, Fai
         entry: args.entry.clone(),
         ipcq,
         skip_check: args.no_check,
+        plan: plan(&args.plan)?,
+    })
+}
+
+fn plan(args: &PlanArgs) -> Result<PlanSettings, Failure> {
+    let name = &args.dtype;
+    let known = DType::from_name(name).filter(|it| *it != DType::I1);
+    let unknown = || UsageError(format!("--dtype: there is no type `{name}` of elements"));
+    Ok(PlanSettings {
+        bytes: args.size.as_deref().map(parse_bytes).transpose()?,
+        dtype: known.ok_or_else(unknown)?,
+        launches: args.launches,
+        semantics: match args.semantics {
+            PlanSemantics::Intent => Semantics::Intent,
+            PlanSemantics::Device => Semantics::Device,
+        },
     })
 }
 

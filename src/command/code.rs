@@ -1,5 +1,6 @@
 //! Code: what all agents of one kernel share. Loops stay loops.
 
+use super::channel::{ChannelTemplate, ExchangeId, ExchangeSpec, ListId, PortId, PortSpec};
 use super::{Message, QueueId, TileRef};
 use crate::arena::Arena;
 use crate::dtype::{DType, Rounding};
@@ -51,6 +52,12 @@ pub struct Code {
     pub gemms: Arena<GemmId, GemmSpec>,
     /// The lanes of gathers and scatters.
     pub lanes: Arena<LaneId, LaneSpec>,
+    /// Data that threads move on channels.
+    pub exchanges: Arena<ExchangeId, ExchangeSpec>,
+    /// Data that ports move.
+    pub ports: Arena<PortId, PortSpec>,
+    /// Ends of channels, or semaphores, that a command names.
+    pub lists: Arena<ListId, Vec<u32>>,
     /// The stretches of scratch that tiles are made in.
     pub buffers: Vec<Buffer>,
     /// Tile registers that are live at a place, as [`LiveSet`] ranges.
@@ -59,6 +66,8 @@ pub struct Code {
     pub scratch_bytes: u64,
     /// What the kernel calls what an instruction defines, for reading; ordered by place.
     pub names: Vec<(Pc, String)>,
+    /// What messages call the command of each site, where a plan numbers its ops.
+    pub site_names: Vec<String>,
 }
 
 /// A range of [`Code::live`].
@@ -361,6 +370,8 @@ pub enum Template {
         /// Tiles still in use.
         live: LiveSet,
     },
+    /// See [`super::channel::ChannelCmd`].
+    Channel(ChannelTemplate),
     /// The message of an [`Inst::Assert`].
     Assert {
         /// What to say.
@@ -642,6 +653,11 @@ impl Code {
     pub fn name(&self, pc: Pc) -> Option<&str> {
         let found = self.names.binary_search_by_key(&pc, |(at, _)| *at).ok()?;
         self.names.get(found).map(|(_, name)| name.as_str())
+    }
+
+    /// What messages call the command of `site`, where they do.
+    pub fn site_name(&self, site: SiteId) -> Option<String> {
+        self.site_names.get(site.0 as usize).cloned()
     }
 
     /// The registers of `set`.

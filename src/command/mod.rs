@@ -10,6 +10,7 @@
 //! consumer is an `impl Visit`, so the compiler names each one that has not yet said what a new
 //! command means to it.
 
+pub mod channel;
 mod code;
 pub mod print;
 mod program;
@@ -30,6 +31,7 @@ pub use uniform::{Uniformity, uniformity};
 pub use walker::{Step, WalkError, Walker};
 pub use window::{AxisWindow, Piece, Window};
 
+use self::channel::ChannelCmd;
 use crate::ops::AtomicOp;
 
 /// Where a tile's bytes are, in the memory of the agent that holds it.
@@ -289,4 +291,5 @@ commands! {
     ipcq_recv_async: IpcqRecvAsync, "ipcq_recv_async";
     wait: Wait, "wait";
     ipcq_release: IpcqRelease, "ipcq_release";
+    channel: ChannelCmd, "channel";
 }

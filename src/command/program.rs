@@ -1,5 +1,6 @@
 //! A program: interned codes, the agents that run them, and the queues that join agents.
 
+use super::channel::Channels;
 use super::{Code, SiteId};
 use crate::arena::{Arena, Id};
 use crate::dtype::DType;
@@ -35,6 +36,8 @@ pub struct Program {
     pub comm: Comm,
     /// Where virtual addresses are.
     pub memory: AddressMap,
+    /// What the ranks of a channel program have in common.
+    pub channels: Channels,
 }
 
 /// A lane of a PE and what it runs: programs `first, first + step, …`, `count` of them, one

@@ -178,6 +178,9 @@ impl Template {
             Template::Send { src: tile, .. }
             | Template::Wait { slot: tile }
             | Template::Release { tile, .. } => *tile = map.read_tile(*tile),
+            Template::Channel(it) => {
+                [&mut it.launch, &mut it.offset].into_iter().for_each(|it| it.map_registers(map));
+            }
             Template::Assert { .. } => {}
         }
     }

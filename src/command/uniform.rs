@@ -242,6 +242,7 @@ impl Analysis<'_> {
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Assert { .. } => false,
+            Template::Channel(_) => self.divergent > 0,
             Template::Send { .. } | Template::Recv { .. } | Template::RecvAsync { .. } => {
                 self.divergent > 0
             }

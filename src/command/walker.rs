@@ -1,5 +1,6 @@
 //! Unrolls an agent's commands, one at a time, from the code it shares.
 
+use super::channel::{ChannelCmd, Moment};
 use super::{
     Agent, AgentId, Arg, AxisWindow, Code, Command, DescId, DmaAtomic, DmaGather, DmaRead,
     DmaScatter, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs,
@@ -326,6 +327,11 @@ impl Walker {
             }
             Template::Wait { slot } => Wait { slot: self.tile(slot) }.into(),
             Template::Release { tile, live } => return self.release(code, tile, live),
+            Template::Channel(it) => {
+                let launch = u32::try_from(self.int(it.launch)).unwrap_or(0);
+                let at = Moment { launch, offset: self.int(it.offset) as u64 };
+                ChannelCmd { op: it.op, at }.into()
+            }
             Template::Assert { .. } => return None,
         })
     }
@@ -409,7 +415,8 @@ fn assertion(code: &Code, site: SiteId) -> WalkError {
     let site = &code.sites[site];
     let message = match &site.template {
         Template::Assert { message } => message.clone(),
-        Template::DmaRead { .. }
+        Template::Channel(_)
+        | Template::DmaRead { .. }
         | Template::DmaWrite { .. }
         | Template::DmaGather { .. }
         | Template::DmaScatter { .. }

@@ -21,9 +21,12 @@
 //! the verdict of all.
 
 mod blame;
+mod channel;
 mod fold;
 mod queues;
 mod run;
+
+pub use channel::{check_channels, stuck};
 
 use std::fmt;
 

@@ -44,6 +44,9 @@ impl Session {
     /// # Errors
     /// Everything wrong has been reported.
     pub fn check(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<(), Reported> {
+        if let Some(plan) = unit.plan() {
+            return self.check_plan(unit, plan, options).map(|_| ());
+        }
         let known = self.known_constants(unit, options)?;
         let module = self.analyze(unit, known)?;
         let is_launched =
@@ -82,6 +85,9 @@ impl Session {
         let mut wanted = stages.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
+        if let Some(plan) = unit.plan() {
+            return self.emit_plan((unit, plan), options, (&wanted, pes));
+        }
         if wanted.contains(&Stage::Summary) {
             self.list_configs(unit, options);
         }
@@ -116,6 +122,7 @@ impl Session {
         let dumped = match &unit.body {
             Body::Source { main, .. } => syntax::dump::dump(main, &self.sources),
             Body::Ir(module) => ir::print::print(module),
+            Body::Plan(_) => String::new(),
         };
         self.sink.reported().map_or(Ok(dumped), Err)
     }
@@ -179,7 +186,7 @@ impl Session {
     }
 
     /// The streams of every lane of the chosen PEs; of PE 0 where none is chosen.
-    fn streams(&self, program: &Program, StreamChoice(pes): &StreamChoice) -> String {
+    pub(super) fn streams(&self, program: &Program, StreamChoice(pes): &StreamChoice) -> String {
         let chosen = if pes.is_empty() { &[0][..] } else { pes };
         let mut text = String::new();
         for pe in chosen {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Session, library};
 use crate::diag::{Diagnostic, Reported, syntax as codes};
+use crate::import::{self, Plan};
 use crate::ir;
 use crate::sema::{self, ArgType, Constant, Dialect, Input};
 use crate::source::{FileId, Span};
@@ -50,6 +51,8 @@ pub(super) enum Body {
     },
     /// Textual IR.
     Ir(ir::Module),
+    /// An execution plan.
+    Plan(Box<Plan>),
 }
 
 impl Unit {
@@ -57,7 +60,7 @@ impl Unit {
     pub fn ast(&self) -> Option<&ast::Module> {
         match &self.body {
             Body::Source { main, .. } => Some(main),
-            Body::Ir(_) => None,
+            Body::Ir(_) | Body::Plan(_) => None,
         }
     }
 
@@ -71,7 +74,8 @@ impl Unit {
 }
 
 impl Session {
-    /// Reads a file. Its ending says what it holds: `.kir` is textual IR, all else is source.
+    /// Reads a file. Its ending says what it holds: `.kir` is textual IR, `.json` an execution plan,
+    /// all else is source.
     ///
     /// # Errors
     /// It does not parse, or is no text; everything wrong has been reported.
@@ -84,6 +88,10 @@ impl Session {
         if name.ends_with(".kir") {
             let module = ir::parse::parse(file, text, &mut self.sink)?;
             return Ok(Unit { file, body: Body::Ir(module) });
+        }
+        if name.ends_with(".json") {
+            let plan = import::read(&self.sources, file, &mut self.sink)?;
+            return Ok(Unit { file, body: Body::Plan(Box::new(plan)) });
         }
         let main = syntax::parse(file, text, &mut self.sink);
         let imports = self.load_imports(&main);
@@ -137,6 +145,7 @@ pub(super) fn analyze(
 ) -> Result<ir::Module, Reported> {
     let (main, modules) = match &unit.body {
         Body::Ir(module) => return Ok(module.clone()),
+        Body::Plan(_) => return Ok(ir::Module::default()),
         Body::Source { main, imports } => (main, imports),
     };
     let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();

@@ -19,6 +19,7 @@ mod lints;
 mod machine;
 mod options;
 mod outcome;
+mod plan;
 mod probe;
 mod settings;
 mod simulate;
@@ -30,7 +31,7 @@ pub use front::{Known, Unit};
 pub use given::{Argument, ArgumentValue, Expectation, ReadFile, Saved, TensorValue, parse_grid};
 pub use lints::Lints;
 pub use machine::Target;
-pub use options::{LaunchOptions, SimOptions, UsageError, parse_ipcq};
+pub use options::{LaunchOptions, PlanSettings, SimOptions, UsageError, parse_bytes, parse_ipcq};
 pub use outcome::{Cost, Data, LaunchResult, SimReport};
 pub use probe::{
     Case, Group, Hop, Measured, ProbeError, ProbeOptions, ProbeReport, Probed, SWEEP, Sample,

@@ -1,6 +1,8 @@
 //! What the user asks of a launch.
 
 use super::given::{Argument, Expectation};
+use crate::dtype::DType;
+use crate::import::Semantics;
 use crate::launch::{Deal, IpcqOptions};
 use crate::topology::SlotKind;
 
@@ -25,6 +27,45 @@ pub struct LaunchOptions {
     pub ipcq: IpcqOptions,
     /// Whether the communication check is left out.
     pub skip_check: bool,
+    /// What execution plans are run with.
+    pub plan: PlanSettings,
+}
+
+/// What execution plans are run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanSettings {
+    /// `--size`: bytes of a message; 1 MiB, or what the plan is meant for, where it is not given.
+    pub bytes: Option<u64>,
+    /// `--dtype`.
+    pub dtype: DType,
+    /// `--launches`.
+    pub launches: u32,
+    /// `--semantics`.
+    pub semantics: Semantics,
+}
+
+impl Default for PlanSettings {
+    fn default() -> PlanSettings {
+        PlanSettings { bytes: None, dtype: DType::F16, launches: 3, semantics: Semantics::Intent }
+    }
+}
+
+/// Reads a count of bytes: `4096`, `64K`, `1M`, `1GiB`. K, M and G are 2^10, 2^20 and 2^30.
+///
+/// # Errors
+/// It is no such count, or none at all.
+pub fn parse_bytes(text: &str) -> Result<u64, UsageError> {
+    let usage = || UsageError(format!("--size {text}: expected bytes, such as 4096, 64K or 1M"));
+    let digits = text.trim_end_matches(|it: char| it.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().trim_end_matches("ib") {
+        "" | "b" => 1,
+        "k" | "kb" => 1 << 10,
+        "m" | "mb" => 1 << 20,
+        "g" | "gb" => 1 << 30,
+        _ => return Err(usage()),
+    };
+    let count: u64 = digits.replace('_', "").parse().map_err(|_| usage())?;
+    count.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(usage)
 }
 
 impl LaunchOptions {

@@ -57,6 +57,9 @@ impl Session {
             Some(text) => Some(collective(text)?),
             None => None,
         };
+        if let Some(plan) = request.unit.plan() {
+            return Ok(self.run_plan(request, plan, progress)?);
+        }
         let sim = request.sim;
         if request.launch.is_given() {
             if definition.is_some() {
@@ -199,7 +202,7 @@ fn collective(text: &str) -> Result<Collective, SimError> {
     let unknown = || {
         UsageError(format!(
             "--check: there is no definition `{text}`; there are all_reduce, reduce and \
-             reduce_scatter (each with :sum, :prod, :max or :min), all_gather, broadcast, all_to_all"
+             reduce_scatter (each with :sum, :prod, :max or :min), all_gather, broadcast, all_to_all, send_receive"
         ))
     };
     Collective::from_name(text).ok_or_else(|| SimError::Usage(unknown()))

@@ -316,7 +316,7 @@ fn arg_type(argument: &Argument) -> Option<ArgType> {
 }
 
 /// What went over each link that carried anything.
-fn links(machine: &Machine, outcome: &sim::Outcome) -> Vec<LinkUse> {
+pub(super) fn links(machine: &Machine, outcome: &sim::Outcome) -> Vec<LinkUse> {
     let carried = outcome.counters.links.iter().enumerate().filter(|(_, it)| it.messages > 0);
     let of = |(index, it): (usize, &sim::LinkUse)| {
         let link = LinkId::from_index(index);

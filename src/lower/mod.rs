@@ -20,6 +20,7 @@ pub use comm::{Exchange, Traffic, Wiring, connect, limits, traffic};
 pub use touched::{Reach, Touched, TouchedTensor, touched};
 
 use crate::arena::Arena;
+use crate::command::channel::Channels;
 use crate::command::verify::verify_reported;
 use crate::command::{Agent, Code, Comm, GridShape, Program};
 use crate::diag::{Diagnostic, Reported, Sink, lowering};
@@ -89,5 +90,6 @@ fn bind(code: Code, (launch, programs): (&Launch, u32), extent: &Extent, comm: C
             cubes_per_sip: extent.cubes.count(),
         },
     };
-    Program { name, codes, agents, grid, comm, memory: AddressMap::default() }
+    let channels = Channels::default();
+    Program { name, codes, agents, grid, comm, memory: AddressMap::default(), channels }
 }

@@ -78,7 +78,8 @@ pub(super) fn access<'p>(
         | Command::IpcqRecv(_)
         | Command::IpcqRecvAsync(_)
         | Command::Wait(_)
-        | Command::IpcqRelease(_) => return None,
+        | Command::IpcqRelease(_)
+        | Command::ChannelCmd(_) => return None,
     };
     let (region, bounds, touches) = match desc {
         Some((desc, Some(window))) => {

@@ -7,6 +7,7 @@ use super::image::{Origin, Writer};
 use super::local::Local;
 use super::memory::Memory;
 use super::numeric::{self, Factors, Input, NumericError};
+use crate::command::channel::ChannelCmd;
 use crate::command::{
     AgentId, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync,
     IpcqRelease, IpcqSend, MathArg, MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
@@ -231,6 +232,10 @@ impl Visit for Executor<'_> {
 
     fn wait(&mut self, it: &Wait) {
         self.readable(it.slot);
+    }
+
+    fn channel(&mut self, _: &ChannelCmd) {
+        // Replayed by `channel`, which orders what ranks do to each other's memory.
     }
 
     fn ipcq_release(&mut self, it: &IpcqRelease) {

@@ -15,6 +15,7 @@
 mod access;
 mod block;
 mod bytes;
+mod channel;
 pub mod data;
 mod execute;
 mod fault;
@@ -33,6 +34,7 @@ mod value;
 pub mod verify;
 mod windows;
 
+pub use channel::{ChannelReplay, LaunchData};
 pub use image::{Origin, Writer};
 pub use memory::Memory;
 pub use race::RaceCheck;

@@ -82,7 +82,8 @@ fn awaited(step: &Step) -> Option<TileRef> {
         | Command::GemmCmd(_)
         | Command::IpcqSend(_)
         | Command::IpcqRecvAsync(_)
-        | Command::IpcqRelease(_) => None,
+        | Command::IpcqRelease(_)
+        | Command::ChannelCmd(_) => None,
     }
 }
 

@@ -110,8 +110,9 @@ fn work(code: &Code, template: &Template) -> Work {
         Template::Gemm { spec, .. } => Work::Gemm(code.gemms[*spec].macs()),
         Template::Send { queue, message, .. } => Work::Send(*queue, message.bytes()),
         Template::Recv { .. } | Template::Wait { .. } => Work::Receive,
-        Template::RecvAsync { .. } | Template::Release { .. } | Template::Assert { .. } => {
-            Work::Other
-        }
+        Template::RecvAsync { .. }
+        | Template::Release { .. }
+        | Template::Channel(_)
+        | Template::Assert { .. } => Work::Other,
     }
 }

@@ -1,5 +1,6 @@
 //! PE_CPU: walks an agent's stream, issues its commands in order, and stalls where it must.
 
+use super::channel::{Done, Which};
 use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
@@ -7,6 +8,7 @@ use super::network::NONE;
 use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work, pad};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
+use crate::command::channel::ChannelCmd;
 use crate::command::{
     self, AgentId, Command, MathArg, Place, Program, QueueId, SiteId, TileRef, Visit, Walker,
 };
@@ -52,6 +54,8 @@ pub(super) enum Wait {
     Credit { connection: u32, token: u64 },
     /// Something of its own PE: room in front of an engine, a tile, a slot's last reader.
     Local,
+    /// What a channel command waits for.
+    Channel,
 }
 
 /// A slot that is given back after its last reader.
@@ -169,8 +173,10 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// Whether an agent that shares its PE has to wait until others have come as far in time.
     fn takes_turns(&mut self, agent: u32) -> bool {
+        let has_channels = self.has_channels();
         let state = &mut self.agents[agent as usize];
-        if self.pes[state.pe as usize].lanes == 1 || state.time <= self.now {
+        let shares = has_channels || self.pes[state.pe as usize].lanes > 1;
+        if !shares || state.time <= self.now {
             return false;
         }
         if state.resumes != state.time {
@@ -540,6 +546,14 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
 
     fn wait(&mut self, it: &command::Wait) -> Step<Flow> {
         self.receive(&it.slot, None, true)
+    }
+
+    fn channel(&mut self, it: &ChannelCmd) -> Step<Flow> {
+        let which = Which { agent: self.agent, seq: self.seq, site: self.site };
+        Ok(match self.sim.channel(which, it)? {
+            Done::GoesOn => Flow::GoesOn,
+            Done::Waits => Flow::Waits(Wait::Channel),
+        })
     }
 
     fn ipcq_release(&mut self, it: &command::IpcqRelease) -> Step<Flow> {

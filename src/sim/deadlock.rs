@@ -11,6 +11,10 @@ impl<L: LogSink> Simulation<'_, L> {
     /// Why agents are left that have not ended: a cycle if there is one, else the chain from the
     /// first of them.
     pub(super) fn find_stuck(&self) -> Option<Failure> {
+        let blocks = self.stuck_blocks();
+        if !blocks.is_empty() {
+            return Some(Failure::Stuck(blocks));
+        }
         let mut first_chain = None;
         // The walk that an agent was seen in, from 1; 0 for none yet.
         let mut seen = vec![0u32; self.agents.len()];
@@ -43,7 +47,7 @@ impl<L: LogSink> Simulation<'_, L> {
         let step = state.held.as_ref()?;
         let on = match wait {
             Wait::Message { .. } if matches!(step.command, Command::Wait(_)) => WaitsFor::Claimed,
-            Wait::Message { .. } | Wait::Local => WaitsFor::Message,
+            Wait::Message { .. } | Wait::Local | Wait::Channel => WaitsFor::Message,
             Wait::Credit { connection, .. } => {
                 let (taken, slots) = self.ipcq.fill(connection);
                 WaitsFor::Slot { taken, slots }
@@ -57,7 +61,7 @@ impl<L: LogSink> Simulation<'_, L> {
         match wait {
             Wait::Message { connection, .. } => Some(self.ipcq.connection(connection?).sender),
             Wait::Credit { connection, .. } => Some(self.ipcq.connection(connection).receiver),
-            Wait::Local => None,
+            Wait::Local | Wait::Channel => None,
         }
     }
 }
@@ -80,7 +84,8 @@ fn direction(command: &Command) -> QueueId {
         | Command::DmaScatter(_)
         | Command::DmaAtomic(_)
         | Command::MathCmd(_)
-        | Command::GemmCmd(_) => QueueId(0),
+        | Command::GemmCmd(_)
+        | Command::ChannelCmd(_) => QueueId(0),
     }
 }
 

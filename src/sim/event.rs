@@ -34,6 +34,8 @@ pub(super) enum EventKind {
     Modified,
     /// A DMA command begins its transfer.
     Inject,
+    /// A proxy has taken a request to a port.
+    Port,
     /// An agent goes on.
     Resume,
 }

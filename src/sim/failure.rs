@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::command::{AgentId, Program, QueueId, SiteId, WalkError};
 use crate::commcheck;
-use crate::diag::{Diagnostic, lowering, runtime};
+use crate::diag::{Diagnostic, lowering, plans, runtime};
 use crate::launch::Fault;
 use crate::source::{SourceMap, Span};
 use crate::topology::PeId;
@@ -51,6 +51,19 @@ pub enum Failure {
         site: SiteId,
         /// The direction.
         queue: QueueId,
+    },
+    /// Thread blocks wait for ever: each with the launch it is in.
+    Stuck(Vec<(AgentId, SiteId, u32)>),
+    /// No switch lies between two ranks of a switch channel.
+    NoSwitch {
+        /// Who uses it.
+        agent: AgentId,
+        /// The command.
+        site: SiteId,
+        /// One rank.
+        from: PeId,
+        /// The other.
+        to: PeId,
     },
     /// No links lead from one PE to another.
     NoRoute {
@@ -106,6 +119,13 @@ impl Failure {
                 say.fault(*agent, *site, (*writes, fault))
             }
             Failure::NoNeighbor { agent, site, queue } => say.no_neighbor(*agent, *site, *queue),
+            Failure::Stuck(blocks) => commcheck::stuck(program, blocks),
+            Failure::NoSwitch { agent, site, from, to } => {
+                let (from, to) = (from.0, to.0);
+                let message = format!("no switch joins rank {from} and rank {to}");
+                let span = program.span(*agent, *site);
+                Diagnostic::new(plans::NO_SWITCH, message, span, "goes through a switch")
+            }
             Failure::NoRoute { agent, site, from, to } => {
                 let message = format!("no links lead from PE {} to PE {}", from.0, to.0);
                 let label = format!("{} needs them here", say.name(*agent));

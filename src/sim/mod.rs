@@ -10,6 +10,7 @@
 //! - `op`, `dma`, `costs`: what commands touch and how long they take;
 //! - `control`: the host, and the processors between it and the PEs;
 //! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
+//! - `channel`: thread blocks and what they do to each other's memory;
 //! - `deadlock`, `failure`: why a run stops early, and how the user is told.
 //!
 //! **PE run-ahead.** A PE lives on its own local time. PE_CPU and the engines go on as far as
@@ -22,6 +23,7 @@
 //! No value of any tensor is ever seen here.
 
 mod agent;
+mod channel;
 mod control;
 mod costs;
 mod counters;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::agent::{Agent, Status};
+use super::channel::ChannelSim;
 use super::costs::Costs;
 use super::counters::{Counters, LinkUse, PeUse};
 use super::dma::Piece;
@@ -46,6 +47,8 @@ pub(super) struct Simulation<'a, L> {
     pub(super) pieces: Vec<Piece>,
     /// The atomic ops of the memories that have had any, by their PE.
     pub(super) modifiers: BTreeMap<u32, Modifier>,
+    /// What only channel programs have.
+    pub(super) channels: ChannelSim,
     pub(super) messages: u64,
     /// Events so far.
     happened: u64,
@@ -106,6 +109,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             bursts: BurstLists::default(),
             pieces: Vec::new(),
             modifiers: BTreeMap::new(),
+            channels: ChannelSim::new(program),
             messages: 0,
             happened: 0,
             transfers: 0,
@@ -153,6 +157,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             }
             EventKind::Modified => self.modified(event.subject),
             EventKind::Inject => self.inject(event.subject, event.detail),
+            EventKind::Port => self.port_serves(event.subject),
             EventKind::Resume => {
                 self.wake(self.agents[event.subject as usize].pe);
                 Ok(())

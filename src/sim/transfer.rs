@@ -178,6 +178,7 @@ impl<L: LogSink> Simulation<'_, L> {
             CargoKind::ReadData | CargoKind::WriteData => self.piece_arrived(&arrival),
             // The host speaks before and after a kernel, never while it runs.
             CargoKind::Control => {}
+            CargoKind::Channel => self.channel_arrived(&arrival)?,
         }
         Ok(())
     }
@@ -264,7 +265,8 @@ impl<L: LogSink> Simulation<'_, L> {
             | CargoKind::ReadRequest
             | CargoKind::ReadData
             | CargoKind::AtomicRequest
-            | CargoKind::Control => {}
+            | CargoKind::Control
+            | CargoKind::Channel => {}
         }
     }
 

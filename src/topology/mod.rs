@@ -18,19 +18,22 @@ mod show;
 mod spec;
 mod svg;
 mod switching;
+mod template;
 mod yaml;
 
 pub use dependencies::Layers;
 pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 pub use params::{
-    ChannelParams, Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams,
-    MathParams, MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams,
+    IpcqParams, MathParams, MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic,
+    TcmParams,
 };
 pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};
 pub use svg::svg;
 pub use switching::{LaneChoice, NetworkParams, RouterParams, Switching};
+pub use template::gpu_nodes;
 
 use crate::id;
 

@@ -47,6 +47,63 @@ pub struct PeParams {
     pub sram_bytes: u64,
     /// Translates the addresses of its DMA.
     pub mmu: MmuParams,
+    /// Thread blocks and their channels.
+    pub blocks: BlockParams,
+}
+
+/// What thread blocks of a GPU-like PE and their channels cost. By default nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockParams {
+    /// The rate at which one block moves plain data.
+    pub copy: Bandwidth,
+    /// The same of packets, flags included.
+    pub packets: Bandwidth,
+    /// The rate of the PE's memory, which its blocks share.
+    pub memory: Bandwidth,
+    /// What each access to memory takes beside.
+    pub access: Ps,
+    /// The threads of a block meet.
+    pub sync: Ps,
+    /// Blocks of a PE meet.
+    pub barrier: Ps,
+    /// Ordering what was written before a signal, or is read after one.
+    pub fence: Ps,
+    /// Seeing what was waited for.
+    pub poll: Ps,
+    /// From the end of a kernel to the start of the next.
+    pub launch: Ps,
+    /// Bytes of a signal on a link.
+    pub signal_bytes: u64,
+    /// A block hands a request to the proxy.
+    pub post: Ps,
+    /// The proxy takes a request and gives it to its engine.
+    pub service: Ps,
+    /// The proxy sees that requests are done.
+    pub complete: Ps,
+    /// The rate at which the engine of a port reads.
+    pub port: Bandwidth,
+}
+
+impl Default for BlockParams {
+    fn default() -> BlockParams {
+        let (free, never) = (Bandwidth::INFINITE, Ps::ZERO);
+        BlockParams {
+            copy: free,
+            packets: free,
+            memory: free,
+            access: never,
+            sync: never,
+            barrier: never,
+            fence: never,
+            poll: never,
+            launch: never,
+            signal_bytes: 16,
+            post: never,
+            service: never,
+            complete: never,
+            port: free,
+        }
+    }
 }
 
 /// Local memory of a PE.

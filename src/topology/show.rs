@@ -137,8 +137,9 @@ fn links(machine: &Machine) -> Vec<Vec<String>> {
 }
 
 fn parameters(params: &PeParams) -> Vec<Vec<String>> {
-    let PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes, mmu } =
-        params;
+    let PeParams {
+        dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes, mmu, ..
+    } = params;
     let tcm_rates = format!("read {} GB/s, write {} GB/s", rate(tcm.read), rate(tcm.write));
     let (kept, bytes) = (grouped(tcm.reserved), grouped(tcm.bytes));
     let macs = match gemm.systolic {

@@ -205,6 +205,7 @@ pub(crate) fn program(
             kind: SlotKind::Tcm,
         },
         memory: AddressMap::new(regions),
+        channels: kbc::command::channel::Channels::default(),
     }
 }
 
@@ -286,7 +287,8 @@ impl Machine<'_> {
             | Command::GemmCmd(_)
             | Command::IpcqSend(_)
             | Command::IpcqRecvAsync(_)
-            | Command::IpcqRelease(_) => None,
+            | Command::IpcqRelease(_)
+            | Command::ChannelCmd(_) => None,
         };
         let Some(TileRef { place: Place::Slot { queue, token }, .. }) = awaited else {
             return true;
@@ -315,7 +317,8 @@ impl Machine<'_> {
             | Command::IpcqSend(_)
             | Command::IpcqRecv(_)
             | Command::IpcqRecvAsync(_)
-            | Command::Wait(_) => None,
+            | Command::Wait(_)
+            | Command::ChannelCmd(_) => None,
         };
         if let Some(TileRef { place: Place::Slot { queue, .. }, .. }) = freed {
             *self.freed.entry((agent, queue)).or_insert(0) += 1;

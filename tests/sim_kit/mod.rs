@@ -64,6 +64,7 @@ pub fn free_pe() -> PeParams {
             tlb_overhead: Ps::ZERO,
             tlb_miss: Ps::ZERO,
         },
+        blocks: kbc::topology::BlockParams::default(),
     }
 }
 
@@ -355,6 +356,7 @@ pub fn program(codes: Vec<Code>) -> Program {
             kind: SlotKind::Tcm,
         },
         memory: AddressMap::default(),
+        channels: kbc::command::channel::Channels::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Programs as text: the compact form with its loops, the unrolled streams of chosen agents, and
 //! a summary.
 
+mod channel;
 mod expr;
 mod names;
 mod program;

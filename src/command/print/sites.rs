@@ -82,6 +82,7 @@ impl Sites<'_> {
             Template::Release { tile, live } => {
                 format!("ipcq_release {}{}", self.tile(*tile), self.unless(*live))
             }
+            Template::Channel(it) => super::channel::text(self.code, it.op),
             Template::Assert { message } => format!("assert {message:?}"),
         }
     }

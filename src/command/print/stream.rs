@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::{desc, message, sites};
 use crate::arena::Id;
+use crate::command::channel::ChannelCmd;
 use crate::command::{
     self, AgentId, AxisWindow, Code, MathArg, Peer, Place, Program, QueueId, Step, TileRef, Visit,
     WalkError, Walker, Window,
@@ -229,6 +230,17 @@ impl Visit for Row<'_> {
     fn wait(&mut self, it: &command::Wait) -> Columns {
         let queue = self.from(it.slot);
         Columns { operands: self.place(it.slot), bytes: Some(it.slot.bytes), queue }
+    }
+
+    fn channel(&mut self, it: &ChannelCmd) -> Columns {
+        let moved = super::channel::moved(self.code, it);
+        let bytes = moved.read.max(moved.written).max(moved.sent);
+        let operands = super::channel::text(self.code, it.op);
+        let at = match it.at.offset {
+            0 => format!("launch {}", it.at.launch),
+            offset => format!("launch {}+{offset}", it.at.launch),
+        };
+        Columns { operands, bytes: (bytes > 0).then_some(bytes), queue: at }
     }
 
     fn ipcq_release(&mut self, it: &command::IpcqRelease) -> Columns {

@@ -153,6 +153,12 @@ impl Work {
             Command::IpcqSend(it) => add(&mut self.sent, it.message.bytes()),
             Command::IpcqRecv(it) => add(&mut self.received, it.message.bytes()),
             Command::IpcqRecvAsync(it) => add(&mut self.received, it.message.bytes()),
+            Command::ChannelCmd(it) => {
+                let moved = super::channel::moved(code, it);
+                add(&mut self.read, moved.read);
+                add(&mut self.written, moved.written);
+                add(&mut self.sent, moved.sent);
+            }
             Command::Wait(_) | Command::IpcqRelease(_) => {}
         }
     }

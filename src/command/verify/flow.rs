@@ -180,6 +180,7 @@ impl Flow<'_> {
             | Template::Send { .. }
             | Template::Wait { .. }
             | Template::Release { .. }
+            | Template::Channel(_)
             | Template::Assert { .. } => Held::Tile,
         }
     }

@@ -60,7 +60,10 @@ impl Sizes<'_> {
                 dst.map_or(Ok(()), |dst| self.is_long(dst, message.bytes(), "the message"))
             }
             Template::RecvAsync { queue, message, .. } => self.message(*queue, *message),
-            Template::Wait { .. } | Template::Release { .. } | Template::Assert { .. } => Ok(()),
+            Template::Wait { .. }
+            | Template::Release { .. }
+            | Template::Channel(_)
+            | Template::Assert { .. } => Ok(()),
         }
     }
 

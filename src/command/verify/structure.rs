@@ -2,6 +2,7 @@
 
 use super::Broken;
 use crate::arena::Id;
+use crate::command::channel::{self, VisitChannel};
 use crate::command::{Access, Code, Inst, Pc, Template, WindowArgs};
 use crate::ir::{DmaDesc, MAX_WINDOW_AXES};
 
@@ -145,6 +146,55 @@ fn is_window(window: &WindowArgs, desc: &DmaDesc) -> bool {
             .all(|(axis, _, period)| (*axis as usize) < rank && *period > 0 && short(*period))
 }
 
+/// Whether the tables of a code hold what a channel command names.
+struct Tables<'a> {
+    code: &'a Code,
+}
+
+impl VisitChannel for Tables<'_> {
+    type Out = bool;
+
+    fn exchange(&mut self, it: &channel::Exchange) -> bool {
+        self.code.exchanges.get(it.spec).is_some()
+    }
+
+    fn port_put(&mut self, it: &channel::PortPut) -> bool {
+        self.code.ports.get(it.spec).is_some()
+    }
+
+    fn flush(&mut self, it: &channel::Flush) -> bool {
+        self.code.lists.get(it.channels).is_some()
+    }
+
+    fn signal(&mut self, it: &channel::Signal) -> bool {
+        self.code.lists.get(it.channels).is_some()
+    }
+
+    fn await_signal(&mut self, it: &channel::AwaitSignal) -> bool {
+        self.code.lists.get(it.channels).is_some()
+    }
+
+    fn sync(&mut self, _: &channel::BlockSync) -> bool {
+        true
+    }
+
+    fn barrier(&mut self, _: &channel::BlockBarrier) -> bool {
+        true
+    }
+
+    fn acquire(&mut self, it: &channel::Acquire) -> bool {
+        self.code.lists.get(it.semaphores).is_some()
+    }
+
+    fn release(&mut self, it: &channel::Release) -> bool {
+        self.code.lists.get(it.semaphores).is_some()
+    }
+
+    fn kernel_end(&mut self, _: &channel::KernelEnd) -> bool {
+        true
+    }
+}
+
 fn specs(code: &Code, template: &Template) -> Result<(), String> {
     let exists = match template {
         Template::DmaRead { desc, window, .. } | Template::DmaWrite { desc, window, .. } => {
@@ -162,6 +212,7 @@ fn specs(code: &Code, template: &Template) -> Result<(), String> {
         | Template::Wait { .. }
         | Template::Release { .. }
         | Template::Assert { .. } => true,
+        Template::Channel(it) => it.op.visit(&mut Tables { code }),
     };
     exists.then_some(()).ok_or_else(|| String::from("what it computes or moves does not exist"))
 }

@@ -217,6 +217,7 @@ impl Blame<'_> {
             | Template::Math { .. }
             | Template::Gemm { .. }
             | Template::Release { .. }
+            | Template::Channel(_)
             | Template::Assert { .. } => "recv",
         };
         let full = if blocked.waits == Waits::ToSend {

@@ -33,6 +33,8 @@ pub mod lowering;
 pub mod machine;
 /// K02: names.
 pub mod names;
+/// K09: imported execution plans.
+pub mod plans;
 /// K07: the machine at run time.
 pub mod runtime;
 /// K01: lexing, layout and parsing.
@@ -54,6 +56,7 @@ pub fn all_codes() -> impl Iterator<Item = &'static Code> {
         machine::ALL,
         runtime::ALL,
         hosting::ALL,
+        plans::ALL,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,7 @@
 //! Measures DMA transfers: a program of one command a PE, run by the simulator.
 
 use crate::arena::{Arena, Id};
+use crate::command::channel::Channels;
 use crate::command::{
     Agent, AgentId, Code, CodeId, Comm, GridShape, Inst, LiveSet, Operand, Program, Site, Template,
     TileReg,
@@ -102,6 +103,7 @@ fn program(machine: &Machine, transfers: &[Transfer], bytes: u64) -> Program {
         },
         comm: Comm::none(),
         memory: AddressMap::new(vec![region]),
+        channels: Channels::default(),
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Collective {
     Broadcast(u32),
     /// Rank `r` gets part `r` of every block, in the order of ranks.
     AllToAll,
+    /// With ranks in groups of so many, each gets the block of its like in the group before.
+    SendReceive(u32),
 }
 
 impl Collective {
@@ -80,6 +82,9 @@ impl Collective {
             ("broadcast", None) => root(first).map(Collective::Broadcast),
             ("all_gather", None) if first.is_none() => Some(Collective::AllGather),
             ("all_to_all", None) if first.is_none() => Some(Collective::AllToAll),
+            ("send_receive", None) => {
+                first.map_or(Some(1), |text| text.parse().ok()).map(Collective::SendReceive)
+            }
             _ => None,
         }
     }
@@ -88,9 +93,10 @@ impl Collective {
     /// divide among the ranks.
     pub fn output_elements(self, elements: u64, ranks: u64) -> Option<u64> {
         match self {
-            Collective::AllReduce(_) | Collective::Reduce(..) | Collective::Broadcast(_) => {
-                Some(elements)
-            }
+            Collective::AllReduce(_)
+            | Collective::Reduce(..)
+            | Collective::Broadcast(_)
+            | Collective::SendReceive(_) => Some(elements),
             Collective::AllGather => elements.checked_mul(ranks),
             Collective::ReduceScatter(_) => {
                 (elements.checked_rem(ranks)? == 0).then(|| elements / ranks)
@@ -108,6 +114,12 @@ impl Collective {
             Collective::ReduceScatter(_) => Some((Ranks::All, rank * sizes.output + place)),
             Collective::AllGather => Some((Ranks::One(place / sizes.input), place % sizes.input)),
             Collective::Broadcast(root) => Some((Ranks::One(root as usize), place)),
+            Collective::SendReceive(group) => {
+                let group = (group as usize).clamp(1, sizes.ranks);
+                let groups = sizes.ranks / group;
+                let before = (rank / group + groups - 1) % groups;
+                Some((Ranks::One((before * group + rank % group).min(sizes.ranks - 1)), place))
+            }
             Collective::AllToAll => {
                 let part = sizes.input / sizes.ranks;
                 Some((Ranks::One(place / part), rank * part + place % part))
@@ -120,9 +132,10 @@ impl Collective {
             Collective::AllReduce(it)
             | Collective::Reduce(it, _)
             | Collective::ReduceScatter(it) => it,
-            Collective::AllGather | Collective::Broadcast(_) | Collective::AllToAll => {
-                Reduction::Sum
-            }
+            Collective::AllGather
+            | Collective::Broadcast(_)
+            | Collective::AllToAll
+            | Collective::SendReceive(_) => Reduction::Sum,
         }
     }
 }
@@ -139,6 +152,7 @@ impl fmt::Display for Collective {
             Collective::AllGather => f.write_str("all_gather"),
             Collective::Broadcast(root) => write!(f, "broadcast:{root}"),
             Collective::AllToAll => f.write_str("all_to_all"),
+            Collective::SendReceive(group) => write!(f, "send_receive:{group}"),
         }
     }
 }
@@ -240,8 +254,13 @@ impl Collective {
     /// once, since every rank may be compared with it.
     fn definitions(self, dtype: DType, inputs: &[&[u8]], sizes: Sizes) -> Vec<Definition> {
         let (size, reduction) = (dtype.bytes() as usize, self.reduction());
-        let is_moved =
-            matches!(self, Collective::AllGather | Collective::Broadcast(_) | Collective::AllToAll);
+        let is_moved = matches!(
+            self,
+            Collective::AllGather
+                | Collective::Broadcast(_)
+                | Collective::AllToAll
+                | Collective::SendReceive(_)
+        );
         let places = if is_moved { 0 } else { sizes.input };
         let definition = |place: usize| {
             let at = place * size..(place + 1) * size;

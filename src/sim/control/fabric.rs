@@ -115,7 +115,10 @@ impl<'m> Fabric<'m> {
                     }
                 }
                 EventKind::Inject => return Some(event.subject),
-                EventKind::SourceRead | EventKind::Modified | EventKind::Resume => {}
+                EventKind::SourceRead
+                | EventKind::Modified
+                | EventKind::Port
+                | EventKind::Resume => {}
             }
         }
         None

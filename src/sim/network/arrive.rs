@@ -114,6 +114,7 @@ impl Network {
             | EventKind::SourceRead
             | EventKind::Modified
             | EventKind::Inject
+            | EventKind::Port
             | EventKind::Resume => self.trains[event.subject as usize].front,
         }
     }
@@ -194,6 +195,7 @@ impl Network {
             | EventKind::SourceRead
             | EventKind::Modified
             | EventKind::Inject
+            | EventKind::Port
             | EventKind::Resume => (train.fed, 1),
         };
         if newcomer.event.kind != EventKind::Flit {

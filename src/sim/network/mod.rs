@@ -102,6 +102,8 @@ pub(super) enum CargoKind {
     AtomicRequest,
     /// A message of the host, or of a processor below it.
     Control,
+    /// Something between thread blocks, by its place among all that is on its way.
+    Channel,
 }
 
 /// Something to send.
@@ -323,6 +325,7 @@ impl Network {
             | EventKind::SourceRead
             | EventKind::Modified
             | EventKind::Inject
+            | EventKind::Port
             | EventKind::Resume => {}
         }
     }

@@ -44,6 +44,7 @@ fn params() -> PeParams {
             tlb_overhead: Ps::ZERO,
             tlb_miss: Ps::ZERO,
         },
+        blocks: crate::topology::BlockParams::default(),
     }
 }
 
@@ -181,6 +182,7 @@ impl Traffic<'_> {
             | EventKind::Feed
             | EventKind::Serve
             | EventKind::Modified
+            | EventKind::Port
             | EventKind::Resume => self.network.handle(event, &mut self.events),
         }
     }

@@ -241,6 +241,7 @@ impl Interleaved<'_> {
                 | EventKind::Serve
                 | EventKind::SourceRead
                 | EventKind::Modified
+                | EventKind::Port
                 | EventKind::Resume => self.network.handle(event, &mut self.events),
             }
         }

@@ -7,8 +7,8 @@ use crate::topology::section::{
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
-    Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams, MathParams,
-    MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    BlockParams, Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams,
+    MathParams, MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -81,10 +81,24 @@ fn read_template<L>(
     let tcm = read_tcm(attrs(&mut parts, "pe_tcm", errors), errors);
     let ipcq = read_ipcq(attrs(&mut parts, "pe_ipcq", errors), errors);
     let mmu = read_mmu(attrs(&mut parts, "pe_mmu", errors), errors);
+    let blocks = read_blocks(attrs(&mut parts, "pe_blocks", errors), errors);
     parts.finish(errors);
     template.finish(errors);
     let Memories { hbm, sram_bytes } = memories;
-    (PeParams { dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes, mmu }, links)
+    let params = PeParams {
+        dispatch,
+        queue_depth,
+        tcm,
+        dma,
+        gemm,
+        math,
+        ipcq,
+        hbm,
+        sram_bytes,
+        mmu,
+        blocks,
+    };
+    (params, links)
 }
 
 /// The `attrs` of a part, whose `impl` is the one there is.
@@ -225,6 +239,29 @@ fn read_ipcq(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> IpcqParams {
     tiers.finish(errors);
     attrs.finish(errors);
     ipcq
+}
+
+fn read_blocks(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> BlockParams {
+    let mut ports = attrs.section("port", errors);
+    let blocks = BlockParams {
+        copy: attrs.read("copy_bw_gbs", errors, bandwidth).value,
+        packets: attrs.read("packet_bw_gbs", errors, bandwidth).value,
+        memory: attrs.read("memory_bw_gbs", errors, bandwidth).value,
+        access: attrs.read("access_ns", errors, ns).value,
+        sync: attrs.read("sync_ns", errors, ns).value,
+        barrier: attrs.read("barrier_ns", errors, ns).value,
+        fence: attrs.read("fence_ns", errors, ns).value,
+        poll: attrs.read("poll_ns", errors, ns).value,
+        launch: attrs.read("launch_ns", errors, ns).value,
+        signal_bytes: attrs.read("signal_bytes", errors, count(1..=1 << 20)).value.into(),
+        post: ports.read("post_ns", errors, ns).value,
+        service: ports.read("service_ns", errors, ns).value,
+        complete: ports.read("complete_ns", errors, ns).value,
+        port: ports.read("bw_gbs", errors, bandwidth).value,
+    };
+    ports.finish(errors);
+    attrs.finish(errors);
+    blocks
 }
 
 fn read_tier(mut tier: Section<'_>, errors: &mut Errors<'_>) -> SlotTier {
