@@ -298,6 +298,7 @@ pub(super) fn constexprs(module: &ast::Module, kernel: &ast::Function) -> Vec<St
             return attr.name == "constexpr";
         }
         matches!(module.kind(annotation), ast::ExprKind::Name(name) if name == "constexpr")
+            || matches!(module.kind(annotation), ast::ExprKind::Str(text) if text == "tl.constexpr")
     };
     let annotated = kernel.params.iter().filter(|param| param.annotation.is_some_and(is_constexpr));
     annotated.map(|param| param.name.name.clone()).collect()

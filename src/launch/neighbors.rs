@@ -73,6 +73,11 @@ impl NeighborTable {
         }
     }
 
+    /// Says that there is such a direction, whoever has a neighbour in it.
+    pub fn declare(&mut self, direction: &str) {
+        self.column(direction);
+    }
+
     fn entry(&self, rank: u32, direction: &str) -> Option<Entry> {
         let column = self.names.iter().position(|it| it == direction)?;
         self.columns[column].get(rank as usize).copied().flatten()

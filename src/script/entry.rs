@@ -146,6 +146,10 @@ impl<'a> Script<'a> {
                 return Err(Fault::new(hosting::BAD_NEIGHBORS, message, function.header, label));
             };
             for (direction, neighbor) in dict.0.borrow().iter() {
+                if let (Some(name), Value::None) = (direction.as_str(), neighbor) {
+                    table.declare(name);
+                    continue;
+                }
                 let place = Neighbor { rank, world, at: function.header };
                 let (direction, neighbor, theirs) = place.read(direction, neighbor)?;
                 table.set(rank, direction, neighbor, theirs);
