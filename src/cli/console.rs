@@ -109,7 +109,7 @@ impl Console {
     }
 
     /// A file to write to, piece by piece; what it held is gone.
-    pub(super) fn create(self, path: &Path) -> Result<Box<dyn Write>, WorldError> {
+    pub(super) fn create(self, path: &Path) -> Result<Box<dyn Write + Send>, WorldError> {
         let file = std::fs::File::create(path).map_err(|error| cannot_write(path, &error))?;
         Ok(Box::new(BufWriter::new(file)))
     }

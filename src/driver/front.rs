@@ -98,6 +98,15 @@ impl Session {
         Ok(Unit { file, body: Body::Source { main, imports } })
     }
 
+    /// The modules of the library that a host program can launch.
+    pub(super) fn load_library(&mut self) -> BTreeMap<String, Unit> {
+        let load = |(name, text): (&str, &str)| {
+            let unit = self.load(&library::path(name), text.as_bytes());
+            unit.ok().map(|unit| (name.to_owned(), unit))
+        };
+        library::launchable().filter_map(load).collect()
+    }
+
     fn not_text(&mut self, name: &str, bytes: &[u8], at: usize) -> Reported {
         let readable = String::from_utf8_lossy(bytes).into_owned();
         let file = self.sources.add(name, readable);
@@ -119,7 +128,7 @@ impl Session {
             if found.contains_key(&name) {
                 continue;
             }
-            let file = self.sources.add(format!("lib/{name}.kb"), text);
+            let file = self.sources.add(library::path(&name), text);
             let module = syntax::parse(file, text, &mut self.sink);
             wanted.extend(names_of_imports(&module));
             found.insert(name, module);

@@ -131,6 +131,10 @@ impl Session {
                 fact("pes_per_cube", extent.pes.count()),
                 fact("cubes_per_sip", extent.cubes.count()),
                 fact("sips", extent.sips.count()),
+                fact("cube_w", extent.cubes.w),
+                fact("cube_h", extent.cubes.h),
+                fact("sip_w", extent.sips.w),
+                fact("sip_h", extent.sips.h),
             ],
             ..script::Settings::default()
         };

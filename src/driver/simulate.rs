@@ -1,11 +1,13 @@
 //! `kbc sim`: a host program, or a kernel by itself, from source to verdict.
 
+use std::collections::BTreeMap;
+
 use super::direct::MadeTensor;
 use super::given::Results;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
 use super::settings::{self, Prepared};
-use super::simulator::{Parts, Progress, Simulator};
+use super::simulator::{Job, Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
 use crate::replay::data::{Values, generate};
@@ -94,11 +96,15 @@ impl Session {
             self.analyze(request.unit, known)?;
         }
         let machine = target.spec.build(&mut self.sink)?;
+        let library = self.load_library();
         let script = self.script(module, &target, request.launch);
+        let modules = library.iter().filter_map(|(name, unit)| Some((name.clone(), unit.ast()?)));
+        let script = script.with_library(modules.collect());
         let Session { sources, sink, trace, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
             unit: request.unit,
+            library: &library,
             target: &target,
             machine,
             script: Some(script.clone()),
@@ -143,14 +149,17 @@ impl Session {
         let Session { sources, sink, trace, .. } = self;
         let target = &prepared.target;
         let trace = trace.as_mut();
-        let parts = Parts { sources, unit, target, machine, script, launch, sim, progress, trace };
+        let library = BTreeMap::new();
+        let library = &library;
+        let parts =
+            Parts { sources, unit, library, target, machine, script, launch, sim, progress, trace };
         let mut simulator = Simulator::new(parts);
         simulator.map(map.clone());
         let has_data = !sim.no_data && !sim.no_explain;
         if has_data {
             write_given(&mut simulator, results);
         }
-        simulator.run((&prepared.launch.kernel, &prepared.launch), &prepared.known, sink)?;
+        simulator.run(&Job::own(&prepared.launch.kernel, &prepared.launch), &prepared.known, sink)?;
         let (mut data, mut saved) = (Data::Skipped, Vec::new());
         if let Some(program) = simulator.last_program().filter(|_| has_data) {
             data = results.compared((program, simulator.memory()), sim, sink);
@@ -171,10 +180,12 @@ impl Session {
         let machine = prepared.target.spec.build(&mut self.sink)?;
         let module = request.unit.ast();
         let script = module.map(|module| self.script(module, &prepared.target, request.launch));
+        let library = BTreeMap::new();
         let Session { sources, sink, trace, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
             unit: request.unit,
+            library: &library,
             target: &prepared.target,
             machine,
             script,
@@ -188,7 +199,7 @@ impl Session {
         let before =
             if has_data { fill(&mut simulator, &prepared, request.sim.seed) } else { vec![] };
         let label = prepared.launch.kernel.clone();
-        simulator.run((&label, &prepared.launch), &prepared.known, sink)?;
+        simulator.run(&Job::own(&label, &prepared.launch), &prepared.known, sink)?;
         let data = match definition {
             _ if !has_data => Data::Skipped,
             None => Data::Unchecked,

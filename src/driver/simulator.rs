@@ -9,15 +9,16 @@ use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
 use super::{LaunchOptions, SimOptions, given};
 use crate::arena::Id;
-use crate::command::Program;
+use crate::command::{Agent, Program};
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, runtime};
 use crate::dtype::DType;
 use crate::host::{
-    Argument, Completion, Device, LaunchRequest, Refusal, Scalar, Tensor, TensorId, Ticket, Writer,
+    Argument, Completion, Device, LaunchRequest, Refusal, Runners, Scalar, Tensor, TensorId, Ticket,
+    Writer,
 };
 use crate::ir::{Literal, Module};
-use crate::launch::{AddressMap, Deal, Launch};
+use crate::launch::{AddressMap, Deal, IpcqOptions, Launch};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Replay};
 use crate::report::{LinkUse, Report, Trace};
@@ -29,7 +30,7 @@ use crate::syntax::ast;
 use crate::topology::{LinkId, Machine, PeId};
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
-pub type Progress<'p> = dyn FnMut(sim::Progress) + 'p;
+pub type Progress<'p> = dyn FnMut(sim::Progress) + Send + 'p;
 
 /// What a simulator is made of.
 pub(super) struct Parts<'s> {
@@ -37,6 +38,8 @@ pub(super) struct Parts<'s> {
     pub(super) sources: &'s SourceMap,
     /// The file whose kernels are launched.
     pub(super) unit: &'s Unit,
+    /// The modules of the library that can be launched, by name.
+    pub(super) library: &'s BTreeMap<String, Unit>,
     /// The machine and the world.
     pub(super) target: &'s Target,
     /// Its graph.
@@ -56,8 +59,9 @@ pub(super) struct Parts<'s> {
 /// A machine that runs kernels of one file, one launch after the other.
 pub(super) struct Simulator<'s> {
     parts: Parts<'s>,
-    /// Typed IR by what was known when it was made.
-    modules: Vec<(Known, Module)>,
+    /// Typed IR by the module of the library that it is of, if it is of one, and by what was known
+    /// when it was made.
+    modules: Vec<(Option<String>, Known, Module)>,
     tensors: BTreeMap<TensorId, Tensor>,
     memory: Memory,
     results: Vec<LaunchResult>,
@@ -123,24 +127,27 @@ impl<'s> Simulator<'s> {
     /// Compiles and runs a launch whose tensors are mapped.
     pub(super) fn run(
         &mut self,
-        (label, launch): (&str, &Launch),
+        job: &Job<'_>,
         known: &Known,
         sink: &mut Sink,
     ) -> Result<(), Reported> {
-        let module = self.module(known, sink)?;
-        let Some(kernel) = self.modules[module].1.kernel(&launch.kernel) else {
+        let Job { label, launch, .. } = *job;
+        let module = self.module(job.module, known, sink)?;
+        let Some(kernel) = self.modules[module].2.kernel(&launch.kernel) else {
             let message = format!("there is no kernel named `{}`", launch.kernel);
             return Err(sink.error(Diagnostic::global(codes::NO_KERNEL, message)));
         };
-        let neighborhood = self.neighborhood(launch, sink)?;
+        let target = Target { world: launch.world, ..self.parts.target.clone() };
+        let neighborhood = self.neighborhood(job, &target, sink)?;
         let request = Request {
-            module: &self.modules[module].1,
+            module: &self.modules[module].2,
             kernel,
             launch,
-            target: self.parts.target,
+            target: &target,
             neighbors: neighborhood.map(),
         };
         let (_, mut program) = request.compile(sink)?;
+        settle(&mut program, job.runners);
         program.memory = self.memory.map().clone();
         let verdict = match self.parts.launch.skip_check {
             true => None,
@@ -150,7 +157,12 @@ impl<'s> Simulator<'s> {
     }
 
     /// Who is next to whom in a launch: the file's `neighbors` may ask for its scalars.
-    fn neighborhood(&self, launch: &Launch, sink: &mut Sink) -> Result<Neighborhood, Reported> {
+    fn neighborhood(
+        &self,
+        job: &Job<'_>,
+        target: &Target,
+        sink: &mut Sink,
+    ) -> Result<Neighborhood, Reported> {
         let scalar = |(name, value): &(String, Literal)| {
             let scalar = match value {
                 Literal::Int(value) => Scalar::Int(*value),
@@ -158,18 +170,45 @@ impl<'s> Simulator<'s> {
             };
             (name.clone(), scalar)
         };
-        let scalars: Vec<(String, Scalar)> = launch.args.iter().map(scalar).collect();
-        Neighborhood::of(self.parts.script.as_ref(), self.parts.target, &scalars, sink)
+        let scalars: Vec<(String, Scalar)> = job.launch.args.iter().map(scalar).collect();
+        let own = self.parts.script.as_ref();
+        let script = match (job.module, job.runners) {
+            (None, Runners::All) => own.cloned(),
+            // The file speaks of the whole world.
+            (None, Runners::Group(_) | Runners::Each(_)) => None,
+            (Some(name), Runners::Group(members)) => own.and_then(|it| it.of_library(name, members)),
+            (Some(name), Runners::All | Runners::Each(_)) => {
+                let members: Vec<u32> = (0..target.world).collect();
+                own.and_then(|it| it.of_library(name, &members))
+            }
+        };
+        Neighborhood::of(script.as_ref(), target, &scalars, sink)
     }
 
-    /// The place of the typed IR for what is known.
-    fn module(&mut self, known: &Known, sink: &mut Sink) -> Result<usize, Reported> {
-        if let Some(index) = self.modules.iter().position(|(other, _)| other == known) {
+    /// The place of the typed IR of a module, or of the file itself, for what is known.
+    fn module(
+        &mut self,
+        name: Option<&str>,
+        known: &Known,
+        sink: &mut Sink,
+    ) -> Result<usize, Reported> {
+        let is_it = |(module, other, _): &(Option<String>, Known, Module)| {
+            module.as_deref() == name && other == known
+        };
+        if let Some(index) = self.modules.iter().position(is_it) {
             return Ok(index);
         }
-        let module = front::analyze(self.parts.unit, known.clone(), sink)?;
-        self.modules.push((known.clone(), module));
+        let module = front::analyze(self.unit(name, sink)?, known.clone(), sink)?;
+        self.modules.push((name.map(str::to_owned), known.clone(), module));
         Ok(self.modules.len() - 1)
+    }
+
+    /// The module of this name; the file itself where there is no name.
+    fn unit(&self, name: Option<&str>, sink: &mut Sink) -> Result<&'s Unit, Reported> {
+        let Some(name) = name else { return Ok(self.parts.unit) };
+        self.parts.library.get(name).ok_or_else(|| {
+            sink.error(compile::bug(format!("there is no module `{name}` to launch")))
+        })
     }
 
     /// Times a program and, with data, replays it.
@@ -244,10 +283,14 @@ impl<'s> Simulator<'s> {
     fn launch(&self, request: &LaunchRequest) -> (Launch, Known) {
         let mut args: Vec<(String, Literal)> = Vec::new();
         let mut known = Known::default();
-        let typed =
-            self.parts.unit.ast().and_then(|module| jit_constexprs(module, &request.kernel));
+        let unit = match &request.module {
+            None => Some(self.parts.unit),
+            Some(name) => self.parts.library.get(name),
+        };
+        let kernel = unit.and_then(Unit::ast).and_then(|it| Declared::of(it, &request.kernel));
+        let Declared { is_jit, constexprs } = kernel.unwrap_or_default();
         for (name, argument) in &request.args {
-            let is_constexpr = typed.as_ref().is_some_and(|names| names.contains(name));
+            let is_constexpr = constexprs.contains(name);
             match argument {
                 Argument::Tensor(tensor) => {
                     args.push((name.clone(), Literal::Int(tensor.base as i64)));
@@ -262,7 +305,7 @@ impl<'s> Simulator<'s> {
                     args.extend(literal.map(|literal| (name.clone(), literal)));
                 }
             }
-            if typed.is_some() && !is_constexpr {
+            if is_jit && !is_constexpr {
                 known.entry = Some(request.kernel.clone());
                 known.arguments.extend(arg_type(argument).map(|it| (name.clone(), it)));
             }
@@ -270,10 +313,17 @@ impl<'s> Simulator<'s> {
         let launch = Launch {
             kernel: request.kernel.clone(),
             args,
-            world: self.parts.target.world,
-            grid: request.grid,
+            world: match &request.runners {
+                Runners::All => self.parts.target.world,
+                Runners::Group(members) => members.len() as u32,
+                Runners::Each(_) => 1,
+            },
+            grid: match &request.runners {
+                Runners::Each(_) => Some(request.grid.unwrap_or([1; 3])),
+                Runners::All | Runners::Group(_) => request.grid,
+            },
             deal: Deal::default(),
-            ipcq: self.parts.launch.ipcq,
+            ipcq: over(self.parts.launch.ipcq, request.queues),
         };
         (launch, known)
     }
@@ -296,12 +346,67 @@ impl<'s> Simulator<'s> {
     }
 }
 
-/// The compile-time parameters of a kernel whose arguments have Triton's types; `None` for one that
-/// takes `tl`.
-fn jit_constexprs(module: &ast::Module, kernel: &str) -> Option<Vec<String>> {
-    let function = module.functions().filter(|it| it.name.name == *kernel).last()?;
-    let is_jit = function.style(module) == ast::FunctionStyle::JitKernel;
-    is_jit.then(|| settings::constexprs(module, function))
+/// What a kernel's own text says of its parameters.
+#[derive(Default)]
+struct Declared {
+    /// Whether the arguments have Triton's types.
+    is_jit: bool,
+    /// Parameters that are known at compile time.
+    constexprs: Vec<String>,
+}
+
+impl Declared {
+    fn of(module: &ast::Module, kernel: &str) -> Option<Declared> {
+        let function = module.functions().filter(|it| it.name.name == *kernel).last()?;
+        let is_jit = function.style(module) == ast::FunctionStyle::JitKernel;
+        Some(Declared { is_jit, constexprs: settings::constexprs(module, function) })
+    }
+}
+
+/// A launch, and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'j> {
+    /// What to call it.
+    label: &'j str,
+    launch: &'j Launch,
+    /// The module of the library that the kernel is of; the file itself without.
+    module: Option<&'j str>,
+    runners: &'j Runners,
+}
+
+impl<'j> Job<'j> {
+    /// A launch of a kernel of the file by every rank.
+    pub(super) fn own(label: &'j str, launch: &'j Launch) -> Job<'j> {
+        Job { label, launch, module: None, runners: &Runners::All }
+    }
+}
+
+/// Puts the agents of a program on the PEs that run it.
+fn settle(program: &mut Program, runners: &Runners) {
+    match runners {
+        Runners::All => {}
+        Runners::Group(members) => {
+            let of = |(agent, member): (&Agent, &u32)| Agent { pe: PeId(*member), ..*agent };
+            program.agents = program.agents.values().zip(members).map(of).collect();
+        }
+        Runners::Each(members) => {
+            let alone: Vec<Agent> = program.agents.values().copied().collect();
+            let of = |member: &u32| {
+                let pe = PeId(*member);
+                alone.iter().map(move |it| Agent { pe, ..*it })
+            };
+            program.agents = members.iter().flat_map(of).collect();
+        }
+    }
+}
+
+/// What a launch says of its queues, else what all launches have in common.
+fn over(common: IpcqOptions, own: IpcqOptions) -> IpcqOptions {
+    IpcqOptions {
+        slots: own.slots.or(common.slots),
+        slot_bytes: own.slot_bytes.or(common.slot_bytes),
+        kind: own.kind.or(common.kind),
+    }
 }
 
 /// The type that Triton gives an argument; `None` for what is known at compile time only.
@@ -350,13 +455,25 @@ impl Device for Simulator<'_> {
         written.map_err(|_| unmapped(tensor))
     }
 
+    fn write_copy(&mut self, tensor: &Tensor, rank: u32, bytes: &[u8]) -> Result<(), Refusal> {
+        self.know(tensor);
+        let written = self.memory.write(Some(PeId(rank)), tensor.base, bytes);
+        written.map_err(|_| unmapped(tensor))
+    }
+
     fn submit(&mut self, request: LaunchRequest) -> Result<Ticket, Refusal> {
         for tensor in request.tensors() {
             self.know(tensor);
         }
         let (launch, known) = self.launch(&request);
         let mut sink = Sink::new();
-        match self.run((&request.label, &launch), &known, &mut sink) {
+        let job = Job {
+            label: &request.label,
+            launch: &launch,
+            module: request.module.as_deref(),
+            runners: &request.runners,
+        };
+        match self.run(&job, &known, &mut sink) {
             Ok(()) => Ok(Ticket(self.results.len() as u32 - 1)),
             Err(_) => Err(refused(sink)),
         }

@@ -3,8 +3,7 @@
 //! Contents are kept where they were last changed: what the host writes goes to the device when a
 //! launch needs it, and what a launch may have changed is fetched when the host reads it.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use super::address::{AddressAllocator, NoRoom};
 use super::array::Array;
@@ -33,24 +32,30 @@ struct Entry {
     host: Option<Array>,
     /// Whether the device has other contents than the host.
     is_newer: bool,
+    /// Whether the host has filled it, or a launch was given it.
+    is_written: bool,
     is_alive: bool,
 }
 
+/// The tensors that nobody holds any more. The ranks of a host program run on threads of their own,
+/// one at a time, and pass the context on; what they drop meanwhile is written here.
+type Released = Arc<Mutex<Vec<TensorId>>>;
+
 /// A host program's view of one device.
 pub struct Context<'d> {
-    device: &'d mut dyn Device,
+    device: &'d mut (dyn Device + Send),
     entries: Arena<TensorId, Entry>,
     addresses: AddressAllocator,
     pending: Vec<Ticket>,
     completions: Vec<Completion>,
-    released: Rc<RefCell<Vec<TensorId>>>,
+    released: Released,
 }
 
 /// Keeps a tensor alive: when the last copy is dropped, its addresses may be given out again.
 #[derive(Debug)]
 pub struct TensorHandle {
     id: TensorId,
-    released: Rc<RefCell<Vec<TensorId>>>,
+    released: Released,
 }
 
 impl TensorHandle {
@@ -62,7 +67,9 @@ impl TensorHandle {
 
 impl Drop for TensorHandle {
     fn drop(&mut self) {
-        self.released.borrow_mut().push(self.id);
+        if let Ok(mut released) = self.released.lock() {
+            released.push(self.id);
+        }
     }
 }
 
@@ -85,14 +92,14 @@ fn refused(refusal: Refusal) -> HostError {
 
 impl<'d> Context<'d> {
     /// A context without tensors.
-    pub fn new(device: &'d mut dyn Device) -> Context<'d> {
+    pub fn new(device: &'d mut (dyn Device + Send)) -> Context<'d> {
         Context {
             device,
             entries: Arena::new(),
             addresses: AddressAllocator::default(),
             pending: Vec::new(),
             completions: Vec::new(),
-            released: Rc::default(),
+            released: Released::default(),
         }
     }
 
@@ -132,7 +139,8 @@ impl<'d> Context<'d> {
         let host = if self.has_data() { fill()?.map(|it| it.cast(dtype)) } else { None };
         tensor.base = self.addresses.allocate(tensor.bytes()).map_err(|it| no_room(&tensor, it))?;
         let is_newer = host.is_some();
-        self.entries.push(Entry { tensor, host, is_newer, is_alive: true });
+        let is_written = is_newer;
+        self.entries.push(Entry { tensor, host, is_newer, is_written, is_alive: true });
         Ok(TensorHandle { id, released: self.released.clone() })
     }
 
@@ -205,6 +213,7 @@ impl<'d> Context<'d> {
         let result = array.assign(indices, value);
         entry.host = Some(array);
         entry.is_newer |= result.is_ok();
+        entry.is_written |= result.is_ok();
         result
     }
 
@@ -221,8 +230,47 @@ impl<'d> Context<'d> {
         self.pending.push(ticket);
         for id in used {
             self.entries[id].host = None;
+            self.entries[id].is_written = true;
         }
         Ok(ticket)
+    }
+
+    /// Puts what the tensor `from` holds into the copy of a rank of the replicated tensor `to`.
+    /// Nothing where nothing has written it.
+    ///
+    /// # Errors
+    /// As the device says.
+    pub fn copy_to_window(
+        &mut self,
+        from: TensorId,
+        (to, rank): (TensorId, u32),
+    ) -> Result<(), HostError> {
+        if !self.entries[from].is_written {
+            return Ok(());
+        }
+        let Data::Known(array) = self.read(from)? else { return Ok(()) };
+        let tensor = &self.entries[to].tensor;
+        self.device.write_copy(tensor, rank, &array.to_bytes()).map_err(refused)
+    }
+
+    /// Makes the tensor `to` hold what a rank sees in its copy of the replicated tensor `from`.
+    ///
+    /// # Errors
+    /// As the device says.
+    pub fn copy_from_window(
+        &mut self,
+        (from, rank): (TensorId, u32),
+        to: TensorId,
+    ) -> Result<(), HostError> {
+        if !self.has_data() {
+            return Ok(());
+        }
+        let array = self.fetch(from, rank)?;
+        let entry = &mut self.entries[to];
+        entry.host = Some(array);
+        entry.is_newer = true;
+        entry.is_written = true;
+        Ok(())
     }
 
     /// An argument that is a tensor.
@@ -262,7 +310,8 @@ impl<'d> Context<'d> {
 
     /// Gives back the addresses of tensors that nobody holds any more.
     fn free_released(&mut self) -> Result<(), HostError> {
-        let released = std::mem::take(&mut *self.released.borrow_mut());
+        let released = self.released.lock().map(|mut it| std::mem::take(&mut *it));
+        let released = released.unwrap_or_default();
         if released.is_empty() {
             return Ok(());
         }
@@ -341,7 +390,7 @@ mod tests {
     fn launch(context: &mut Context<'_>, id: TensorId) {
         let args = vec![("x".into(), context.argument(id))];
         let (label, kernel) = (String::from("add"), String::from("add"));
-        context.launch(LaunchRequest { label, kernel, args, grid: None }).unwrap();
+        context.launch(LaunchRequest { label, kernel, args, ..LaunchRequest::default() }).unwrap();
     }
 
     fn values(data: Data) -> Vec<f64> {

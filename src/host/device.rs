@@ -3,6 +3,7 @@
 use super::scalar::Scalar;
 use super::tensor::Tensor;
 use crate::diag::Diagnostic;
+use crate::launch::IpcqOptions;
 use crate::source::Span;
 use crate::units::Ps;
 
@@ -21,6 +22,15 @@ pub trait Device {
     /// # Errors
     /// As the device says.
     fn write(&mut self, tensor: &Tensor, bytes: &[u8]) -> Result<(), Refusal>;
+
+    /// Puts `bytes` into the copy of `rank` of a replicated tensor.
+    ///
+    /// # Errors
+    /// As the device says.
+    fn write_copy(&mut self, tensor: &Tensor, rank: u32, bytes: &[u8]) -> Result<(), Refusal> {
+        let _ = rank;
+        self.write(tensor, bytes)
+    }
 
     /// Begins a launch.
     ///
@@ -59,7 +69,7 @@ pub struct Writer {
 }
 
 /// One launch, as the host asks for it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaunchRequest {
     /// What the host calls it; the kernel's name where it says nothing.
     pub label: String,
@@ -69,6 +79,24 @@ pub struct LaunchRequest {
     pub args: Vec<(String, Argument)>,
     /// The Triton grid, or `None` where each rank runs one program.
     pub grid: Option<[u32; 3]>,
+    /// The module of the library that the kernel is of; the host program's own file without.
+    pub module: Option<String>,
+    /// Who runs it.
+    pub runners: Runners,
+    /// The queues, where they are not those of all launches.
+    pub queues: IpcqOptions,
+}
+
+/// Who runs a launch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Runners {
+    /// Every rank.
+    #[default]
+    All,
+    /// These ranks, which are 0, 1, … to each other and to the kernel.
+    Group(Vec<u32>),
+    /// Each of these ranks runs the whole launch by itself, as if it were alone.
+    Each(Vec<u32>),
 }
 
 /// An argument of a launch.

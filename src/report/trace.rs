@@ -30,7 +30,7 @@ const NAME_LENGTH: usize = 60;
 ///
 /// After the first failure nothing more is written; [`Trace::finish`] tells of it.
 pub struct Trace {
-    out: Box<dyn Write>,
+    out: Box<dyn Write + Send>,
     state: io::Result<()>,
     /// Whether an event stands before the next.
     begun: bool,
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Trace {
 
 impl Trace {
     /// An empty trace, written to `out` in small pieces: give it a buffer.
-    pub fn new(out: Box<dyn Write>) -> Trace {
+    pub fn new(out: Box<dyn Write + Send>) -> Trace {
         let mut trace = Trace {
             out,
             state: Ok(()),

@@ -1,5 +1,8 @@
 //! The host functions that a file may have, and how their parameters are filled.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Limits;
 use super::dtypes::{DTypeValue, dtype_value};
 use super::evaluator::Evaluator;
@@ -39,12 +42,45 @@ pub struct KernelArguments {
 pub struct Script<'a> {
     pub(super) module: &'a Module,
     pub(super) settings: Settings,
+    /// The modules of the library that host functions can launch, by name.
+    pub(super) library: Arc<BTreeMap<String, &'a Module>>,
 }
 
 impl<'a> Script<'a> {
     /// The host functions of `module`, told `settings`.
     pub fn new(module: &'a Module, settings: Settings) -> Script<'a> {
-        Script { module, settings }
+        Script { module, settings, library: Arc::default() }
+    }
+
+    /// The same, with modules of the library to launch.
+    pub fn with_library(self, library: BTreeMap<String, &'a Module>) -> Script<'a> {
+        Script { library: Arc::new(library), ..self }
+    }
+
+    /// The host functions of the module `name` of the library, for a group of ranks. Facts of the
+    /// machine hold for a group that is its first ranks in order; any other stands in one row, as
+    /// if it were one cube.
+    pub fn of_library(&self, name: &str, members: &[u32]) -> Option<Script<'a>> {
+        let module = *self.library.get(name)?;
+        let world = members.len() as u32;
+        let is_first = members.iter().copied().eq(0..world);
+        let facts = self.settings.facts.iter().map(|(name, value)| {
+            let alone = if name == "pes_per_cube" { i64::from(world) } else { 1 };
+            (name.clone(), if is_first { *value } else { alone })
+        });
+        let settings = Settings {
+            world_size: world,
+            set: Vec::new(),
+            facts: facts.collect(),
+            limits: self.settings.limits,
+        };
+        Some(Script { module, settings, library: self.library.clone() })
+    }
+
+    /// The same, told more by name.
+    pub(super) fn told(mut self, more: impl IntoIterator<Item = (String, Scalar)>) -> Script<'a> {
+        self.settings.set.extend(more);
+        self
     }
 
     /// The host function `name`, if the file has it.
@@ -171,7 +207,7 @@ impl<'a> Script<'a> {
 
     /// An evaluator of the file.
     pub(super) fn evaluator(&self) -> Evaluator<'a> {
-        Evaluator::new(self.module, self.settings.limits)
+        Evaluator::new(self)
     }
 
     /// Calls a host function: each parameter takes what `given` says, else what the settings

@@ -68,6 +68,19 @@ impl Fault {
         }
     }
 
+    /// Several at once, at least one.
+    pub(super) fn all(faults: impl IntoIterator<Item = Fault>) -> Fault {
+        Fault::from_diagnostics(faults.into_iter().flat_map(Fault::into_diagnostics).collect())
+    }
+
+    /// Says which rank of a spawn it happened in.
+    pub(super) fn of_rank(self, rank: usize) -> Fault {
+        self.map(|diagnostic| {
+            let message = format!("rank {rank}: {}", diagnostic.message);
+            Diagnostic { message, ..diagnostic }
+        })
+    }
+
     /// Says that this happened within `function`, which was called at `call`.
     pub(super) fn within(mut self, function: &str, call: Span) -> Fault {
         let frames = &mut self.0.frames;

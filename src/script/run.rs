@@ -59,7 +59,7 @@ impl Outcome {
 
 impl Script<'_> {
     /// Runs the file's `run(torch)` with `device`; `None` where the file has none.
-    pub fn run(&self, device: &mut dyn Device) -> Option<Outcome> {
+    pub fn run(&self, device: &mut (dyn Device + Send)) -> Option<Outcome> {
         let function = self.function("run")?;
         let mut evaluator = self.evaluator();
         evaluator.machine = Some(Context::new(device));

@@ -33,6 +33,10 @@ codes! {
     KERNEL_ARGUMENTS = "K0816", "kernel-arguments", Error;
     /// A `neighbors` that returns no neighbours.
     BAD_NEIGHBORS = "K0817", "bad-neighbors", Error;
+    /// Ranks that call a collective differently.
+    COLLECTIVE_MISMATCH = "K0818", "collective-mismatch", Error;
+    /// Ranks that wait for others that never come.
+    RANKS_WAIT = "K0819", "ranks-wait-for-ever", Error;
     /// A parameter of a kernel that the shell gives no value.
     NO_ARGUMENT = "K0820", "no-argument", Error;
     /// An argument from the shell that no parameter takes.

@@ -37,8 +37,9 @@ use scope::{Place, Scope};
 
 use super::Limits;
 use super::builtins;
+use super::entry::Script;
 use super::fault::{Fault, Result};
-use super::torch::Seeds;
+use super::torch::{Seat, Seeds};
 use super::value::Value;
 use crate::arena::{Arena, Id};
 use crate::diag::hosting;
@@ -60,6 +61,8 @@ pub(super) struct Journal {
 /// Evaluates the host functions of one file.
 pub(super) struct Evaluator<'a> {
     module: &'a Module,
+    /// What the file is told, and the library.
+    script: Script<'a>,
     limits: Limits,
     codes: Arena<CodeId, Rc<Code<'a>>>,
     code_of: FxHashMap<CodeKey, CodeId>,
@@ -78,17 +81,21 @@ pub(super) struct Evaluator<'a> {
     pub(super) seeds: Seeds,
     /// The machine, where there is one.
     pub(super) machine: Option<Context<'a>>,
+    /// Which rank this is, in a worker of `torch.multiprocessing.spawn`.
+    pub(super) seat: Option<Seat<'a>>,
 }
 
 impl<'a> Evaluator<'a> {
-    /// An evaluator of `module`, whose top level has been run.
-    pub(super) fn new(module: &'a Module, limits: Limits) -> Evaluator<'a> {
+    /// An evaluator of a file, whose top level has been run.
+    pub(super) fn new(script: &Script<'a>) -> Evaluator<'a> {
+        let (module, limits) = (script.module, script.settings.limits);
         let mut codes = Arena::new();
         let file = Code::of_file(module);
         let slots = file.slots();
         let id = codes.push(Rc::new(file));
         let mut it = Evaluator {
             module,
+            script: script.clone(),
             limits,
             codes,
             code_of: FxHashMap::default(),
@@ -101,9 +108,15 @@ impl<'a> Evaluator<'a> {
             journal: Journal::default(),
             seeds: Seeds::default(),
             machine: None,
+            seat: None,
         };
         it.run_file();
         it
+    }
+
+    /// What the file is told, and the library.
+    pub(super) fn script(&self) -> &Script<'a> {
+        &self.script
     }
 
     /// The file.
@@ -122,6 +135,20 @@ impl<'a> Evaluator<'a> {
             (None, Some(fault)) => Err(fault.clone()),
             (None, None) => Ok(None),
         }
+    }
+
+    /// The name under which the file has the function `value`.
+    pub(super) fn global_name(&self, value: &Value) -> Option<String> {
+        let Value::Function(closure) = value else { return None };
+        let name = self.codes[closure.code].name;
+        let Ok(Some(Value::Function(own))) = self.global(name) else { return None };
+        Rc::ptr_eq(&own, closure).then(|| name.to_owned())
+    }
+
+    /// Whether a host function has a parameter of this name.
+    pub(super) fn takes(&self, value: &Value, name: &str) -> bool {
+        let Value::Function(closure) = value else { return true };
+        self.codes[closure.code].params.iter().any(|param| param.name.name == name)
     }
 
     /// The value of an expression at the top level of the file.

@@ -4,7 +4,7 @@ use super::tensor::TensorValue;
 use super::{always, bind, fault, machine, random};
 use crate::diag::hosting;
 use crate::dtype::DType;
-use crate::host::{Array, HostError, TensorSpec};
+use crate::host::{Array, HostError, Placement, TensorSpec};
 use crate::replay::data::Values;
 use crate::script::args::{Args, Given, Signature, pure};
 use crate::script::dtypes::dtype_of;
@@ -63,13 +63,27 @@ fn create(
     let span = args.span;
     let dtype = options.dtype.unwrap_or(DType::F32);
     evaluator.spend(shape.elements() / 64, span)?;
+    let placement = place(evaluator, &options, &shape, span)?;
     let machine = machine(evaluator, span)?;
-    let placement = bind::placement(options.placement.as_ref(), &shape, machine.world_size())?;
     let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
     let handle = machine.create(spec, || fill(dtype, &shape).map(Some));
     let handle = handle.map_err(|error| fault(error, span))?;
     Ok(Value::object(TensorValue::on_device(handle, shape)))
+}
+
+/// Where a tensor lies: all of a rank's own on its device, any other as it is said.
+fn place(
+    evaluator: &mut Evaluator<'_>,
+    options: &Options,
+    shape: &Shape,
+    span: Span,
+) -> Result<Placement> {
+    if let (Some(seat), None) = (&evaluator.seat, &options.placement) {
+        return Ok(Placement::Single(seat.device));
+    }
+    let world = machine(evaluator, span)?.world_size();
+    bind::placement(options.placement.as_ref(), shape, world)
 }
 
 fn filled(
@@ -110,8 +124,8 @@ fn unwritten(
     span: Span,
 ) -> Result<Value> {
     let dtype = options.dtype.unwrap_or(DType::F32);
+    let placement = place(evaluator, &options, &shape, span)?;
     let machine = machine(evaluator, span)?;
-    let placement = bind::placement(options.placement.as_ref(), &shape, machine.world_size())?;
     let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
     let handle = machine.create(spec, || Ok(None)).map_err(|error| fault(error, span))?;

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::rc::Rc;
 
 use super::tensor::TensorValue;
-use super::{always, fault, machine};
+use super::{always, fault, machine, spawn};
 use crate::diag::{hosting, nearest_help};
-use crate::host::{Argument, LaunchRequest};
+use crate::host::{Argument, LaunchRequest, Runners};
 use crate::script::args::{Args, Given};
 use crate::script::dict::Dict;
 use crate::script::entry::{kernel_params, to_scalar};
@@ -83,7 +83,16 @@ fn submit(
         bound.push((name.clone(), convert(evaluator, value, param)?));
     }
     let label = label.unwrap_or_else(|| name.to_owned());
-    let request = LaunchRequest { label, kernel: name.to_owned(), args: bound, grid };
+    let kernel = name.to_owned();
+    let request =
+        LaunchRequest { label, kernel, args: bound, grid, ..LaunchRequest::default() };
+    if let Some(seat) = &evaluator.seat {
+        let runners = Runners::Each(vec![seat.device]);
+        let request = LaunchRequest { runners, ..request };
+        let tensors = call.rest.iter().chain(call.named.iter().map(|(_, given)| given));
+        let tensors = tensors.filter_map(|it| it.value.downcast::<TensorValue>()?.on_machine());
+        return spawn::post_launch(evaluator, request, tensors.collect(), call.span);
+    }
     let launched = machine(evaluator, call.span)?.launch(request);
     launched.map_err(|error| fault(error, call.span))?;
     Ok(())

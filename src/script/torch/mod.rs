@@ -7,16 +7,18 @@
 mod bind;
 mod check;
 mod create;
+mod distributed;
 mod functions;
 mod launch;
 mod methods;
 mod random;
+mod spawn;
 mod tensor;
 mod verify;
 
 use std::any::Any;
 
-use super::args::{Args, Signature};
+use super::args::Args;
 use super::dtypes::dtype_value;
 use super::evaluator::Evaluator;
 use super::fault::{Fault, Result};
@@ -29,19 +31,13 @@ use crate::source::Span;
 
 pub(super) use launch::on_grid;
 pub(super) use random::Seeds;
+pub(super) use spawn::Seat;
 
 /// `torch` itself.
 pub(super) struct Torch;
 
 /// The functions of `torch`, table by table.
 const TABLES: [&[Native]; 3] = [create::TABLE, functions::TABLE, launch::TABLE];
-
-/// `torch.distributed`.
-const DISTRIBUTED: Module = Module {
-    name: "torch.distributed",
-    functions: &[always("get_world_size", get_world_size), always("get_rank", get_rank)],
-    constants: &[],
-};
 
 /// `torch.testing`.
 const TESTING: Module = Module { name: "torch.testing", functions: check::TABLE, constants: &[] };
@@ -71,12 +67,13 @@ impl Object for Torch {
     fn names(&self) -> Vec<&'static str> {
         let functions = TABLES.into_iter().flatten().map(|native| native.name);
         let dtypes = DType::ALL.iter().map(|dtype| dtype.tl_name());
-        functions.chain(dtypes).chain(["distributed", "testing", "verify"]).collect()
+        functions.chain(dtypes).chain(["distributed", "multiprocessing", "testing", "verify"]).collect()
     }
 
     fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
         let module = match name {
-            "distributed" => Some(DISTRIBUTED),
+            "distributed" => return Ok(Some(Value::object(distributed::Distributed))),
+            "multiprocessing" => Some(spawn::MULTIPROCESSING),
             "testing" => Some(TESTING),
             "verify" => Some(VERIFY),
             _ => None,
@@ -92,18 +89,6 @@ impl Object for Torch {
         };
         Ok(function.map(Value::Native).or(dtype.map(dtype_value)))
     }
-}
-
-fn get_world_size(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    let [] = args.bind(Signature { name: "get_world_size", params: [] })?;
-    let world = machine(evaluator, args.span)?.world_size();
-    Ok(Value::Int(i128::from(world)))
-}
-
-/// The host program is one process, which speaks for all ranks.
-fn get_rank(_: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    let [] = args.bind(Signature { name: "get_rank", params: [] })?;
-    Ok(Value::Int(0))
 }
 
 /// The machine that the host program runs with.

@@ -6,8 +6,9 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{bind, fault, machine, methods};
+use super::{bind, fault, machine, methods, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Arithmetic, Array, Data, Index, TensorHandle, TensorId, Weak};
@@ -34,11 +35,50 @@ pub(super) struct TensorValue {
     shape: Shape,
 }
 
+/// A tensor of the machine, whole or in part, that one rank of a program can hand to another.
+#[derive(Clone)]
+pub(super) struct DeviceTensor {
+    handle: Arc<TensorHandle>,
+    path: Vec<Vec<Index>>,
+    shape: Shape,
+}
+
+impl DeviceTensor {
+    /// Its shape.
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The tensor that it is or is a part of.
+    pub(super) fn id(&self) -> TensorId {
+        self.handle.id()
+    }
+
+    /// Whether it is a part of another.
+    pub(super) fn is_part(&self) -> bool {
+        !self.path.is_empty()
+    }
+
+    /// Itself as a value.
+    pub(super) fn value(&self) -> TensorValue {
+        let DeviceTensor { handle, path, shape } = self.clone();
+        TensorValue { root: Root::Device(handle), path, shape }
+    }
+
+    /// Its `index`-th part along the first axis.
+    pub(super) fn row(&self, index: u64) -> DeviceTensor {
+        let mut row = self.clone();
+        row.path.push(vec![Index::At(i128::from(index))]);
+        row.shape = Shape(self.shape.0.iter().skip(1).copied().collect());
+        row
+    }
+}
+
 /// What a tensor or a view of it belongs to.
 #[derive(Clone)]
 enum Root {
     /// A tensor of the machine.
-    Device(Rc<TensorHandle>),
+    Device(Arc<TensorHandle>),
     /// An array of the host.
     Host(Rc<HostArray>),
 }
@@ -55,7 +95,7 @@ struct HostArray {
 impl TensorValue {
     /// A tensor of the machine.
     pub(super) fn on_device(handle: TensorHandle, shape: Shape) -> TensorValue {
-        TensorValue { root: Root::Device(Rc::new(handle)), path: Vec::new(), shape }
+        TensorValue { root: Root::Device(Arc::new(handle)), path: Vec::new(), shape }
     }
 
     /// An array of the host, as a value.
@@ -104,6 +144,13 @@ impl TensorValue {
         !self.path.is_empty()
     }
 
+    /// Itself, if it lies on the machine.
+    pub(super) fn on_machine(&self) -> Option<DeviceTensor> {
+        let Root::Device(handle) = &self.root else { return None };
+        let (path, shape) = (self.path.clone(), self.shape.clone());
+        Some(DeviceTensor { handle: handle.clone(), path, shape })
+    }
+
     /// Its element type.
     pub(super) fn dtype(&self, evaluator: &mut Evaluator<'_>, span: Span) -> Result<DType> {
         Ok(match &self.root {
@@ -117,6 +164,7 @@ impl TensorValue {
         let whole = match &self.root {
             Root::Host(host) => host.array.borrow().clone(),
             Root::Device(handle) => {
+                spawn::drain(evaluator, span)?;
                 let data = machine(evaluator, span)?.read(handle.id());
                 match data.map_err(|error| fault(error, span))? {
                     Data::Known(array) => array,
@@ -173,6 +221,9 @@ impl TensorValue {
         value: &Array,
         span: Span,
     ) -> Result<()> {
+        if matches!(self.root, Root::Device(_)) {
+            spawn::drain(evaluator, span)?;
+        }
         let result = match &self.root {
             Root::Device(handle) => machine(evaluator, span)?.assign(handle.id(), indices, value),
             Root::Host(host) if host.is_reshaped => {

@@ -1,6 +1,7 @@
 //! `torch.verify`: is the result of a collective its definition?
 
 use super::check::{Complaint, Wrong, contents, wrong_result};
+use super::distributed::chosen;
 use super::tensor::TensorValue;
 use super::{check, fault, machine};
 use crate::diag::hosting;
@@ -9,6 +10,7 @@ use crate::host::{Arithmetic, Array, Data, Index, OrderedSums, Placement, SumOrd
 use crate::ops::BinaryOp;
 use crate::replay::verify::{self, Collective, Reduction, Tolerance};
 use crate::script::args::{Args, Given, Signature};
+use crate::script::entry::Script;
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
 use crate::script::object::Native;
@@ -28,8 +30,8 @@ const MAX_NESTING: u32 = 64;
 /// computed in `f64`. With `order`, which gives the order in which a rank adds, it must also be
 /// equal to the sum in that order to the bit; with `reference`, to what that returns.
 fn all_reduce(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    let params = ["result", "inputs", "op?", "order?", "reference?", "chunks?"];
-    let [result, inputs, op, order, reference, chunks] =
+    let params = ["result", "inputs", "op?", "order?", "reference?", "chunks?", "algorithm?"];
+    let [result, inputs, op, order, reference, chunks, algorithm] =
         args.bind(Signature { name: "all_reduce", params })?;
     let (Some(result), Some(inputs)) = (result, inputs) else { return Ok(Value::None) };
     let Some(rows) = Rows::read(evaluator, (&result, &inputs), args.span)? else {
@@ -41,7 +43,15 @@ fn all_reduce(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let mut run = AllReduce { evaluator, rows, result, reduction, at: args.span };
     run.against_definition()?;
     if let Some(order) = order {
-        run.against_order(&order, chunks)?;
+        run.against_order(&Order::Given(order), chunks)?;
+    }
+    if let Some(work) = algorithm {
+        let Some(choice) = chosen(&work) else {
+            return Err(work.wrong("`algorithm`", "what `all_reduce` has given back"));
+        };
+        let script = choice.script(run.evaluator)?;
+        let order = Order::Library { script: Box::new(script), span: work.span };
+        run.against_order(&order, i128::from(choice.chunks))?;
     }
     if let Some(reference) = reference {
         run.against_reference(&reference)?;
@@ -60,6 +70,46 @@ fn reduction_of(given: Option<&Given>) -> Result<Reduction> {
         Fault::new(hosting::HOST_VALUE, message, given.span, "not a reduction")
             .note(format!("reductions are {names}"))
     })
+}
+
+/// Who says in which order a rank adds.
+enum Order<'a> {
+    /// A function of the program.
+    Given(Given),
+    /// The `order` of an algorithm of the library.
+    Library { script: Box<Script<'a>>, span: Span },
+}
+
+impl<'a> Order<'a> {
+    fn span(&self) -> Span {
+        match self {
+            Order::Given(given) => given.span,
+            Order::Library { span, .. } => *span,
+        }
+    }
+
+    /// What it says, told `offered`.
+    fn ask(&self, evaluator: &mut Evaluator<'a>, offered: &[(&str, Value)]) -> Result<Value> {
+        let Order::Library { script, span } = self else {
+            let Order::Given(given) = self else { return Ok(Value::None) };
+            return evaluator.call_by_name(&given.value, offered, given.span);
+        };
+        let Some(function) = script.function("order") else {
+            let message = "the module of the algorithm says no order";
+            return Err(Fault::new(hosting::HOST_VALUE, message, *span, "asked for its order"));
+        };
+        script.call(&mut script.evaluator(), function, offered)
+    }
+
+    /// Whether it depends on the rank.
+    fn is_of_rank(&self, evaluator: &Evaluator<'_>) -> bool {
+        match self {
+            Order::Given(given) => evaluator.takes(&given.value, "rank"),
+            Order::Library { script, .. } => script
+                .function("order")
+                .is_none_or(|it| it.params.iter().any(|param| param.name.name == "rank")),
+        }
+    }
 }
 
 /// What each rank gave, and what it has.
@@ -138,7 +188,7 @@ struct AllReduce<'e, 'a> {
     at: Span,
 }
 
-impl AllReduce<'_, '_> {
+impl<'a> AllReduce<'_, 'a> {
     fn against_definition(&mut self) -> Result<()> {
         let bytes = |rows: &[Array]| rows.iter().map(Array::to_bytes).collect::<Vec<_>>();
         let (inputs, outputs) = (bytes(&self.rows.inputs), bytes(&self.rows.outputs));
@@ -182,24 +232,31 @@ impl AllReduce<'_, '_> {
     }
 
     /// Every rank's row, chunk by chunk, against the sum in the order that `order` gives.
-    fn against_order(&mut self, order: &Given, chunks: i128) -> Result<()> {
+    fn against_order(&mut self, order: &Order<'a>, chunks: i128) -> Result<()> {
         let elements = self.rows.shape.elements();
-        let chunks = u64::try_from(chunks).ok().filter(|chunks| *chunks > 0);
-        let Some(chunks) = chunks.filter(|chunks| elements.is_multiple_of(*chunks)) else {
+        let Some(chunks) = u64::try_from(chunks).ok().filter(|chunks| *chunks > 0) else {
             let message = format!("{elements} elements do not divide into such chunks");
             return Err(Fault::new(hosting::HOST_VALUE, message, self.at, "bad `chunks`"));
         };
         let inputs = std::mem::take(&mut self.rows.inputs);
+        let is_of_rank = order.is_of_rank(self.evaluator);
+        let size = elements.div_ceil(chunks);
         for chunk in 0..chunks {
-            let parts = Part { start: chunk * (elements / chunks), count: elements / chunks };
+            let start = (chunk * size).min(elements);
+            let parts = Part { start, count: size.min(elements - start) };
+            let mut common = None;
             let contributions = parts.of_all(&inputs, self.at)?;
             let mut sums = OrderedSums::new(&contributions, self.arithmetic());
             for rank in 0..inputs.len() as u32 {
-                let order = self.order_of(order, rank, chunk)?;
+                let order = match common.take() {
+                    Some(order) => order,
+                    None => self.order_of(order, rank, chunk)?,
+                };
                 let steps = order.terms() as u64 * (parts.count / 256 + 1);
                 self.evaluator.spend(steps, self.at)?;
                 let expected = sums.sum(&order).map_err(|error| fault(error, self.at))?;
                 self.compare_part(rank, &parts, &expected)?;
+                common = Some(order).filter(|_| !is_of_rank);
             }
         }
         self.rows.inputs = inputs;
@@ -207,15 +264,16 @@ impl AllReduce<'_, '_> {
     }
 
     /// The order in which `rank` adds `chunk`.
-    fn order_of(&mut self, order: &Given, rank: u32, chunk: u64) -> Result<SumOrder> {
+    fn order_of(&mut self, order: &Order<'a>, rank: u32, chunk: u64) -> Result<SumOrder> {
         let ranks = self.rows.outputs.len();
         let offered = [
             ("rank", Value::Int(i128::from(rank))),
             ("chunk", Value::Int(i128::from(chunk))),
             ("world_size", Value::Int(ranks as i128)),
         ];
-        let value = self.evaluator.call_by_name(&order.value, &offered, order.span)?;
-        let order_read = read_order(&value, order, 0)?;
+        let value = order.ask(self.evaluator, &offered)?;
+        let span = order.span();
+        let order_read = read_order(&value, &Given { value: value.clone(), span }, 0)?;
         let mut given = order_read.ranks();
         given.sort_unstable();
         if given.iter().copied().eq(0..ranks as u32) {
@@ -226,7 +284,7 @@ impl AllReduce<'_, '_> {
              once",
             given.len()
         );
-        Err(Fault::new(hosting::HOST_VALUE, message, order.span, "not an order of all ranks"))
+        Err(Fault::new(hosting::HOST_VALUE, message, span, "not an order of all ranks"))
     }
 
     /// Every rank's row against what `reference` returns for it.

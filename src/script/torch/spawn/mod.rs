@@ -1,0 +1,137 @@
+//! `torch.multiprocessing.spawn`: a worker run once for each rank.
+//!
+//! A rank is an evaluator of its own on a thread of its own, as a process is in PyTorch: it shares
+//! no list or dict with the others, and what it is given is copied. But only one thread runs at a
+//! time. The one that runs holds the [`Token`]: the machine, and what was printed. A rank that has
+//! to wait hands the token back and says for what; the schedule passes it on in the order of ranks.
+//! So a program does the same every time, whatever the number of cores.
+//!
+//! ```text
+//! rank      posts launches and collectives, goes on; waits where it needs a result
+//! schedule  carries out what every rank that it takes has posted; says who waits for whom
+//! ```
+
+mod parcel;
+mod plan;
+mod rank;
+mod schedule;
+
+use super::distributed::{Ask, Choice};
+use super::tensor::DeviceTensor;
+use crate::diag::hosting;
+use crate::host::{Context, LaunchRequest};
+use crate::script::args::{Args, Given, Signature};
+use crate::script::evaluator::{Evaluator, Journal};
+use crate::script::fault::{Fault, Result};
+use crate::script::object::{Module, Native};
+use crate::script::value::Value;
+use crate::source::Span;
+use parcel::Parcel;
+
+pub(in crate::script) use rank::Seat;
+pub(super) use rank::{drain, post_collective, post_launch, post_message, wait_for};
+
+/// `torch.multiprocessing`.
+pub(super) const MULTIPROCESSING: Module =
+    Module { name: "torch.multiprocessing", functions: TABLE, constants: &[] };
+
+const TABLE: &[Native] = &[super::always("spawn", spawn)];
+
+/// The number of something that a rank has posted, counted by rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OpId(u32);
+
+/// What only the rank that runs has.
+struct Token<'a> {
+    context: Context<'a>,
+    journal: Journal,
+}
+
+/// Something that a rank wants done; its ranks' things are done in order.
+struct Posted {
+    id: OpId,
+    span: Span,
+    what: What,
+}
+
+/// What a rank can want.
+enum What {
+    /// A part in a collective: what it gives, and where it takes the result.
+    Collective(Ask, [Option<DeviceTensor>; 2]),
+    /// A message to a rank.
+    Send(u32, DeviceTensor),
+    /// A message from a rank.
+    Recv(u32, DeviceTensor),
+    /// A kernel on its own device. The tensors stay alive until it is done.
+    Launch(LaunchRequest, Vec<DeviceTensor>),
+}
+
+/// Why a rank hands the token back.
+enum Pause {
+    /// Until this is done.
+    For(OpId, Span),
+    /// Until all is done that it has posted.
+    ForAll(Span),
+    /// It has come to its end.
+    Ended(Result<()>),
+}
+
+/// What a rank says when it hands the token back.
+struct Turn<'a> {
+    token: Token<'a>,
+    posted: Vec<Posted>,
+    pause: Pause,
+}
+
+/// What a rank is told when it may go on.
+struct Go<'a> {
+    token: Token<'a>,
+    /// What was done meanwhile, and with which algorithm.
+    done: Vec<(OpId, Option<Choice>)>,
+}
+
+/// `spawn(fn, args=(), nprocs=1, join=True)`: calls `fn(rank, *args)` for every rank.
+fn spawn(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let params = ["fn", "args?", "nprocs?", "join?", "daemon?", "start_method?"];
+    let [function, given, count, _, _, _] = args.bind(Signature { name: "spawn", params })?;
+    let Some(function) = function else { return Ok(Value::None) };
+    if evaluator.seat.is_some() {
+        let message = "a rank spawns ranks of its own";
+        return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, args.span, "spawned here"));
+    }
+    let name = worker_name(evaluator, &function)?;
+    let items = match &given {
+        Some(given) => evaluator.items(&given.value, given.span)?,
+        None => Vec::new(),
+    };
+    let span = given.map_or(args.span, |given| given.span);
+    let mut parcels = Vec::with_capacity(items.len());
+    for item in items {
+        parcels.push(Parcel::pack(evaluator, &Given { value: item, span }, 0)?);
+    }
+    let world = super::machine(evaluator, args.span)?.world_size();
+    let ranks = ranks(count.as_ref(), world)?;
+    schedule::run(evaluator, &schedule::Crew { name, args: parcels, ranks, span: args.span })?;
+    Ok(Value::None)
+}
+
+fn ranks(given: Option<&Given>, world: u32) -> Result<u32> {
+    let Some(given) = given else { return Ok(1) };
+    let count = given.int("`nprocs`")?;
+    let known = u32::try_from(count).ok().filter(|ranks| (1..=world).contains(ranks));
+    known.ok_or_else(|| {
+        let message = format!("{count} ranks are spawned, and the machine runs 1 to {world}");
+        Fault::new(hosting::HOST_VALUE, message, given.span, "not a number of ranks")
+            .help(String::from("each rank runs on a PE of its own; `--ws` says how many there are"))
+    })
+}
+
+/// The name of the function of the file that a rank calls.
+fn worker_name(evaluator: &Evaluator<'_>, given: &Given) -> Result<String> {
+    let found = evaluator.global_name(&given.value);
+    found.ok_or_else(|| {
+        given
+            .wrong("what is spawned", "a host function of the file")
+            .note("a rank is a process of its own: it finds the function by its name")
+    })
+}

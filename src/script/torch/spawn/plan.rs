@@ -1,0 +1,390 @@
+//! What can be done next with what stands first in the queues of the ranks.
+
+use super::schedule::{Member, State};
+use super::{Posted, What};
+use crate::diag::hosting;
+use crate::host::{Argument, LaunchRequest, Placement, Runners, Tensor, TensorHandle, TensorSpec};
+use crate::script::evaluator::Evaluator;
+use crate::script::fault::{Fault, Result};
+use crate::script::torch::distributed::{Ask, Choice, Collective, Kind, check_sizes};
+use crate::script::torch::tensor::DeviceTensor;
+use crate::script::torch::{fault, machine};
+use crate::source::Span;
+
+/// Does what can be done: launches first, so that ranks that are behind come up.
+///
+/// # Errors
+/// What is done fails; or nothing can be done, and ranks wait for ever.
+pub(super) fn advance(
+    evaluator: &mut Evaluator<'_>,
+    members: &mut [Member<'_>],
+    span: Span,
+) -> Result<()> {
+    if launches(evaluator, members)? || collectives(evaluator, members)? {
+        return Ok(());
+    }
+    if messages(evaluator, members)? {
+        return Ok(());
+    }
+    Err(stuck(members, span))
+}
+
+fn head<'m>(members: &'m [Member<'_>], rank: usize) -> Option<&'m Posted> {
+    members.get(rank)?.queue.front()
+}
+
+// ---- launches -------------------------------------------------------------------------------
+
+/// A rank's launch at the head of its queue.
+struct Ready {
+    rank: usize,
+    span: Span,
+    request: LaunchRequest,
+}
+
+/// Runs every launch that stands first: those that are alike together, each on its rank's device.
+fn launches(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result<bool> {
+    let mut groups: Vec<Vec<Ready>> = Vec::new();
+    for rank in 0..members.len() {
+        let Some(Posted { what: What::Launch(request, _), span, .. }) = head(members, rank) else {
+            continue;
+        };
+        let ready = Ready { rank, span: *span, request: request.clone() };
+        let alike = groups.iter_mut().find(|group| {
+            group.first().is_some_and(|first| is_alike(&first.request, &ready.request))
+        });
+        match alike {
+            Some(group) => group.push(ready),
+            None => groups.push(vec![ready]),
+        }
+    }
+    for group in &groups {
+        launch(evaluator, group)?;
+        for ready in group {
+            members[ready.rank].finish(None);
+        }
+    }
+    Ok(!groups.is_empty())
+}
+
+/// Whether two ranks launch the same, on tensors that are alike.
+fn is_alike(left: &LaunchRequest, right: &LaunchRequest) -> bool {
+    let same = |(a, b): (&(String, Argument), &(String, Argument))| match (&a.1, &b.1) {
+        (Argument::Scalar(x), Argument::Scalar(y)) => a.0 == b.0 && x == y,
+        (Argument::Tensor(x), Argument::Tensor(y)) => {
+            let is_own = is_own(x) && is_own(y) && x.shape == y.shape && x.dtype == y.dtype;
+            a.0 == b.0 && (is_own || x.id == y.id)
+        }
+        (Argument::Scalar(_), Argument::Tensor(_)) | (Argument::Tensor(_), Argument::Scalar(_)) => {
+            false
+        }
+    };
+    left.kernel == right.kernel
+        && left.label == right.label
+        && left.grid == right.grid
+        && left.runners != right.runners
+        && left.args.len() == right.args.len()
+        && left.args.iter().zip(&right.args).all(same)
+}
+
+/// Whether a tensor lies on one rank.
+fn is_own(tensor: &Tensor) -> bool {
+    matches!(tensor.placement, Placement::Single(_))
+}
+
+/// One launch that all of `group` run, each on its own tensors. Tensors of theirs that are alike
+/// are one to the kernel: an address under which every rank sees its own.
+fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let span = first.span;
+    let mut request = first.request.clone();
+    request.runners = Runners::Each(group.iter().flat_map(|it| devices(&it.request)).collect());
+    let mut windows = Vec::new();
+    if group.len() > 1 {
+        for (place, (_, argument)) in request.args.iter_mut().enumerate() {
+            let Argument::Tensor(tensor) = argument else { continue };
+            if group.iter().all(|it| id_at(it, place) == Some(tensor.id)) {
+                continue;
+            }
+            let window = Window::open(evaluator, (group, place), tensor, span)?;
+            *argument = machine(evaluator, span)?.argument(window.handle.id());
+            windows.push(window);
+        }
+    }
+    let launched = machine(evaluator, span)?.launch(request);
+    launched.map_err(|error| fault(error, span).of_rank(first.rank))?;
+    windows.iter().try_for_each(|window| window.close(evaluator, group, span))
+}
+
+fn devices(request: &LaunchRequest) -> Vec<u32> {
+    match &request.runners {
+        Runners::Each(devices) | Runners::Group(devices) => devices.clone(),
+        Runners::All => Vec::new(),
+    }
+}
+
+fn id_at(ready: &Ready, place: usize) -> Option<crate::host::TensorId> {
+    let (_, Argument::Tensor(tensor)) = ready.request.args.get(place)? else { return None };
+    Some(tensor.id)
+}
+
+/// One address for a tensor of each rank.
+struct Window {
+    handle: TensorHandle,
+    /// Its place among the arguments.
+    place: usize,
+}
+
+impl Window {
+    fn open(
+        evaluator: &mut Evaluator<'_>,
+        (group, place): (&[Ready], usize),
+        like: &Tensor,
+        span: Span,
+    ) -> Result<Window> {
+        let spec = TensorSpec {
+            name: like.name.clone(),
+            shape: like.shape.clone(),
+            dtype: like.dtype,
+            placement: Placement::Replicated,
+        };
+        let machine = machine(evaluator, span)?;
+        let refuse = |error| fault(error, span);
+        let handle = machine.create(spec, || Ok(None)).map_err(refuse)?;
+        for ready in group {
+            let Some(id) = id_at(ready, place) else { continue };
+            for device in devices(&ready.request) {
+                machine.copy_to_window(id, (handle.id(), device)).map_err(refuse)?;
+            }
+        }
+        Ok(Window { handle, place })
+    }
+
+    fn close(&self, evaluator: &mut Evaluator<'_>, group: &[Ready], span: Span) -> Result<()> {
+        let machine = machine(evaluator, span)?;
+        let refuse = |error| fault(error, span);
+        for ready in group {
+            let Some(id) = id_at(ready, self.place) else { continue };
+            for device in devices(&ready.request) {
+                machine.copy_from_window((self.handle.id(), device), id).map_err(refuse)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// ---- collectives ----------------------------------------------------------------------------
+
+/// Runs the first collective that all its ranks have called.
+fn collectives(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result<bool> {
+    for rank in 0..members.len() {
+        let Some(Posted { what: What::Collective(ask, _), .. }) = head(members, rank) else {
+            continue;
+        };
+        let ask = ask.clone();
+        let heads: Vec<Option<&Posted>> =
+            ask.members.iter().map(|member| head(members, *member as usize)).collect();
+        let Some(heads) = heads.into_iter().collect::<Option<Vec<&Posted>>>() else { continue };
+        let is_collective = |it: &&Posted| matches!(it.what, What::Collective(..));
+        if !heads.iter().all(is_collective) {
+            continue;
+        }
+        let collective = joined(evaluator, &ask, &heads)?;
+        let choice = collective.run(evaluator)?;
+        for member in &ask.members {
+            members[*member as usize].finish(Some(choice.clone()));
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// One collective of what every rank has called.
+fn joined(evaluator: &mut Evaluator<'_>, ask: &Ask, heads: &[&Posted]) -> Result<Collective> {
+    let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+    let Some(first) = heads.first() else { return Err(nobody(ask)) };
+    for (place, posted) in heads.iter().enumerate() {
+        let What::Collective(other, [input, output]) = &posted.what else { continue };
+        if other != ask {
+            return Err(differ(ask, (first, 0), (posted, place), "not the same call"));
+        }
+        inputs.extend(input.clone());
+        outputs.extend(output.clone());
+    }
+    same_tensors(evaluator, ask, heads, &inputs)?;
+    same_tensors(evaluator, ask, heads, &outputs)?;
+    let shapes = [inputs.first(), outputs.first()].map(|it| it.map(|part| part.shape().clone()));
+    check_sizes(ask, shapes, first.span)?;
+    let mut ask = ask.clone();
+    if !inputs.is_empty() {
+        ask.members = placed(evaluator, &inputs, first.span)?;
+    }
+    Ok(Collective { ask, inputs, outputs, whole: [None, None], span: first.span })
+}
+
+fn nobody(ask: &Ask) -> Fault {
+    let message = format!("`{}` of a group without ranks", ask.kind.name());
+    Fault::new(hosting::HOST_VALUE, message, Span::NONE, "")
+}
+
+/// All ranks must bring tensors of one size and type.
+fn same_tensors(
+    evaluator: &mut Evaluator<'_>,
+    ask: &Ask,
+    heads: &[&Posted],
+    tensors: &[DeviceTensor],
+) -> Result<()> {
+    let (Some(first), Some(first_head)) = (tensors.first(), heads.first()) else { return Ok(()) };
+    let dtype = first.value().dtype(evaluator, first_head.span)?;
+    for (place, (tensor, posted)) in tensors.iter().zip(heads).enumerate() {
+        let own = tensor.value().dtype(evaluator, posted.span)?;
+        if own == dtype && tensor.shape().elements() == first.shape().elements() {
+            continue;
+        }
+        let says = |shape, dtype| format!("a tensor of shape {shape} and type {dtype}");
+        let label = says(tensor.shape(), own);
+        let of_first = says(first.shape(), dtype);
+        let fault = differ(ask, (first_head, 0), (posted, place), &label);
+        let first_rank = ask.members.first().copied().unwrap_or(0);
+        return Err(fault.note(format!("rank {first_rank} brings {of_first}")));
+    }
+    Ok(())
+}
+
+/// The PEs that the tensors of the ranks lie on.
+fn placed(
+    evaluator: &mut Evaluator<'_>,
+    tensors: &[DeviceTensor],
+    span: Span,
+) -> Result<Vec<u32>> {
+    let machine = machine(evaluator, span)?;
+    let mut found: Vec<u32> = Vec::new();
+    for tensor in tensors {
+        let tensor = machine.tensor(tensor.id());
+        let Placement::Single(pe) = tensor.placement else {
+            let message = format!("tensor `{}` does not lie on one rank", tensor.name);
+            return Err(Fault::new(hosting::HOST_VALUE, message, span, "not a rank's own tensor")
+                .help(String::from("make the tensor of a collective in the worker")));
+        };
+        if found.contains(&pe) {
+            let message = format!("two ranks of the collective have their tensors on PE {pe}");
+            return Err(Fault::new(hosting::HOST_VALUE, message, span, "not apart")
+                .note("`set_device` says where a rank's tensors lie"));
+        }
+        found.push(pe);
+    }
+    Ok(found)
+}
+
+fn differ(
+    ask: &Ask,
+    (first, first_place): (&Posted, usize),
+    (other, place): (&Posted, usize),
+    label: &str,
+) -> Fault {
+    let rank = |place: usize| ask.members.get(place).copied().unwrap_or(0);
+    let (one, two) = (rank(first_place), rank(place));
+    let message = format!(
+        "rank {one} calls {}, and rank {two} calls {} differently",
+        first.what.name(),
+        other.what.name()
+    );
+    let fault = Fault::new(hosting::COLLECTIVE_MISMATCH, message, other.span, format!("rank {two}: {label}"));
+    let fault = match first.span == other.span {
+        true => fault,
+        false => fault.because(first.span, format!("rank {one} calls it here")),
+    };
+    fault.note("every rank of a group makes the same calls in the same order, on tensors of one size")
+}
+
+// ---- messages -------------------------------------------------------------------------------
+
+/// Carries the first message whose two ranks have both called.
+fn messages(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result<bool> {
+    for rank in 0..members.len() {
+        let Some(sent @ Posted { what: What::Send(to, source), .. }) = head(members, rank) else {
+            continue;
+        };
+        let to = *to as usize;
+        let Some(taken @ Posted { what: What::Recv(from, target), .. }) = head(members, to) else {
+            continue;
+        };
+        if *from as usize != rank {
+            continue;
+        }
+        let ask = Ask {
+            kind: Kind::Send,
+            op: "sum",
+            from_to: [Some(0), Some(1)],
+            algorithm: None,
+            members: vec![rank as u32, to as u32],
+        };
+        let inputs = vec![source.clone(), target.clone()];
+        let span = sent.span;
+        same_tensors(evaluator, &ask, &[sent, taken], &inputs)?;
+        let ask = Ask { members: placed(evaluator, &inputs, span)?, ..ask };
+        let collective = Collective { ask, inputs, outputs: vec![], whole: [None, None], span };
+        let choice: Choice = collective.run(evaluator)?;
+        members[rank].finish(Some(choice.clone()));
+        members[to].finish(Some(choice));
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+// ---- nothing can be done --------------------------------------------------------------------
+
+/// That ranks wait for others that never come.
+fn stuck(members: &[Member<'_>], span: Span) -> Fault {
+    let waiting: Vec<u32> =
+        (0..members.len()).filter(|rank| head(members, *rank).is_some()).map(|it| it as u32).collect();
+    let ended: Vec<u32> = (0..members.len())
+        .filter(|rank| members[*rank].state == State::Ended && members[*rank].queue.is_empty())
+        .map(|it| it as u32)
+        .collect();
+    let Some(posted) = waiting.first().and_then(|rank| head(members, *rank as usize)) else {
+        let message = "ranks wait, and nothing is to be done";
+        return Fault::new(hosting::RANKS_WAIT, message, span, "spawned here");
+    };
+    let message = format!("{} for ever in {}", waits(&waiting), posted.what.name());
+    let label = format!("rank {} waits here", waiting.first().copied().unwrap_or(0));
+    let mut fault = Fault::new(hosting::RANKS_WAIT, message, posted.span, label);
+    let mut shown = vec![posted.span];
+    for rank in &waiting {
+        let Some(other) = head(members, *rank as usize) else { continue };
+        if !shown.contains(&other.span) && shown.len() < 6 {
+            shown.push(other.span);
+            fault = fault.because(other.span, format!("rank {rank} waits here in {}", other.what.name()));
+        }
+    }
+    let fault = fault.because(span, "spawned here");
+    match ended.is_empty() {
+        true => fault.note("what each of them waits for is behind what another waits for"),
+        false => fault.note(format!("{} at the end without calling it", are(&ended))),
+    }
+}
+
+/// `rank 3`, `ranks 0 and 1`, `ranks 0 to 6`.
+pub(super) fn ranks_in_words(ranks: &[u32]) -> String {
+    match ranks {
+        [] => String::from("no rank"),
+        [one] => format!("rank {one}"),
+        [first, .., last] if ranks.len() > 2 && (last - first) as usize + 1 == ranks.len() => {
+            format!("ranks {first} to {last}")
+        }
+        [rest @ .., last] => {
+            let rest: Vec<String> = rest.iter().map(u32::to_string).collect();
+            format!("ranks {} and {last}", rest.join(", "))
+        }
+    }
+}
+
+fn waits(ranks: &[u32]) -> String {
+    let verb = if ranks.len() == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", ranks_in_words(ranks))
+}
+
+fn are(ranks: &[u32]) -> String {
+    let verb = if ranks.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", ranks_in_words(ranks))
+}
