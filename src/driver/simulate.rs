@@ -159,7 +159,11 @@ impl Session {
         if has_data {
             write_given(&mut simulator, results);
         }
-        simulator.run(&Job::own(&prepared.launch.kernel, &prepared.launch), &prepared.known, sink)?;
+        simulator.run(
+            &Job::own(&prepared.launch.kernel, &prepared.launch),
+            &prepared.known,
+            sink,
+        )?;
         let (mut data, mut saved) = (Data::Skipped, Vec::new());
         if let Some(program) = simulator.last_program().filter(|_| has_data) {
             data = results.compared((program, simulator.memory()), sim, sink);

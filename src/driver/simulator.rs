@@ -14,8 +14,8 @@ use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, runtime};
 use crate::dtype::DType;
 use crate::host::{
-    Argument, Completion, Device, LaunchRequest, Refusal, Runners, Scalar, Tensor, TensorId, Ticket,
-    Writer,
+    Argument, Completion, Device, LaunchRequest, Refusal, Runners, Scalar, Tensor, TensorId,
+    Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, IpcqOptions, Launch};
@@ -176,7 +176,9 @@ impl<'s> Simulator<'s> {
             (None, Runners::All) => own.cloned(),
             // The file speaks of the whole world.
             (None, Runners::Group(_) | Runners::Each(_)) => None,
-            (Some(name), Runners::Group(members)) => own.and_then(|it| it.of_library(name, members)),
+            (Some(name), Runners::Group(members)) => {
+                own.and_then(|it| it.of_library(name, members))
+            }
             (Some(name), Runners::All | Runners::Each(_)) => {
                 let members: Vec<u32> = (0..target.world).collect();
                 own.and_then(|it| it.of_library(name, &members))

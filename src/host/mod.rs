@@ -24,9 +24,7 @@ mod tensor;
 pub use address::{AddressAllocator, NoRoom, PAGE_BYTES, VA_BASE, VA_BYTES};
 pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
 pub use context::{Context, Data, TensorHandle, TensorSpec};
-pub use device::{
-    Argument, Completion, Device, LaunchRequest, Refusal, Runners, Ticket, Writer,
-};
+pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Runners, Ticket, Writer};
 pub use elementwise::{Arithmetic, Weak};
 pub use index::{Index, part_shape};
 pub use reduce::Reduction;

@@ -84,8 +84,7 @@ fn submit(
     }
     let label = label.unwrap_or_else(|| name.to_owned());
     let kernel = name.to_owned();
-    let request =
-        LaunchRequest { label, kernel, args: bound, grid, ..LaunchRequest::default() };
+    let request = LaunchRequest { label, kernel, args: bound, grid, ..LaunchRequest::default() };
     if let Some(seat) = &evaluator.seat {
         let runners = Runners::Each(vec![seat.device]);
         let request = LaunchRequest { runners, ..request };

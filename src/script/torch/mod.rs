@@ -7,6 +7,7 @@
 mod bind;
 mod check;
 mod create;
+mod device;
 mod distributed;
 mod functions;
 mod launch;
@@ -39,6 +40,10 @@ pub(super) struct Torch;
 /// The functions of `torch`, table by table.
 const TABLES: [&[Native]; 3] = [create::TABLE, functions::TABLE, launch::TABLE];
 
+/// The modules that `torch` has.
+const MODULES: [&str; 6] =
+    ["distributed", "multiprocessing", "ahbm", "accelerator", "testing", "verify"];
+
 /// `torch.testing`.
 const TESTING: Module = Module { name: "torch.testing", functions: check::TABLE, constants: &[] };
 
@@ -67,13 +72,15 @@ impl Object for Torch {
     fn names(&self) -> Vec<&'static str> {
         let functions = TABLES.into_iter().flatten().map(|native| native.name);
         let dtypes = DType::ALL.iter().map(|dtype| dtype.tl_name());
-        functions.chain(dtypes).chain(["distributed", "multiprocessing", "testing", "verify"]).collect()
+        functions.chain(dtypes).chain(MODULES).collect()
     }
 
     fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
         let module = match name {
             "distributed" => return Ok(Some(Value::object(distributed::Distributed))),
             "multiprocessing" => Some(spawn::MULTIPROCESSING),
+            "ahbm" => Some(device::AHBM),
+            "accelerator" => Some(device::ACCELERATOR),
             "testing" => Some(TESTING),
             "verify" => Some(VERIFY),
             _ => None,

@@ -28,10 +28,7 @@ const ALGORITHMS: [(Kind, &[(&str, &str)]); 8] = [
             ("lrab", "ccl.lrab"),
         ],
     ),
-    (
-        Kind::AllGather,
-        &[("ring", "ccl.all_gather_ring"), ("doubling", "ccl.all_gather_doubling")],
-    ),
+    (Kind::AllGather, &[("ring", "ccl.all_gather_ring"), ("doubling", "ccl.all_gather_doubling")]),
     (Kind::ReduceScatter, &[("ring", "ccl.reduce_scatter_ring")]),
     (Kind::Broadcast, &[("tree", "ccl.broadcast_tree")]),
     (Kind::Reduce, &[("tree", "ccl.reduce_tree")]),
@@ -56,8 +53,6 @@ pub(super) fn names_of(collective: &str) -> Vec<&'static str> {
 pub(super) struct Need<'n> {
     /// What is asked.
     pub(super) ask: &'n Ask,
-    /// Elements that each rank gives.
-    pub(super) elements: u64,
     /// Their type.
     pub(super) dtype: DType,
     /// The text of the call.

@@ -8,8 +8,8 @@ use super::algorithm::{Choice, Need, choose};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{
-    Argument, Array, HostError, Index, LaunchRequest, Placement, Runners, Scalar,
-    Slice, TensorHandle, TensorId, TensorSpec,
+    Argument, Array, HostError, Index, LaunchRequest, Placement, Runners, Scalar, Slice,
+    TensorHandle, TensorId, TensorSpec,
 };
 use crate::launch::IpcqOptions;
 use crate::script::entry::Script;
@@ -103,14 +103,15 @@ impl Collective {
     /// Runs it, and says which algorithm that was.
     pub(in crate::script::torch) fn run(&self, evaluator: &mut Evaluator<'_>) -> Result<Choice> {
         let dtype = self.dtype(evaluator)?;
-        let need = Need { ask: &self.ask, elements: self.elements(), dtype, span: self.span };
+        let need = Need { ask: &self.ask, dtype, span: self.span };
         let choice = choose(evaluator, &need)?;
         if self.ask.members.len() == 1 {
             self.alone(evaluator)?;
             return Ok(choice);
         }
-        self.launch(evaluator, &choice, dtype)
-            .map_err(|error| error.because(self.span, format!("`{}` asked here", choice.label())))?;
+        self.launch(evaluator, &choice, dtype).map_err(|error| {
+            error.because(self.span, format!("`{}` asked here", choice.label()))
+        })?;
         Ok(choice)
     }
 
@@ -133,12 +134,7 @@ impl Collective {
         Ok(())
     }
 
-    fn launch(
-        &self,
-        evaluator: &mut Evaluator<'_>,
-        choice: &Choice,
-        dtype: DType,
-    ) -> Result<()> {
+    fn launch(&self, evaluator: &mut Evaluator<'_>, choice: &Choice, dtype: DType) -> Result<()> {
         let script = choice.script(evaluator)?;
         let padded = choice.padded(self.elements());
         let script = script.told([("n_elem".to_owned(), Scalar::Int(padded as i64))]);
@@ -175,12 +171,13 @@ impl Collective {
     ) -> Result<Window> {
         let members = &self.ask.members;
         let used = parts.first().map_or(0, |part| part.shape().elements());
-        let slices: Vec<Slice> = members.iter().map(|rank| Slice { rank: *rank, rows: 1 }).collect();
+        let slices: Vec<Slice> =
+            members.iter().map(|rank| Slice { rank: *rank, rows: 1 }).collect();
         let placement = Placement::Sharded(slices);
-        if let Some(whole) = whole.as_ref().filter(|whole| !whole.is_part() && used == row) {
-            if machine(evaluator, self.span)?.tensor(whole.id()).placement == placement {
-                return Ok(Window { id: whole.id(), used, of: Vec::new(), _handle: None });
-            }
+        if let Some(whole) = whole.as_ref().filter(|whole| !whole.is_part() && used == row)
+            && machine(evaluator, self.span)?.tensor(whole.id()).placement == placement
+        {
+            return Ok(Window { id: whole.id(), used, of: Vec::new(), _handle: None });
         }
         let shape = Shape::new([members.len() as u64, row]);
         let filled = self.filled(evaluator, &shape, dtype, parts)?;
@@ -261,15 +258,13 @@ fn arguments(
 pub(super) const PLAIN: IpcqOptions = IpcqOptions { slots: None, slot_bytes: None, kind: None };
 
 /// The tensor of the machine that an argument is.
-pub(super) fn on_machine(
-    given: &crate::script::args::Given,
-    what: &str,
-) -> Result<DeviceTensor> {
+pub(super) fn on_machine(given: &crate::script::args::Given, what: &str) -> Result<DeviceTensor> {
     let Some(tensor) = given.value.downcast::<TensorValue>() else {
         return Err(given.wrong(what, "a tensor"));
     };
     tensor.on_machine().ok_or_else(|| {
-        let message = format!("{what} lies on the host, and a collective moves data of the machine");
+        let message =
+            format!("{what} lies on the host, and a collective moves data of the machine");
         Fault::new(hosting::HOST_VALUE, message, given.span, "not a tensor of the machine")
             .help(String::from("`torch.tensor(…)` of it makes one on the machine"))
     })

@@ -62,8 +62,12 @@ enum What {
     Send(u32, DeviceTensor),
     /// A message from a rank.
     Recv(u32, DeviceTensor),
-    /// A kernel on its own device. The tensors stay alive until it is done.
-    Launch(LaunchRequest, Vec<DeviceTensor>),
+    /// A kernel on its own device.
+    Launch {
+        request: LaunchRequest,
+        /// The tensors stay until it is done.
+        _alive: Vec<DeviceTensor>,
+    },
 }
 
 /// Why a rank hands the token back.

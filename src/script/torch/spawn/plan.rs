@@ -46,7 +46,8 @@ struct Ready {
 fn launches(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result<bool> {
     let mut groups: Vec<Vec<Ready>> = Vec::new();
     for rank in 0..members.len() {
-        let Some(Posted { what: What::Launch(request, _), span, .. }) = head(members, rank) else {
+        let Some(Posted { what: What::Launch { request, .. }, span, .. }) = head(members, rank)
+        else {
             continue;
         };
         let ready = Ready { rank, span: *span, request: request.clone() };
@@ -252,11 +253,7 @@ fn same_tensors(
 }
 
 /// The PEs that the tensors of the ranks lie on.
-fn placed(
-    evaluator: &mut Evaluator<'_>,
-    tensors: &[DeviceTensor],
-    span: Span,
-) -> Result<Vec<u32>> {
+fn placed(evaluator: &mut Evaluator<'_>, tensors: &[DeviceTensor], span: Span) -> Result<Vec<u32>> {
     let machine = machine(evaluator, span)?;
     let mut found: Vec<u32> = Vec::new();
     for tensor in tensors {
@@ -284,17 +281,24 @@ fn differ(
 ) -> Fault {
     let rank = |place: usize| ask.members.get(place).copied().unwrap_or(0);
     let (one, two) = (rank(first_place), rank(place));
-    let message = format!(
-        "rank {one} calls {}, and rank {two} calls {} differently",
-        first.what.name(),
-        other.what.name()
+    let (mine, theirs) = (first.what.name(), other.what.name());
+    let message = match mine == theirs {
+        true => format!("ranks {one} and {two} do not agree in {mine}"),
+        false => format!("rank {one} calls {mine}, and rank {two} calls {theirs}"),
+    };
+    let fault = Fault::new(
+        hosting::COLLECTIVE_MISMATCH,
+        message,
+        other.span,
+        format!("rank {two}: {label}"),
     );
-    let fault = Fault::new(hosting::COLLECTIVE_MISMATCH, message, other.span, format!("rank {two}: {label}"));
     let fault = match first.span == other.span {
         true => fault,
         false => fault.because(first.span, format!("rank {one} calls it here")),
     };
-    fault.note("every rank of a group makes the same calls in the same order, on tensors of one size")
+    fault.note(
+        "every rank of a group makes the same calls in the same order, on tensors of one size",
+    )
 }
 
 // ---- messages -------------------------------------------------------------------------------
@@ -336,8 +340,10 @@ fn messages(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result
 
 /// That ranks wait for others that never come.
 fn stuck(members: &[Member<'_>], span: Span) -> Fault {
-    let waiting: Vec<u32> =
-        (0..members.len()).filter(|rank| head(members, *rank).is_some()).map(|it| it as u32).collect();
+    let waiting: Vec<u32> = (0..members.len())
+        .filter(|rank| head(members, *rank).is_some())
+        .map(|it| it as u32)
+        .collect();
     let ended: Vec<u32> = (0..members.len())
         .filter(|rank| members[*rank].state == State::Ended && members[*rank].queue.is_empty())
         .map(|it| it as u32)
@@ -354,7 +360,8 @@ fn stuck(members: &[Member<'_>], span: Span) -> Fault {
         let Some(other) = head(members, *rank as usize) else { continue };
         if !shown.contains(&other.span) && shown.len() < 6 {
             shown.push(other.span);
-            fault = fault.because(other.span, format!("rank {rank} waits here in {}", other.what.name()));
+            fault = fault
+                .because(other.span, format!("rank {rank} waits here in {}", other.what.name()));
         }
     }
     let fault = fault.because(span, "spawned here");

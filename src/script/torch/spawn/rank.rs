@@ -126,7 +126,7 @@ pub(in crate::script::torch) fn post_launch(
     tensors: Vec<DeviceTensor>,
     span: Span,
 ) -> Result<()> {
-    seat(evaluator)?.post(What::Launch(request, tensors), span);
+    seat(evaluator)?.post(What::Launch { request, _alive: tensors }, span);
     Ok(())
 }
 

@@ -73,7 +73,7 @@ impl Member<'_> {
 /// Runs every rank to its end.
 pub(super) fn run(evaluator: &mut Evaluator<'_>, crew: &Crew) -> Result<()> {
     let script = evaluator.script().clone();
-    let outcome = thread::scope(|scope| {
+    thread::scope(|scope| {
         let mut members = Vec::new();
         for rank in 0..crew.ranks {
             let (go, from_schedule) = channel();
@@ -83,7 +83,8 @@ pub(super) fn run(evaluator: &mut Evaluator<'_>, crew: &Crew) -> Result<()> {
             // A value of one rank never reaches another's thread: each has an evaluator of its own.
             let parcels: Vec<Parcel> = args.to_vec();
             let builder = thread::Builder::new().stack_size(STACK_BYTES);
-            let started = builder.spawn_scoped(scope, move || rank::run(script, seat, (name, &parcels)));
+            let started =
+                builder.spawn_scoped(scope, move || rank::run(script, seat, (name, &parcels)));
             if let Err(error) = started {
                 let message = format!("no thread can be had for rank {rank}: {error}");
                 return Err(Fault::new(hosting::HOST_BUDGET, message, crew.span, "spawned here"));
@@ -93,8 +94,7 @@ pub(super) fn run(evaluator: &mut Evaluator<'_>, crew: &Crew) -> Result<()> {
         }
         Schedule { evaluator, members, crew }.run()
         // Ranks that still wait hear that the channel is closed, and stop.
-    });
-    outcome
+    })
 }
 
 /// The schedule of one spawn.
@@ -116,6 +116,9 @@ impl Schedule<'_, '_> {
             if !failed.is_empty() {
                 return Err(self.exception(failed));
             }
+            if self.members.iter().any(|member| member.state == State::Ready) {
+                continue;
+            }
             let is_done = |it: &Member<'_>| it.state == State::Ended && it.queue.is_empty();
             if self.members.iter().all(is_done) {
                 return Ok(());
@@ -135,7 +138,8 @@ impl Schedule<'_, '_> {
         let member = &mut self.members[rank];
         let done = std::mem::take(&mut member.done);
         let go = Go { token: Token { context, journal }, done };
-        let turn = member.go.send(go).ok().and_then(|()| member.turn.recv().ok()).ok_or_else(lost)?;
+        let turn =
+            member.go.send(go).ok().and_then(|()| member.turn.recv().ok()).ok_or_else(lost)?;
         self.evaluator.machine = Some(turn.token.context);
         self.evaluator.journal = turn.token.journal;
         member.queue.extend(turn.posted);
@@ -177,7 +181,7 @@ impl What {
             What::Collective(ask, _) => format!("`{}`", ask.kind.name()),
             What::Send(to, _) => format!("`send` to rank {to}"),
             What::Recv(from, _) => format!("`recv` from rank {from}"),
-            What::Launch(request, _) => format!("the launch of `{}`", request.kernel),
+            What::Launch { request, .. } => format!("the launch of `{}`", request.kernel),
         }
     }
 }
