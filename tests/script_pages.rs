@@ -98,7 +98,12 @@ fn settings(command: &str) -> (Settings, bool) {
 fn diagnose(module: &Module, command: &str) -> Vec<Diagnostic> {
     let (settings, has_data) = settings(command);
     let world = settings.world_size;
-    let script = Script::new(module, settings);
+    // Pages about collectives need one to call.
+    let (mut sources, mut sink) = (SourceMap::new(), Sink::new());
+    let ring = include_str!("../lib/ccl/ring_chunked.kb");
+    let ring = syntax::parse(sources.add("ring_chunked.kb", ring), ring, &mut sink);
+    let library = BTreeMap::from([("ccl.ring_chunked".to_owned(), &ring)]);
+    let script = Script::new(module, settings).with_library(library);
     let unknown = script.unknown_settings(None);
     if !unknown.is_empty() {
         return unknown;

@@ -157,7 +157,8 @@ pub(super) fn analyze(
         Body::Plan(_) => return Ok(ir::Module::default()),
         Body::Source { main, imports } => (main, imports),
     };
-    let library: Vec<&str> = library::MODULES.iter().map(|(name, _)| *name).collect();
+    let names = library::MODULES.iter().map(|(name, _)| *name);
+    let library: Vec<&str> = names.filter(|name| !name.contains('.')).collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
     let Known { constants, arguments, entry, dialect } = known;
     let library = &library;
