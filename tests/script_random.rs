@@ -81,7 +81,7 @@ fn run(text: &str, limits: Limits) -> Vec<&'static str> {
     if let Err(fault) = script.neighbors(&[]) {
         found.extend(fault.into_diagnostics());
     }
-    let devices: [&mut dyn Device; 2] = [&mut Nothing, &mut Zeros];
+    let devices: [&mut (dyn Device + Send); 2] = [&mut Nothing, &mut Zeros];
     for device in devices {
         found.extend(script.run(device).map(|it| it.diagnostics).unwrap_or_default());
     }
