@@ -35,7 +35,7 @@ pub use options::{LaunchOptions, PlanSettings, SimOptions, UsageError, parse_byt
 pub use outcome::{Cost, Data, LaunchResult, SimReport};
 pub use probe::{
     Case, Group, Hop, Measured, ProbeError, ProbeOptions, ProbeReport, Probed, SWEEP, Sample,
-    Split, Transfer, max_min, measure, probe, sample,
+    Split, Transfer, Work, max_min, measure, probe, sample,
 };
 pub use simulate::{SimError, SimRequest};
 pub use simulator::Progress;

@@ -1,11 +1,14 @@
 //! The cases of the probe: who moves bytes where, on whatever machine it is.
 
 use super::measure::Transfer;
+use crate::sim::{Access, Host};
 use crate::topology::{Machine, PeCoord, PeId};
 
 /// What a case is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
+    /// The host moves bytes.
+    Host,
     /// One PE moves bytes.
     Dma,
     /// Several PEs move bytes at once.
@@ -14,15 +17,25 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order in which they are told.
-    pub const ALL: [Group; 2] = [Group::Dma, Group::Contention];
+    pub const ALL: [Group; 3] = [Group::Host, Group::Dma, Group::Contention];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
+            Group::Host => "host",
             Group::Dma => "dma",
             Group::Contention => "contention",
         }
     }
+}
+
+/// Who moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// PEs, all at once.
+    Pes(Vec<Transfer>),
+    /// The host.
+    Host(Access),
 }
 
 /// One case.
@@ -35,14 +48,39 @@ pub struct Case {
     /// What it is about.
     pub group: Group,
     /// Who moves.
-    pub transfers: Vec<Transfer>,
+    pub work: Work,
 }
 
 /// Every case that the machine has, in order. `writes` says which way PEs move bytes.
 pub(super) fn all(machine: &Machine, writes: bool) -> Vec<Case> {
-    let mut cases = singles(machine, writes);
+    let mut cases = hosts(machine, writes);
+    cases.extend(singles(machine, writes));
     cases.extend(crowds(machine, writes));
     cases
+}
+
+/// The host and one slice of HBM, near and far. None where no host reaches the PEs.
+fn hosts(machine: &Machine, writes: bool) -> Vec<Case> {
+    if Host::new(machine, machine.pe_count()).is_none() {
+        return Vec::new();
+    }
+    let extent = machine.extent();
+    let (near, bytes) = (PeId(0), 0);
+    let far = PeId(extent.cubes.count() * extent.pes.count() - 1);
+    let mut found = vec![
+        ("h2d-near", "MemoryWrite to the first PE", Access::Write { owner: near, bytes }),
+        ("h2d-far", "MemoryWrite to the last PE of the SIP", Access::Write { owner: far, bytes }),
+        ("d2h-near", "MemoryRead from the first PE", Access::Read { owner: near, bytes }),
+        ("d2h-far", "MemoryRead from the last PE of the SIP", Access::Read { owner: far, bytes }),
+    ];
+    found.retain(|(_, _, access)| access.owner() == near || near != far);
+    let order = Access::PeDma { issuer: near, owner: near, bytes, writes };
+    found.push(("host-pe-dma", "PeDma: the first PE moves its own slice", order));
+    let case = |(name, what, access): (&str, &str, Access)| {
+        let (name, what) = (name.into(), what.into());
+        Case { name, what, group: Group::Host, work: Work::Host(access) }
+    };
+    found.into_iter().map(case).collect()
 }
 
 /// PE 0 and one slice of HBM, near and far.
@@ -64,8 +102,8 @@ fn singles(machine: &Machine, writes: bool) -> Vec<Case> {
     found.push(("pe-cross-sip", "same PE of the next SIP", at(sips > 1, other)));
     let case = |(name, what, owner): (&str, &str, Option<PeId>)| {
         let issuer = PeId(0);
-        let transfers = vec![Transfer { issuer, owner: owner?, writes }];
-        Some(Case { name: name.into(), what: what.into(), group: Group::Dma, transfers })
+        let work = Work::Pes(vec![Transfer { issuer, owner: owner?, writes }]);
+        Some(Case { name: name.into(), what: what.into(), group: Group::Dma, work })
     };
     found.into_iter().filter_map(case).collect()
 }
@@ -106,7 +144,8 @@ fn crowds(machine: &Machine, writes: bool) -> Vec<Case> {
             owner: PeId(*owner),
             writes,
         });
-        Case { name, what, group: Group::Contention, transfers: transfers.collect() }
+        let work = Work::Pes(transfers.collect());
+        Case { name, what, group: Group::Contention, work }
     };
     let mut cases = Vec::new();
     if let Some(target) = halves(machine).0.filter(|_| pes > 1) {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Hop, ProbeReport, Probed, Sample};
+use super::{Hop, ProbeReport, Probed, Sample, Work};
 
 impl ProbeReport {
     /// One JSON object.
@@ -24,13 +24,20 @@ fn case(probed: &Probed) -> Value {
         fields.insert("case".into(), json!(probed.case.name));
         fields.insert("what".into(), json!(probed.case.what));
         fields.insert("group".into(), json!(probed.case.group.name()));
-        fields.insert("issuers".into(), json!(probed.case.transfers.len()));
+        fields.insert("issuers".into(), json!(issuers(&probed.case.work)));
         let sweep: Vec<Value> = probed.sweep.iter().map(sample).collect();
         fields.insert("sweep".into(), json!(sweep));
         let hops: Vec<Value> = probed.hops.iter().map(hop).collect();
         fields.insert("route".into(), json!(hops));
     }
     value
+}
+
+fn issuers(work: &Work) -> usize {
+    match work {
+        Work::Pes(transfers) => transfers.len(),
+        Work::Host(_) => 1,
+    }
 }
 
 fn sample(sample: &Sample) -> Value {

@@ -10,13 +10,13 @@ mod measure;
 mod peaks;
 mod text;
 
-pub use cases::{Case, Group};
+pub use cases::{Case, Group, Work};
 pub use measure::{Measured, Transfer, measure};
 pub use peaks::max_min;
 
 use super::UsageError;
 use crate::diag::Diagnostic;
-use crate::sim;
+use crate::sim::{self, Access, Host};
 use crate::topology::{LinkId, Machine};
 use crate::units::{Bandwidth, Ps};
 
@@ -161,13 +161,11 @@ fn choose(all: Vec<Case>, names: &[String]) -> Result<Vec<Case>, UsageError> {
 fn run(machine: &Machine, case: Case, bytes: u64) -> Result<Probed, ProbeError> {
     let sample = sample(machine, &case, bytes)?;
     let (mut sweep, mut hops) = (Vec::new(), Vec::new());
-    if let [only] = case.transfers.as_slice()
-        && case.group == Group::Dma
-    {
+    if case.group != Group::Contention {
         for size in SWEEP {
             sweep.push(self::sample(machine, &case, size)?);
         }
-        hops = way(machine, *only, bytes);
+        hops = way(machine, &case.work, bytes);
     }
     Ok(Probed { case, sample, sweep, hops })
 }
@@ -177,7 +175,18 @@ fn run(machine: &Machine, case: Case, bytes: u64) -> Result<Probed, ProbeError> 
 /// # Errors
 /// As [`measure`].
 pub fn sample(machine: &Machine, case: &Case, bytes: u64) -> Result<Sample, Box<Diagnostic>> {
-    let transfers = case.transfers.as_slice();
+    match &case.work {
+        Work::Pes(transfers) => of_pes(machine, transfers, bytes),
+        Work::Host(access) => Ok(of_host(machine, access.of_bytes(bytes), bytes)),
+    }
+}
+
+/// PEs that move bytes, all at once.
+fn of_pes(
+    machine: &Machine,
+    transfers: &[Transfer],
+    bytes: u64,
+) -> Result<Sample, Box<Diagnostic>> {
     let ran = measure(machine, transfers, bytes)?;
     let slowest = ran.each.iter().zip(transfers).max_by_key(|(end, _)| **end);
     let alone = match (transfers, slowest) {
@@ -197,16 +206,48 @@ pub fn sample(machine: &Machine, case: &Case, bytes: u64) -> Result<Sample, Box<
     let limit = memory_limit(machine);
     let rates = max_min(machine, &routes);
     let peaks = routes.iter().map(|route| machine.bottleneck(route).gb_per_s().min(limit));
-    let all = bytes as f64 * transfers.len() as f64;
     Ok(Sample {
         bytes,
         total: ran.makespan,
         first: ran.each.iter().copied().min().unwrap_or_default(),
         split,
-        gb_per_s: if ran.makespan == Ps::ZERO { 0.0 } else { all / ran.makespan.as_ns() },
+        gb_per_s: rate(bytes.saturating_mul(transfers.len() as u64), ran.makespan),
         peak: peaks.fold(f64::INFINITY, f64::min),
         aggregate: rates.iter().map(|rate| rate.min(limit)).sum(),
     })
+}
+
+/// The host, which moves bytes or has them moved: until they are where they belong.
+fn of_host(machine: &Machine, access: Access, bytes: u64) -> Sample {
+    let moved = |access: Access| {
+        let ran = Host::new(machine, machine.pe_count()).and_then(|mut it| it.access(access));
+        ran.map_or(Ps::ZERO, |ran| ran.moved)
+    };
+    let (total, empty) = (moved(access), moved(access.of_bytes(0)));
+    let routes = host_routes(machine, access);
+    let links = || routes.iter().flatten().map(|link| machine.link(*link));
+    let wire: Ps = links().map(|link| link.wire).sum();
+    let data = routes.last().map_or(&[][..], Vec::as_slice);
+    let peak = machine.bottleneck(data).gb_per_s();
+    let split = Split {
+        overhead: empty.since(wire),
+        wire,
+        serialisation: total.since(empty),
+        queueing: Ps::ZERO,
+    };
+    let gb_per_s = rate(bytes, total);
+    Sample { bytes, total, first: total, split, gb_per_s, peak, aggregate: peak }
+}
+
+/// The ways of the host's messages, that of the bytes last.
+fn host_routes(machine: &Machine, access: Access) -> Vec<Vec<LinkId>> {
+    let host = Host::new(machine, machine.pe_count());
+    host.map(|host| host.routes(access)).unwrap_or_default()
+}
+
+/// Bytes a nanosecond; none in no time.
+fn rate(bytes: u64, time: Ps) -> f64 {
+    if time == Ps::ZERO { 0.0 } else { bytes as f64 / time.as_ns() }
 }
 
 /// What TCM lets through.
@@ -245,11 +286,19 @@ fn fixed(machine: &Machine, transfer: Transfer) -> (Ps, Ps) {
     (overhead + at_memory, wire)
 }
 
-/// The way of the bytes of a transfer, link by link.
-fn way(machine: &Machine, transfer: Transfer, bytes: u64) -> Vec<Hop> {
-    let route = data_route(machine, transfer);
-    let tcm = machine.params().tcm.read;
-    let read = if transfer.writes { tcm } else { Bandwidth::INFINITE };
+/// The way of the bytes of a case, link by link.
+fn way(machine: &Machine, work: &Work, bytes: u64) -> Vec<Hop> {
+    let (route, read) = match work {
+        Work::Host(access) => {
+            (host_routes(machine, *access).pop().unwrap_or_default(), Bandwidth::INFINITE)
+        }
+        Work::Pes(transfers) => {
+            let Some(transfer) = transfers.first() else { return Vec::new() };
+            let tcm = machine.params().tcm.read;
+            let read = if transfer.writes { tcm } else { Bandwidth::INFINITE };
+            (data_route(machine, *transfer), read)
+        }
+    };
     let hop = |(at, link): (usize, &LinkId)| {
         let so_far = route.get(..=at).unwrap_or(&route);
         Hop {

@@ -17,9 +17,16 @@ impl ProbeReport {
         let mut out =
             format!("{}: {pes} PEs, {size} {does} by each PE that takes part\n", self.machine);
         let of = |group: Group| self.cases.iter().filter(move |it| it.case.group == group);
-        let singles: Vec<&Probed> = of(Group::Dma).collect();
+        let (hosts, pes): (Vec<&Probed>, Vec<&Probed>) =
+            (of(Group::Host).collect(), of(Group::Dma).collect());
+        if !hosts.is_empty() {
+            section(&mut out, "the host, until the bytes are there", &alone(&hosts));
+        }
+        if !pes.is_empty() {
+            section(&mut out, "one PE at a time", &alone(&pes));
+        }
+        let singles: Vec<&Probed> = hosts.into_iter().chain(pes).collect();
         if !singles.is_empty() {
-            section(&mut out, "one PE at a time", &alone(&singles));
             section(&mut out, "share of the slowest link that is used, by size", &sweep(&singles));
         }
         let crowds: Vec<&Probed> = of(Group::Contention).collect();

@@ -2,8 +2,8 @@
 
 use super::fabric::{Fabric, Parcel};
 use super::tree::Tree;
-use crate::topology::PeId;
-use crate::units::{Bandwidth, Ps};
+use crate::topology::{LinkId, Machine, NodeId, PeId};
+use crate::units::Ps;
 
 /// What the host asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,70 +44,113 @@ pub struct HostDma {
     pub answered: Ps,
 }
 
-/// Runs an access on the idle fabric.
-pub(super) fn access(fabric: &mut Fabric<'_>, tree: &Tree, access: Access) -> Option<HostDma> {
-    let sent = fabric.now();
-    let machine = fabric.machine;
+impl Access {
+    /// The same for another number of bytes.
+    pub fn of_bytes(self, bytes: u64) -> Access {
+        match self {
+            Access::Write { owner, .. } => Access::Write { owner, bytes },
+            Access::Read { owner, .. } => Access::Read { owner, bytes },
+            Access::PeDma { issuer, owner, writes, .. } => {
+                Access::PeDma { issuer, owner, bytes, writes }
+            }
+        }
+    }
+
+    /// Whose memory it is about.
+    pub fn owner(self) -> PeId {
+        match self {
+            Access::Write { owner, .. }
+            | Access::Read { owner, .. }
+            | Access::PeDma { owner, .. } => owner,
+        }
+    }
+}
+
+/// One message of an access.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leg {
+    from: NodeId,
+    to: NodeId,
+    parcel: Parcel,
+    /// How long `from` takes before it sends it.
+    before: Ps,
+    /// Whether it carries the bytes that the access is about.
+    is_data: bool,
+}
+
+impl Leg {
+    fn new((from, to): (NodeId, NodeId), parcel: Parcel) -> Leg {
+        Leg { from, to, parcel, before: Ps::ZERO, is_data: false }
+    }
+
+    fn data(ends: (NodeId, NodeId), parcel: Parcel) -> Leg {
+        Leg { is_data: true, ..Leg::new(ends, parcel) }
+    }
+
+    /// The links that it takes, and whether it carries the bytes.
+    pub(super) fn route(&self, machine: &Machine) -> (Vec<LinkId>, bool) {
+        (machine.route(self.from, self.to).unwrap_or_default(), self.is_data)
+    }
+}
+
+/// The messages of an access, each sent when the one before is there.
+pub(super) fn legs(machine: &Machine, tree: &Tree, access: Access) -> Option<Vec<Leg>> {
     let host = machine.processors().host?;
-    let took = machine.params().hbm.overhead;
-    let moved = match access {
-        Access::Write { owner, bytes } => {
-            let hbm = machine.pe(owner).hbm;
-            let moved = go(fabric, (host, hbm), Parcel { after: took, ..Parcel::data(0, bytes) })?;
-            go(fabric, (hbm, host), Parcel::control(0, 0))?;
-            moved
+    let after = machine.params().hbm.overhead;
+    let hbm = machine.pe(access.owner()).hbm;
+    let request = Parcel { after, ..Parcel::data(0, 0) };
+    Some(match access {
+        Access::Write { bytes, .. } => {
+            let data = Parcel { after, ..Parcel::data(0, bytes) };
+            vec![Leg::data((host, hbm), data), Leg::new((hbm, host), Parcel::control(0, 0))]
         }
-        Access::Read { owner, bytes } => {
-            let hbm = machine.pe(owner).hbm;
-            go(fabric, (host, hbm), Parcel { after: took, ..Parcel::data(0, 0) })?;
-            go(fabric, (hbm, host), Parcel::data(0, bytes))?
+        Access::Read { bytes, .. } => {
+            vec![Leg::new((host, hbm), request), Leg::data((hbm, host), Parcel::data(0, bytes))]
         }
-        Access::PeDma { issuer, owner, bytes, writes } => {
+        Access::PeDma { issuer, bytes, writes, .. } => {
             let stations = tree.nodes_to(issuer);
-            for pair in stations.windows(2) {
-                go(fabric, (pair[0], pair[1]), Parcel::control(0, 0))?;
-            }
-            let moved = pe_dma(fabric, (issuer, owner), bytes, writes)?;
-            for pair in stations.windows(2).rev() {
-                go(fabric, (pair[1], pair[0]), Parcel::control(0, 0))?;
-            }
-            moved
+            let pairs = || stations.windows(2).map(|pair| (pair[0], pair[1]));
+            let mut legs: Vec<Leg> =
+                pairs().map(|pair| Leg::new(pair, Parcel::control(0, 0))).collect();
+            legs.extend(pe_dma(machine, (issuer, hbm), bytes, writes));
+            let up = pairs().rev().map(|(above, below)| (below, above));
+            legs.extend(up.map(|pair| Leg::new(pair, Parcel::control(0, 0))));
+            legs
         }
-    };
-    Some(HostDma { moved: moved.since(sent), answered: fabric.now().since(sent) })
+    })
 }
 
 /// Moves bytes between TCM and HBM, as a command of the PE would.
-fn pe_dma(
-    fabric: &mut Fabric<'_>,
-    (issuer, owner): (PeId, PeId),
-    bytes: u64,
-    writes: bool,
-) -> Option<Ps> {
-    let (machine, params) = (fabric.machine, fabric.machine.params());
-    let (dma, hbm) = (machine.pe(issuer).dma, machine.pe(owner).hbm);
-    let begins = fabric.now() + params.dispatch + params.dma.overhead;
-    fabric.wake(begins, 0);
-    fabric.next()?;
+fn pe_dma(machine: &Machine, (issuer, hbm): (PeId, NodeId), bytes: u64, writes: bool) -> Vec<Leg> {
+    let (params, dma) = (machine.params(), machine.pe(issuer).dma);
+    let before = params.dispatch + params.dma.overhead;
     let after = params.hbm.overhead;
     if writes {
         let data = Parcel { read: params.tcm.read, after, ..Parcel::data(0, bytes) };
-        return go(fabric, (dma, hbm), data);
+        return vec![Leg { before, ..Leg::data((dma, hbm), data) }];
     }
-    go(fabric, (dma, hbm), Parcel { after, ..Parcel::data(0, 0) })?;
-    let write: Bandwidth = params.tcm.write;
-    go(fabric, (hbm, dma), Parcel { write, ..Parcel::data(0, bytes) })
+    let request = Leg::new((dma, hbm), Parcel { after, ..Parcel::data(0, 0) });
+    let data = Parcel { write: params.tcm.write, ..Parcel::data(0, bytes) };
+    vec![Leg { before, ..request }, Leg::data((hbm, dma), data)]
 }
 
-/// Sends a parcel and waits until it is there.
-fn go(
-    fabric: &mut Fabric<'_>,
-    (from, to): (crate::topology::NodeId, crate::topology::NodeId),
-    parcel: Parcel,
-) -> Option<Ps> {
-    if !fabric.send(from, to, &parcel) {
-        return None;
+/// Runs the messages of an access on the idle fabric. `None` where no way leads from one end to the
+/// other.
+pub(super) fn run(fabric: &mut Fabric<'_>, legs: &[Leg]) -> Option<HostDma> {
+    let sent = fabric.now();
+    let mut moved = sent;
+    for leg in legs {
+        if leg.before > Ps::ZERO {
+            fabric.wake(fabric.now() + leg.before, 0);
+            fabric.next()?;
+        }
+        if !fabric.send(leg.from, leg.to, &leg.parcel) {
+            return None;
+        }
+        fabric.next()?;
+        if leg.is_data {
+            moved = fabric.now();
+        }
     }
-    fabric.next()?;
-    Some(fabric.now())
+    Some(HostDma { moved: moved.since(sent), answered: fabric.now().since(sent) })
 }

@@ -21,7 +21,7 @@ pub use memory::{Access, HostDma};
 use fabric::Fabric;
 use tree::Tree;
 
-use crate::topology::{Machine, PeId};
+use crate::topology::{LinkId, Machine, PeId};
 use crate::units::Ps;
 
 /// What a message to many PEs carries, in bytes.
@@ -147,7 +147,23 @@ impl<'m> Host<'m> {
     /// Lets the host write or read memory, or have a PE do so, and waits for the answer. `None`
     /// where no way leads there.
     pub fn access(&mut self, access: Access) -> Option<HostDma> {
-        memory::access(&mut self.fabric, &self.tree, access)
+        let legs = memory::legs(self.fabric.machine, &self.tree, access)?;
+        memory::run(&mut self.fabric, &legs)
+    }
+
+    /// The ways of the messages of an access, in order, up to the one that carries the bytes.
+    pub fn routes(&self, access: Access) -> Vec<Vec<LinkId>> {
+        let machine = self.fabric.machine;
+        let legs = memory::legs(machine, &self.tree, access).unwrap_or_default();
+        let mut routes = Vec::new();
+        for leg in &legs {
+            let (route, is_data) = leg.route(machine);
+            routes.push(route);
+            if is_data {
+                break;
+            }
+        }
+        routes
     }
 
     /// How far the stations between the host and `pe` are: when a message without bytes reaches
