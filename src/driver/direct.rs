@@ -8,9 +8,8 @@
 
 use crate::diag::{Diagnostic, Reported, Sink, lowering as codes};
 use crate::dtype::DType;
-use crate::host::{PAGE_BYTES, VA_BASE, VA_BYTES};
 use crate::ir::{Function, Literal, Op, Uses, Value};
-use crate::launch::{Launch, Placement, Region, Shard};
+use crate::launch::{Launch, PAGE_BYTES, Placement, Region, Shard, VA_BASE, VA_BYTES};
 use crate::lower::{self, Reach, TouchedTensor};
 use crate::source::Span;
 use crate::topology::{Extent, PeId};

@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::address::{AddressAllocator, NoRoom};
 use super::array::Array;
 use super::device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket, Writer};
 use super::index::Index;
@@ -13,6 +12,7 @@ use super::tensor::{Placement, Tensor, TensorId};
 use super::{HostError, array};
 use crate::arena::{Arena, Id};
 use crate::dtype::DType;
+use crate::launch::{AddressAllocator, NoRoom};
 use crate::shape::Shape;
 
 /// The contents of a tensor, as a host read finds them.

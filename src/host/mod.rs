@@ -10,7 +10,6 @@
 //! Device  write, submit, wait, read
 //! ```
 
-mod address;
 mod array;
 mod context;
 mod device;
@@ -21,7 +20,6 @@ mod scalar;
 mod sum_order;
 mod tensor;
 
-pub use address::{AddressAllocator, NoRoom, PAGE_BYTES, VA_BASE, VA_BYTES};
 pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
 pub use context::{Context, Data, TensorHandle, TensorSpec};
 pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Runners, Ticket, Writer};

@@ -1,9 +1,16 @@
 //! What a launch is given, as plain data: world, grid, arguments, queues, memory.
 
+mod allocator;
 mod memory;
+mod mmu;
 mod neighbors;
+mod pools;
 
+pub use allocator::{AddressAllocator, NoRoom, PAGE_BYTES, VA_BASE, VA_BYTES};
+pub use mmu::{Entry, Mapping, Mmu, Overlap};
 pub use neighbors::{NeighborMap, NeighborTable};
+
+pub use pools::{NoMemory, Pool, Pools};
 
 pub use memory::{AddressMap, Entries, Fault, Placement, Region, Shard};
 

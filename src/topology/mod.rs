@@ -4,6 +4,7 @@
 //! Nodes are named places (`sip0.cube3.pe5.dma`), links are directed and carry bytes, and a
 //! route is the fixed list of links a message takes. Time belongs to `sim`; nothing here moves.
 
+mod address;
 mod build;
 mod dependencies;
 mod dot;
@@ -21,6 +22,9 @@ mod switching;
 mod template;
 mod yaml;
 
+pub use address::{
+    AddressError, AddressLayout, Die, IoUnit, Location, MCpuUnit, PeUnit, PhysAddr, Unit,
+};
 pub use dependencies::Layers;
 pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use super::spec::Form;
 use super::{
-    Extent, LinkId, Machine, MmuParams, NodeId, NodeKind, PeCoord, PeId, PeParams, SlotKind, Spec,
+    AddressLayout, Die, Extent, IoUnit, LinkId, Location, MCpuUnit, Machine, MmuParams, NodeId,
+    NodeKind, PeCoord, PeId, PeParams, PeUnit, SlotKind, Spec, Unit,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -16,6 +17,7 @@ pub fn show(spec: &Spec, machine: &Machine) -> String {
     section(&mut out, "nodes", &nodes(machine));
     section(&mut out, "links", &links(machine));
     section(&mut out, "each PE", &parameters(machine.params()));
+    section(&mut out, "physical addresses", &addresses(machine));
     for (title, from, to) in samples(spec, machine) {
         show_route(&mut out, machine, &title, (from, to));
     }
@@ -171,6 +173,33 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
         };
         let (name, overhead, memory) = (kind.name(), tier.overhead, rate(tier.bandwidth));
         row(["", &format!("a slot in {name}: {overhead}, {memory} GB/s{hop}")])
+    }));
+    rows
+}
+
+/// The fields of an address, and where the units of the first cube are.
+fn addresses(machine: &Machine) -> Vec<Vec<String>> {
+    let extent = machine.extent();
+    let Some(layout) = AddressLayout::new(extent, machine.params()) else { return Vec::new() };
+    let AddressLayout { sip_bits, die_bits, offset_bits, .. } = layout;
+    let fields = format!("{sip_bits} of the SIP, {die_bits} of the die, {offset_bits} in the die");
+    let mut rows = vec![row([&format!("{} bits", layout.bits()), &fields, ""])];
+    let last = extent.pes.count() - 1;
+    let mut units = vec![
+        (format!("HBM of pe0 to pe{last}"), Die::Cube(0), Unit::Hbm),
+        (String::from("TCM of pe0"), Die::Cube(0), Unit::Pe(0, PeUnit::Tcm)),
+        (format!("TCM of pe{last}"), Die::Cube(0), Unit::Pe(last, PeUnit::Tcm)),
+        (String::from("SRAM"), Die::Cube(0), Unit::Sram),
+    ];
+    if !machine.processors().m_cpus.is_empty() {
+        units.push((String::from("M_CPU"), Die::Cube(0), Unit::MCpu(MCpuUnit::Memory)));
+        units.push((String::from("IO_CPU"), Die::Io(0), Unit::IoCpu(IoUnit::Memory)));
+    }
+    rows.extend(units.into_iter().filter_map(|(name, die, unit)| {
+        let place = Location { sip: 0, die, unit, offset: 0 };
+        let address = layout.encode(&place).ok()?;
+        let (_, bytes) = layout.window(die, unit).ok()?;
+        Some(row([&name, &format!("{:#x}", address.0), &format!("{} B", grouped(bytes))]))
     }));
     rows
 }

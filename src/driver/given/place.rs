@@ -7,8 +7,7 @@
 
 use super::GivenTensor;
 use crate::diag::{Diagnostic, hosting as codes};
-use crate::host::{AddressAllocator, NoRoom, VA_BYTES};
-use crate::launch::{Placement, Region, Shard};
+use crate::launch::{AddressAllocator, NoRoom, Placement, Region, Shard, VA_BYTES};
 use crate::topology::PeId;
 use crate::units::grouped;
 

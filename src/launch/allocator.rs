@@ -1,4 +1,5 @@
-//! Virtual addresses: first fit over a list of free stretches, which join again when freed.
+//! Gives out addresses, virtual or physical: first fit over a list of free stretches, which join
+//! again when freed.
 
 use std::collections::BTreeMap;
 
