@@ -131,6 +131,13 @@ fn farthest(machine: &Machine, pes: impl Iterator<Item = PeId>) -> Option<PeId> 
     pes.filter_map(far).max().map(|it| it.3)
 }
 
+/// The PE at whose controller others meet: the second of the last row of cube 0, which none of the
+/// first ones is.
+fn crowded(machine: &Machine) -> PeId {
+    let grid = machine.extent().pes;
+    PeId(if grid.h > 1 { (grid.h - 1) * grid.w + 1.min(grid.w - 1) } else { grid.w - 1 })
+}
+
 /// The most PEs of one case.
 const MOST: u32 = 512;
 
@@ -148,7 +155,8 @@ fn crowds(machine: &Machine, writes: bool) -> Vec<Case> {
         Case { name, what, group: Group::Contention, work }
     };
     let mut cases = Vec::new();
-    if let Some(target) = halves(machine).0.filter(|_| pes > 1) {
+    let target = crowded(machine);
+    if pes > 1 {
         for count in crowd_sizes(pes - 1) {
             let issuers = (0..pes).filter(|pe| *pe != target.0).take(count as usize);
             let pairs: Vec<(u32, u32)> = issuers.map(|pe| (pe, target.0)).collect();

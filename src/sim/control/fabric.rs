@@ -3,7 +3,7 @@
 use crate::command::SiteId;
 use crate::oplog::TransferId;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
-use crate::sim::hbm::Bursts;
+use crate::sim::hbm::{Access, BurstRun, Bursts, Controllers};
 use crate::sim::network::{Cargo, CargoKind, Class, Mode, Network, Shipment};
 use crate::topology::{Machine, NodeId, PeId};
 use crate::units::{Bandwidth, Ps};
@@ -20,13 +20,23 @@ pub(super) struct Parcel {
     /// The rate at which its target is written, and how long the target takes then.
     pub(super) write: Bandwidth,
     pub(super) after: Ps,
+    /// The HBM that takes it, or that it comes from.
+    pub(super) memory: Option<Memory>,
+}
+
+/// What HBM does with a parcel, and whose HBM it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Memory {
+    Stores(PeId),
+    Fetches(PeId),
 }
 
 impl Parcel {
     /// A command, or an answer: nothing reads or writes it.
     pub(super) fn control(tag: u32, bytes: u64) -> Parcel {
         let (read, write) = (Bandwidth::INFINITE, Bandwidth::INFINITE);
-        Parcel { tag, bytes, class: Class::Control, read, write, after: Ps::ZERO }
+        let (class, after) = (Class::Control, Ps::ZERO);
+        Parcel { tag, bytes, class, read, write, after, memory: None }
     }
 
     /// Data of memories, or a request for it.
@@ -41,6 +51,7 @@ pub(super) struct Fabric<'m> {
     pub(super) machine: &'m Machine,
     network: Network,
     events: EventQueue,
+    controllers: Option<Controllers>,
     now: Ps,
 }
 
@@ -48,7 +59,8 @@ impl<'m> Fabric<'m> {
     /// The idle network.
     pub(super) fn new(machine: &'m Machine) -> Fabric<'m> {
         let network = Network::new(machine, Mode::default());
-        Fabric { machine, network, events: EventQueue::default(), now: Ps::ZERO }
+        let controllers = Controllers::new(&machine.params().hbm, machine.flit_bytes());
+        Fabric { machine, network, events: EventQueue::default(), controllers, now: Ps::ZERO }
     }
 
     pub(super) fn now(&self) -> Ps {
@@ -63,13 +75,18 @@ impl<'m> Fabric<'m> {
     /// Sends a parcel now. False where no way leads there.
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, parcel: &Parcel) -> bool {
         let Some(route) = self.network.routes.find(self.machine, from, to) else { return false };
+        let (kind, place) = match parcel.memory {
+            Some(Memory::Stores(owner)) => (CargoKind::WriteData, owner.0),
+            Some(Memory::Fetches(_)) | None => (CargoKind::Control, to.0),
+        };
+        let (begins, until) = self.fetch(parcel, self.network.first_rate(route));
         let cargo = Cargo {
-            kind: CargoKind::Control,
+            kind,
             agent: 0,
             seq: parcel.tag,
             site: SiteId(0),
             transfer: TransferId(0),
-            place: to.0,
+            place,
             token: 0,
             bytes: parcel.bytes,
             start: self.now,
@@ -83,14 +100,37 @@ impl<'m> Fabric<'m> {
             bytes: parcel.bytes,
             to: PeId(to.0),
             read: parcel.read,
-            from: self.now,
-            until: self.now,
+            from: begins,
+            until,
             write: parcel.write,
             after: parcel.after,
             watched: false,
         };
         self.network.send(&shipment, &mut self.events);
         true
+    }
+
+    /// When the first and the last flit of what HBM sends are there.
+    fn fetch(&mut self, parcel: &Parcel, rate: Option<Bandwidth>) -> (Ps, Ps) {
+        let now = self.now;
+        let (Some(Memory::Fetches(place)), Some(controllers), 1..) =
+            (parcel.memory, &mut self.controllers, parcel.bytes)
+        else {
+            return (now, now);
+        };
+        let runs = row(parcel.bytes, controllers.burst());
+        let access = Access { place, runs: &runs, bytes: parcel.bytes, first: now, last: now };
+        controllers.read(&access, rate.unwrap_or(self.machine.params().tcm.write))
+    }
+
+    /// When HBM has stored all of what has just come to it, if that is later than now.
+    fn store(&mut self, event: &Event) -> Option<Ps> {
+        let (cargo, first) = self.network.stored(event)?;
+        let controllers = self.controllers.as_mut().filter(|_| cargo.bytes > 0)?;
+        let (place, bytes) = (PeId(cargo.place), cargo.bytes);
+        let runs = row(bytes, controllers.burst());
+        let done = controllers.write(&Access { place, runs: &runs, bytes, first, last: self.now });
+        Some(done).filter(|done| *done > self.now)
     }
 
     /// Lets [`Fabric::next`] give `tag` at a time.
@@ -110,6 +150,10 @@ impl<'m> Fabric<'m> {
                     self.network.handle(event, &mut self.events);
                 }
                 EventKind::Deliver => {
+                    if let Some(done) = self.store(&event) {
+                        self.network.deliver_at(&event, done, &mut self.events);
+                        continue;
+                    }
                     if let Some(arrival) = self.network.take(&event) {
                         return Some(arrival.cargo.seq);
                     }
@@ -123,4 +167,9 @@ impl<'m> Fabric<'m> {
         }
         None
     }
+}
+
+/// The bursts of a row of bytes that begins at the first channel.
+fn row(bytes: u64, burst: u64) -> [BurstRun; 1] {
+    [BurstRun { first: 0, count: bytes.div_ceil(burst) }]
 }

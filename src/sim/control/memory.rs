@@ -1,6 +1,6 @@
 //! MemoryWrite, MemoryRead and PeDma: bytes that move because the host says so.
 
-use super::fabric::{Fabric, Parcel};
+use super::fabric::{Fabric, Memory, Parcel};
 use super::tree::Tree;
 use crate::topology::{LinkId, Machine, NodeId, PeId};
 use crate::units::Ps;
@@ -101,18 +101,21 @@ pub(super) fn legs(machine: &Machine, tree: &Tree, access: Access) -> Option<Vec
     let request = Parcel { after, ..Parcel::data(0, 0) };
     Some(match access {
         Access::Write { bytes, .. } => {
-            let data = Parcel { after, ..Parcel::data(0, bytes) };
+            let memory = Some(Memory::Stores(access.owner()));
+            let data = Parcel { after, memory, ..Parcel::data(0, bytes) };
             vec![Leg::data((host, hbm), data), Leg::new((hbm, host), Parcel::control(0, 0))]
         }
         Access::Read { bytes, .. } => {
-            vec![Leg::new((host, hbm), request), Leg::data((hbm, host), Parcel::data(0, bytes))]
+            let memory = Some(Memory::Fetches(access.owner()));
+            let data = Parcel { memory, ..Parcel::data(0, bytes) };
+            vec![Leg::new((host, hbm), request), Leg::data((hbm, host), data)]
         }
         Access::PeDma { issuer, bytes, writes, .. } => {
             let stations = tree.nodes_to(issuer);
             let pairs = || stations.windows(2).map(|pair| (pair[0], pair[1]));
             let mut legs: Vec<Leg> =
                 pairs().map(|pair| Leg::new(pair, Parcel::control(0, 0))).collect();
-            legs.extend(pe_dma(machine, (issuer, hbm), bytes, writes));
+            legs.extend(pe_dma(machine, (issuer, access.owner()), bytes, writes));
             let up = pairs().rev().map(|(above, below)| (below, above));
             legs.extend(up.map(|pair| Leg::new(pair, Parcel::control(0, 0))));
             legs
@@ -121,16 +124,20 @@ pub(super) fn legs(machine: &Machine, tree: &Tree, access: Access) -> Option<Vec
 }
 
 /// Moves bytes between TCM and HBM, as a command of the PE would.
-fn pe_dma(machine: &Machine, (issuer, hbm): (PeId, NodeId), bytes: u64, writes: bool) -> Vec<Leg> {
-    let (params, dma) = (machine.params(), machine.pe(issuer).dma);
+fn pe_dma(machine: &Machine, (issuer, owner): (PeId, PeId), bytes: u64, writes: bool) -> Vec<Leg> {
+    let params = machine.params();
+    let (dma, hbm) = (machine.pe(issuer).dma, machine.pe(owner).hbm);
     let before = params.dispatch + params.dma.overhead;
     let after = params.hbm.overhead;
+    let tcm = &params.tcm;
     if writes {
-        let data = Parcel { read: params.tcm.read, after, ..Parcel::data(0, bytes) };
+        let memory = Some(Memory::Stores(owner));
+        let data = Parcel { read: tcm.read, after, memory, ..Parcel::data(0, bytes) };
         return vec![Leg { before, ..Leg::data((dma, hbm), data) }];
     }
     let request = Leg::new((dma, hbm), Parcel { after, ..Parcel::data(0, 0) });
-    let data = Parcel { write: params.tcm.write, ..Parcel::data(0, bytes) };
+    let memory = Some(Memory::Fetches(owner));
+    let data = Parcel { write: tcm.write, memory, ..Parcel::data(0, bytes) };
     vec![Leg { before, ..request }, Leg::data((hbm, dma), data)]
 }
 
