@@ -10,9 +10,9 @@
 )]
 
 use kbc::command::{
-    Command, DescId, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, GemmId,
-    IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId, Lanes, MathCmd, MathId, Message, Place,
-    QueueId, TileRef, Wait,
+    Command, CompositeCmd, CompositeId, CompositeWait, DescId, DmaAtomic, DmaGather, DmaRead,
+    DmaScatter, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId,
+    Lanes, MathCmd, MathId, Message, Place, QueueId, Source, TileRef, Wait,
 };
 use kbc::dtype::DType;
 use kbc::ops::AtomicOp;
@@ -31,6 +31,16 @@ fn samples() -> Vec<Command> {
         DmaAtomic { op: AtomicOp::Add, lanes, src: tile, expected: None, dst: None }.into(),
         MathCmd { spec: MathId(0), args, out: tile }.into(),
         GemmCmd { spec: GemmId(0), a: tile, b: tile, acc: None, out: tile }.into(),
+        CompositeCmd {
+            spec: CompositeId(0),
+            a: Source::Tile(tile),
+            b: None,
+            args: [None; 4],
+            out: 0,
+            number: 0,
+        }
+        .into(),
+        CompositeWait { number: 0 }.into(),
         IpcqSend { queue, token: 0, src: tile, message }.into(),
         IpcqRecv { slot: tile, dst: None, consume: true, message }.into(),
         IpcqRecvAsync { slot: tile, message }.into(),

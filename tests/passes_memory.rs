@@ -358,7 +358,7 @@ kernel @k(%p: i64) {
 
 /// A TCM of 1,024 bytes, of which 256 are reserved and 256 receive slots.
 fn small() -> Limits {
-    Limits { tcm_bytes: 512, tcm_total: 1024, tcm_reserved: 256, unrolled_ops: 100 }
+    Limits { tcm_bytes: 512, tcm_total: 1024, tcm_reserved: 256, unrolled_ops: 100, ..limits() }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use kbc::diag::{Code, Sink, all_codes};
 use kbc::host::Scalar;
 use kbc::ir::parse::parse;
-use kbc::ir::{Bindings, Limits, Literal, Module};
+use kbc::ir::{Bindings, Limits, Literal, Module, TilePipeline};
 use kbc::passes::run;
 use kbc::script::{Script, Settings};
 use kbc::sema::{Input, analyze};
@@ -61,6 +61,7 @@ fn launch(command: &str, text: &str, sink: &mut Sink) -> Option<()> {
         tcm_bytes: 12 << 20,
         tcm_total: 16 << 20,
         tcm_reserved: 4 << 20,
+        pipeline: TilePipeline { tile: [32, 32, 64], buffers: 2 },
         unrolled_ops: 100_000,
     };
     if command.contains("compile") {

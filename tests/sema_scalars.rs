@@ -15,14 +15,19 @@ mod sema_common;
 use std::collections::BTreeMap;
 
 use kbc::diag::{ColorChoice, Sink, to_text};
-use kbc::ir::{Bindings, Limits, Literal};
+use kbc::ir::{Bindings, Limits, Literal, TilePipeline};
 use kbc::passes;
 use sema_common::compile;
 
 const EXPRESSIONS: &str = include_str!("sema_common/scalars.txt");
 
-const LIMITS: Limits =
-    Limits { tcm_bytes: 1 << 20, tcm_total: 1 << 20, tcm_reserved: 0, unrolled_ops: 1000 };
+const LIMITS: Limits = Limits {
+    tcm_bytes: 1 << 20,
+    tcm_total: 1 << 20,
+    tcm_reserved: 0,
+    pipeline: TilePipeline { tile: [32, 32, 64], buffers: 2 },
+    unrolled_ops: 1000,
+};
 
 /// What a launch with these arguments says of `assert expression == value`.
 fn check(expression: &str, [n, m, value]: [i64; 3]) -> Vec<String> {

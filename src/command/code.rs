@@ -1,11 +1,11 @@
 //! Code: what all agents of one kernel share. Loops stay loops.
 
 use super::channel::{ChannelTemplate, ExchangeId, ExchangeSpec, ListId, PortId, PortSpec};
-use super::{Message, QueueId, TileRef};
+use super::{CompositeId, CompositeSpec, Message, QueueId, TileRef};
 use crate::arena::Arena;
 use crate::dtype::{DType, Rounding};
 use crate::id;
-use crate::ir::{Buffer, DmaDesc, Literal, SortKind};
+use crate::ir::{Buffer, DmaDesc, Literal, MAX_STEP_OPERANDS, SortKind};
 use crate::ops::{AtomicOp, BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
 use crate::shape::Shape;
 use crate::source::Span;
@@ -50,6 +50,8 @@ pub struct Code {
     pub maths: Arena<MathId, MathSpec>,
     /// Matrix computations.
     pub gemms: Arena<GemmId, GemmSpec>,
+    /// Tile pipelines.
+    pub composites: Arena<CompositeId, CompositeSpec>,
     /// The lanes of gathers and scatters.
     pub lanes: Arena<LaneId, LaneSpec>,
     /// Data that threads move on channels.
@@ -224,6 +226,15 @@ pub enum MathArg {
     Scalar(Literal),
 }
 
+/// Where an operand of a composite is, before it is walked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SourceArg {
+    /// A tile in TCM.
+    Tile(TileReg),
+    /// A block of memory from this virtual address on.
+    Memory(Operand),
+}
+
 /// A window, before it is walked. Axes are those of the block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowArgs {
@@ -326,6 +337,26 @@ pub enum Template {
         acc: Option<TileReg>,
         /// Its result, defined just before.
         out: TileReg,
+    },
+    /// See [`super::CompositeCmd`].
+    Composite {
+        /// What it computes.
+        spec: CompositeId,
+        /// The left operand.
+        a: SourceArg,
+        /// The right operand.
+        b: Option<SourceArg>,
+        /// The operands of the steps that have one.
+        args: [Option<Arg>; MAX_STEP_OPERANDS],
+        /// The virtual address of the result.
+        out: Operand,
+        /// The register that names the composite.
+        number: Reg,
+    },
+    /// See [`super::CompositeWait`].
+    CompositeWait {
+        /// What names the composite.
+        number: Operand,
     },
     /// See [`super::IpcqSend`].
     Send {

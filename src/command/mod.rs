@@ -12,6 +12,7 @@
 
 pub mod channel;
 mod code;
+mod composite;
 pub mod print;
 mod program;
 mod registers;
@@ -23,7 +24,11 @@ mod window;
 pub use code::{
     Arg, ArgSpec, Code, DescId, FactorSpec, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec,
     LiveSet, MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId,
-    Template, TileReg, WindowArgs,
+    SourceArg, Template, TileReg, WindowArgs,
+};
+pub use composite::{
+    CompositeCmd, CompositeId, CompositeSpec, CompositeWait, Source, SourceSpec, StepSpec,
+    TileBlock,
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};
@@ -286,6 +291,8 @@ commands! {
     dma_atomic: DmaAtomic, "dma_atomic";
     math: MathCmd, "math";
     gemm: GemmCmd, "gemm";
+    composite: CompositeCmd, "composite";
+    composite_wait: CompositeWait, "composite_wait";
     ipcq_send: IpcqSend, "ipcq_send";
     ipcq_recv: IpcqRecv, "ipcq_recv";
     ipcq_recv_async: IpcqRecvAsync, "ipcq_recv_async";

@@ -2,7 +2,8 @@
 //! verification, printing and the analysis of what depends on the program id.
 
 use super::{
-    Arg, Code, Inst, LaneArgs, LiveSet, Operand, Reg, ScalarExpr, Template, TileReg, WindowArgs,
+    Arg, Code, Inst, LaneArgs, LiveSet, Operand, Reg, ScalarExpr, SourceArg, Template, TileReg,
+    WindowArgs,
 };
 
 /// A use of a register.
@@ -170,6 +171,14 @@ impl Template {
                 let tiles = [a, b].into_iter().chain(acc).chain([out]);
                 tiles.for_each(|tile| *tile = map.read_tile(*tile));
             }
+            Template::Composite { a, b, args, out, number, .. } => {
+                a.map_registers(map);
+                b.iter_mut().for_each(|b| b.map_registers(map));
+                args.iter_mut().flatten().for_each(|arg| arg.map_registers(map));
+                out.map_registers(map);
+                *number = map.write(*number);
+            }
+            Template::CompositeWait { number } => number.map_registers(map),
             Template::Recv { dst, out, .. } => {
                 dst.iter_mut().for_each(|tile| *tile = map.read_tile(*tile));
                 *out = map.write_tile(*out);
@@ -201,6 +210,15 @@ impl LaneArgs {
         self.base.map_registers(map);
         self.index.iter_mut().for_each(|index| *index = map.read_tile(*index));
         self.mask.iter_mut().for_each(|mask| mask.map_registers(map));
+    }
+}
+
+impl SourceArg {
+    fn map_registers(&mut self, map: &mut dyn RegisterMap) {
+        match self {
+            SourceArg::Tile(tile) => *tile = map.read_tile(*tile),
+            SourceArg::Memory(address) => address.map_registers(map),
+        }
     }
 }
 

@@ -241,6 +241,8 @@ impl Analysis<'_> {
             | Template::DmaAtomic { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
+            | Template::Composite { .. }
+            | Template::CompositeWait { .. }
             | Template::Assert { .. } => false,
             Template::Channel(_) => self.divergent > 0,
             Template::Send { .. } | Template::Recv { .. } | Template::RecvAsync { .. } => {

@@ -2,10 +2,11 @@
 
 use super::channel::{ChannelCmd, Moment};
 use super::{
-    Agent, AgentId, Arg, AxisWindow, Code, Command, DescId, DmaAtomic, DmaGather, DmaRead,
-    DmaScatter, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneArgs,
-    Lanes, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program, QueueId, Reg,
-    ScalarExpr, SiteId, Template, TileRef, TileReg, Wait, Window, WindowArgs,
+    Agent, AgentId, Arg, AxisWindow, Code, Command, CompositeCmd, CompositeWait, DescId, DmaAtomic,
+    DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease,
+    IpcqSend, LaneArgs, Lanes, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program,
+    QueueId, Reg, ScalarExpr, SiteId, Source, SourceArg, Template, TileRef, TileReg, Wait, Window,
+    WindowArgs,
 };
 use crate::arena::Id;
 use crate::ir::eval;
@@ -71,6 +72,8 @@ pub struct Walker {
     sent: Vec<u64>,
     /// Messages claimed from each direction.
     received: Vec<u64>,
+    /// Composites issued.
+    composites: u64,
 }
 
 const NO_TILE: TileRef = TileRef { place: Place::Scratch(0), bytes: 0 };
@@ -91,6 +94,7 @@ impl Walker {
             turns: vec![0; code.buffers.len()],
             sent: vec![0; directions],
             received: vec![0; directions],
+            composites: 0,
         };
         if !walker.begin_program(program) {
             walker.pc = code.insts.len().saturating_sub(1) as u32;
@@ -310,15 +314,23 @@ impl Walker {
                 let acc = acc.map(|acc| self.tile(acc));
                 GemmCmd { spec, a: self.tile(a), b: self.tile(b), acc, out: self.tile(out) }.into()
             }
+            Template::Composite { spec, a, b, args, out, number } => {
+                let args = args.map(|arg| arg.map(|arg| self.math_arg(arg)));
+                let (a, b) = (self.source(a), b.map(|b| self.source(b)));
+                let out = self.int(out) as u64;
+                // Its register may be that of an operand, which has been read by now.
+                let number = self.count_composite(number);
+                CompositeCmd { spec, a, b, args, out, number }.into()
+            }
+            Template::CompositeWait { number } => {
+                CompositeWait { number: self.int(number) as u64 }.into()
+            }
             Template::Send { queue, src, message } => {
                 let token = count(&mut self.sent, queue);
                 IpcqSend { queue, token, src: self.tile(src), message }.into()
             }
             Template::Recv { queue, dst, out, consume, message } => {
-                let slot = self.claim(queue, message);
-                let dst = dst.map(|dst| self.tile(dst));
-                self.tiles[out.index()] = dst.unwrap_or(slot);
-                IpcqRecv { slot, dst, consume, message }.into()
+                self.recv(queue, (dst, out), (consume, message)).into()
             }
             Template::RecvAsync { queue, out, message } => {
                 let slot = self.claim(queue, message);
@@ -336,6 +348,18 @@ impl Walker {
         })
     }
 
+    fn recv(
+        &mut self,
+        queue: QueueId,
+        (dst, out): (Option<TileReg>, TileReg),
+        (consume, message): (bool, Message),
+    ) -> IpcqRecv {
+        let slot = self.claim(queue, message);
+        let dst = dst.map(|dst| self.tile(dst));
+        self.tiles[out.index()] = dst.unwrap_or(slot);
+        IpcqRecv { slot, dst, consume, message }
+    }
+
     fn release(&self, code: &Code, tile: TileReg, live: LiveSet) -> Option<Command> {
         let slot = self.tile(tile);
         let held = code.live(live).iter().any(|other| self.tile(*other).place == slot.place);
@@ -346,6 +370,21 @@ impl Walker {
         match arg {
             Arg::Tile(tile) => MathArg::Tile(self.tile(tile)),
             Arg::Scalar(operand) => MathArg::Scalar(self.operand(operand)),
+        }
+    }
+
+    /// The number of the next composite, which `register` is to hold.
+    fn count_composite(&mut self, register: Reg) -> u64 {
+        let count = self.composites;
+        self.composites += 1;
+        self.regs[register.index()] = Literal::Int(count as i64);
+        count
+    }
+
+    fn source(&self, source: SourceArg) -> Source {
+        match source {
+            SourceArg::Tile(tile) => Source::Tile(self.tile(tile)),
+            SourceArg::Memory(address) => Source::Memory(self.int(address) as u64),
         }
     }
 
@@ -423,6 +462,8 @@ fn assertion(code: &Code, site: SiteId) -> WalkError {
         | Template::DmaAtomic { .. }
         | Template::Math { .. }
         | Template::Gemm { .. }
+        | Template::Composite { .. }
+        | Template::CompositeWait { .. }
         | Template::Send { .. }
         | Template::Recv { .. }
         | Template::RecvAsync { .. }

@@ -335,6 +335,14 @@ impl command::Visit for Act<'_, '_> {
         Ok(())
     }
 
+    fn composite(&mut self, _: &command::CompositeCmd) -> Outcome {
+        Ok(())
+    }
+
+    fn composite_wait(&mut self, _: &command::CompositeWait) -> Outcome {
+        Ok(())
+    }
+
     fn ipcq_send(&mut self, it: &command::IpcqSend) -> Outcome {
         self.send(it.queue, it.token, it.message)
     }

@@ -122,6 +122,16 @@ fn even(world: u64, bytes: u64, dtype: DType) -> Vec<Shard> {
 fn dtypes(function: &Function, bases: &[u64]) -> Vec<Option<DType>> {
     let mut found = vec![None; bases.len()];
     for (_, data) in function.ops.iter() {
+        if let Op::Composite(it) = &data.op {
+            for end in [Some(&it.a), it.b.as_ref(), Some(&it.out)].into_iter().flatten() {
+                let is_memory = !function.is_tile(end.value);
+                let index = is_memory.then(|| tensor_of(function, end.value, bases)).flatten();
+                if let Some(index) = index {
+                    found[index].get_or_insert(end.dtype);
+                }
+            }
+            continue;
+        }
         let moved = if let Op::DmaRead(read) = &data.op {
             data.results.first().map(|tile| (read.base, *tile))
         } else if let Op::GatherLoad(read) = &data.op {

@@ -8,6 +8,7 @@
 //! Spans lie beside the ops, so ops compare and print without them. Elementwise ops broadcast
 //! their operands, scalars included, to the shape of their result.
 
+mod composite;
 pub mod eval;
 pub mod interpret;
 mod layout;
@@ -19,6 +20,7 @@ mod types;
 pub mod verify;
 mod walk;
 
+pub use composite::{Composite, End, EpilogueStep, Head, MAX_STEP_OPERANDS, Scope, StepOp};
 pub use layout::Reading;
 pub use op::{
     Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
@@ -183,10 +185,21 @@ pub struct Limits {
     pub tcm_bytes: u64,
     /// The whole TCM, for messages.
     pub tcm_total: u64,
-    /// Bytes that the scheduler keeps.
+    /// Bytes that the scheduler keeps, for the tiles of composites.
     pub tcm_reserved: u64,
+    /// How composites are cut.
+    pub pipeline: TilePipeline,
     /// The longest loop that `static_range` may unroll, in ops made.
     pub unrolled_ops: u64,
+}
+
+/// How the scheduler cuts a composite into tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TilePipeline {
+    /// The extents of a tile along m, n and k.
+    pub tile: [u64; 3],
+    /// Places in TCM for each stream of tiles.
+    pub buffers: u64,
 }
 
 impl Function {

@@ -3,6 +3,7 @@
 //! An op names the values it uses in its fields; what it defines is in
 //! [`OpData::results`](super::OpData). Extents of a result are in the result's type.
 
+use super::composite::Composite;
 use super::tile_op::{
     Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort,
 };
@@ -422,10 +423,10 @@ pub struct RecvAsync {
     pub dir: String,
 }
 
-/// Waits for a future and gives its tile.
+/// Waits for a future and gives its tile, or for a composite to end, which gives nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wait {
-    /// The future.
+    /// The future or completion.
     pub future: Value,
 }
 
@@ -685,6 +686,7 @@ ops! {
     atomic: Atomic, Writes, [ptr, offsets, value, expected, mask], [];
     dma_read: DmaRead, Reads, [base, window, fill], [];
     dma_write: DmaWrite, Writes, [base, window, value], [];
+    composite: Composite, Writes, [a, b, out, sizes, epilogue], [];
     send: Send, Writes, [src], [];
     recv: Recv, Writes, [dst], [];
     recv_async: RecvAsync, Writes, [], [];

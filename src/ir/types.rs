@@ -56,6 +56,8 @@ pub enum Type {
     Tile(TileType),
     /// A tile that is still to arrive.
     Future(TileType),
+    /// The end of a composite that is still to come.
+    Completion,
 }
 
 impl Type {
@@ -68,7 +70,7 @@ impl Type {
     pub fn tile(&self) -> Option<&TileType> {
         match self {
             Type::Tile(tile) | Type::Future(tile) => Some(tile),
-            Type::Scalar(_) | Type::Pointer(_) => None,
+            Type::Scalar(_) | Type::Pointer(_) | Type::Completion => None,
         }
     }
 
@@ -76,15 +78,16 @@ impl Type {
     pub fn tile_mut(&mut self) -> Option<&mut TileType> {
         match self {
             Type::Tile(tile) | Type::Future(tile) => Some(tile),
-            Type::Scalar(_) | Type::Pointer(_) => None,
+            Type::Scalar(_) | Type::Pointer(_) | Type::Completion => None,
         }
     }
 
-    /// The element type; of a pointer, what it points at.
+    /// The element type; of a pointer, what it points at; of a completion, its number's.
     pub fn dtype(&self) -> DType {
         match self {
             Type::Scalar(dtype) | Type::Pointer(dtype) => *dtype,
             Type::Tile(tile) | Type::Future(tile) => tile.dtype,
+            Type::Completion => DType::I64,
         }
     }
 }
@@ -146,7 +149,7 @@ impl fmt::Display for TileType {
     }
 }
 
-/// `f32`, `*f16`, `tile<64x32xf16>`, `future<64xf16>`.
+/// `f32`, `*f16`, `tile<64x32xf16>`, `future<64xf16>`, `completion`.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -154,6 +157,7 @@ impl fmt::Display for Type {
             Type::Pointer(dtype) => write!(f, "*{dtype}"),
             Type::Tile(tile) => write!(f, "tile<{tile}>"),
             Type::Future(tile) => write!(f, "future<{tile}>"),
+            Type::Completion => f.write_str("completion"),
         }
     }
 }

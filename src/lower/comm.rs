@@ -3,7 +3,7 @@
 
 use crate::command::{AgentId, Comm, Message, Peer, QueueId};
 use crate::diag::{Diagnostic, Reported, Sink, internal, lowering, nearest_help};
-use crate::ir::{Function, Limits, Op, Value};
+use crate::ir::{Function, Limits, Op, TilePipeline, Value};
 use crate::launch::{Launch, NeighborMap};
 use crate::source::Span;
 use crate::topology::neighbors::Unpaired;
@@ -111,7 +111,10 @@ pub fn limits(params: &PeParams, comm: Option<&Comm>) -> Limits {
     let (tcm_total, tcm_reserved) = (params.tcm.bytes, params.tcm.reserved);
     let slots = comm.filter(|comm| comm.kind == SlotKind::Tcm).map_or(0, Comm::bytes_per_agent);
     let tcm_bytes = tcm_total.saturating_sub(tcm_reserved).saturating_sub(slots);
-    Limits { tcm_bytes, tcm_total, tcm_reserved, unrolled_ops: UNROLLED_OPS }
+    let scheduler = &params.scheduler;
+    let tile = [scheduler.tile_m, scheduler.tile_n, scheduler.tile_k].map(u64::from);
+    let pipeline = TilePipeline { tile, buffers: scheduler.buffers.into() };
+    Limits { tcm_bytes, tcm_total, tcm_reserved, pipeline, unrolled_ops: UNROLLED_OPS }
 }
 
 /// The queues for this traffic.

@@ -9,8 +9,8 @@ use super::control::Task;
 use super::slice::Slice;
 use crate::arena::{Arena, Id, SideTable};
 use crate::command::{
-    Code, Comm, DescId, GemmId, GemmSpec, Inst, LaneId, LaneSpec, LiveSet, MathId, MathSpec,
-    Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TileReg,
+    Code, Comm, CompositeId, CompositeSpec, DescId, GemmId, GemmSpec, Inst, LaneId, LaneSpec,
+    LiveSet, MathId, MathSpec, Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TileReg,
 };
 use crate::diag::{Diagnostic, Reported, Sink, internal};
 use crate::ir::{DmaDesc, Function, Literal, OpId, Reading, Storage, TileType, Value, ValueData};
@@ -46,6 +46,7 @@ pub(super) struct Emitter<'a> {
     maths: Interned<MathSpec, MathId>,
     gemms: Interned<GemmSpec, GemmId>,
     lanes: Interned<LaneSpec, LaneId>,
+    composites: Interned<CompositeSpec, CompositeId>,
     pub(super) tasks: Vec<Task>,
 }
 
@@ -99,6 +100,7 @@ pub(super) fn emit(source: &Source<'_>, sink: &mut Sink) -> Result<Code, Reporte
         maths: Interned(FxHashMap::default()),
         gemms: Interned(FxHashMap::default()),
         lanes: Interned(FxHashMap::default()),
+        composites: Interned(FxHashMap::default()),
         tasks: vec![Task::Ops { block: function.entry, at: 0 }],
     };
     emitter.bind_params();
@@ -340,6 +342,10 @@ impl<'a> Emitter<'a> {
 
     pub(super) fn lane_spec(&mut self, spec: LaneSpec) -> LaneId {
         self.lanes.id(&mut self.code.lanes, spec)
+    }
+
+    pub(super) fn composite_spec(&mut self, spec: CompositeSpec) -> CompositeId {
+        self.composites.id(&mut self.code.composites, spec)
     }
 
     /// Reports that what came here breaks the rules of the passes before.

@@ -8,6 +8,7 @@
 //! become registers that name places; views become strides.
 
 mod comm;
+mod composite;
 mod control;
 mod emit;
 mod moves;

@@ -61,7 +61,11 @@ impl Emitter<'_> {
     }
 
     /// An operand of a vector command over `shape`, and how it is read there.
-    fn vector_arg(&mut self, value: Value, shape: &Shape) -> Result<(Arg, Reading), Reported> {
+    pub(super) fn vector_arg(
+        &mut self,
+        value: Value,
+        shape: &Shape,
+    ) -> Result<(Arg, Reading), Reported> {
         if !self.is_tile(value) {
             let reading = Reading { offset: 0, strides: Vec::new() };
             return Ok((Arg::Scalar(self.operand(value)?), reading));
@@ -424,6 +428,10 @@ impl ir::Visit for Emitter<'_> {
         Ok(())
     }
 
+    fn composite(&mut self, it: &ir::Composite) -> Out {
+        self.tile_pipeline(it)
+    }
+
     fn send(&mut self, it: &ir::Send) -> Out {
         let (queue, message) = (self.queue(&it.dir)?, self.message(it.src)?);
         let src = self.dense(it.src)?;
@@ -447,6 +455,11 @@ impl ir::Visit for Emitter<'_> {
     }
 
     fn wait(&mut self, it: &ir::Wait) -> Out {
+        if !self.is_tile(it.future) {
+            let number = self.operand(it.future)?;
+            self.issue(Template::CompositeWait { number });
+            return Ok(());
+        }
         let (tile, result) = (self.tile(it.future)?, self.result()?);
         self.issue(Template::Wait { slot: tile });
         self.set_tile(result, tile);

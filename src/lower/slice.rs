@@ -28,6 +28,7 @@ impl Slice {
                     | Op::GatherLoad(_)
                     | Op::ScatterStore(_)
                     | Op::Atomic(_)
+                    | Op::Composite(_)
                     | Op::Load(_)
                     | Op::Store(_)
             );

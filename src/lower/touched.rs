@@ -5,7 +5,9 @@
 
 use super::{bind, check_size, emit, slice};
 use crate::arena::Id;
-use crate::command::{AgentId, Comm, Command, DescId, Lanes, Program, Walker, Window};
+use crate::command::{
+    AgentId, Comm, Command, CompositeCmd, DescId, Lanes, Program, Source, Walker, Window,
+};
 use crate::diag::{Reported, Sink};
 use crate::ir::{DmaDesc, DmaDim, Function};
 use crate::launch::Launch;
@@ -111,11 +113,26 @@ impl Sum<'_> {
                 self.count_lanes(program, agent, &it.lanes, true);
             } else if let Command::DmaScatter(it) = step.command {
                 self.count_lanes(program, agent, &it.lanes, false);
+            } else if let Command::CompositeCmd(it) = step.command {
+                self.count_composite(program, agent, &it);
             } else if let Command::DmaAtomic(it) = step.command {
                 self.count_lanes(program, agent, &it.lanes, true);
                 self.count_lanes(program, agent, &it.lanes, false);
             }
         }
+    }
+
+    /// Counts the blocks that a composite streams and writes.
+    fn count_composite(&mut self, program: &Program, agent: AgentId, it: &CompositeCmd) {
+        let spec = &program.code(agent).composites[it.spec];
+        let [a, b] = spec.source_bytes();
+        let whole = |bytes: u64| Some(Reach { first: 0, end: i128::from(bytes) });
+        for (source, bytes) in [(Some(it.a), a), (it.b, b)] {
+            if let Some(Source::Memory(base)) = source {
+                self.add(agent, (base, whole(bytes)), true);
+            }
+        }
+        self.add(agent, (it.out, whole(spec.out_bytes())), false);
     }
 
     /// Counts lanes: without an index they are a block, else only their base is known.

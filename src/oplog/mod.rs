@@ -31,6 +31,9 @@ pub enum Action {
     /// receiver's slot, or what it wrote (engine [`Engine::DmaWrite`]) is in memory. The command
     /// itself ended when its source had been read.
     Delivery,
+    /// A stage of composite `seq` of the agent worked on one tile. [`Action::Command`] stands
+    /// for all that the composite reads, [`Action::Delivery`] for its end.
+    Stage,
 }
 
 /// What did it.
@@ -50,6 +53,12 @@ pub enum Engine {
     Math,
     /// The network and the receiver's inbound side.
     Network,
+    /// What cuts composites into tiles.
+    Scheduler,
+    /// The side of the fetch/store unit that reads TCM.
+    Fetch,
+    /// The side of the fetch/store unit that writes TCM.
+    Store,
 }
 
 /// Why a record could not start before it did.
@@ -71,7 +80,7 @@ pub enum Cause {
 
 impl Action {
     /// Every action, in order.
-    pub const ALL: &'static [Action] = &[Action::Command, Action::Delivery];
+    pub const ALL: &'static [Action] = &[Action::Command, Action::Delivery, Action::Stage];
 }
 
 impl Engine {
@@ -84,7 +93,15 @@ impl Engine {
         Engine::Gemm,
         Engine::Math,
         Engine::Network,
+        Engine::Scheduler,
+        Engine::Fetch,
+        Engine::Store,
     ];
+
+    /// Whether only composites use it.
+    pub const fn is_of_composites(self) -> bool {
+        matches!(self, Engine::Scheduler | Engine::Fetch | Engine::Store)
+    }
 
     /// Its name in text forms.
     pub const fn name(self) -> &'static str {
@@ -96,6 +113,9 @@ impl Engine {
             Engine::Gemm => "gemm",
             Engine::Math => "math",
             Engine::Network => "network",
+            Engine::Scheduler => "scheduler",
+            Engine::Fetch => "fetch",
+            Engine::Store => "store",
         }
     }
 }

@@ -28,6 +28,7 @@ fn line(at: usize, it: &Record, out: &mut String) -> std::fmt::Result {
     let action = match it.action {
         Action::Command => "command",
         Action::Delivery => "delivery",
+        Action::Stage => "stage",
     };
     write!(out, "#{at} {}..{} {} {action} {} {}", it.start.0, it.end.0, it.agent, it.seq, it.site)?;
     write!(out, " {}", it.engine.name())?;

@@ -1,7 +1,7 @@
 //! `materialise`: lays out a view in a buffer of its own where it cannot stay a view.
 //!
 //! Elementwise ops and reductions read tiles through strides; `dot`, gathers and scatters those that
-//! go forward from the first element. What leaves the PE, what a loop or branch hands on, and what is reshaped in a way
+//! (composites, too) go forward from the first element. What leaves the PE, what a loop or branch hands on, and what is reshaped in a way
 //! that no strides describe must lie row by row. A tile that `recv` copies
 //! into must be nobody else's: neither a slot, nor bytes that a live value still shows.
 
@@ -77,8 +77,10 @@ fn append_copy(function: &mut Function, block: BlockId, op: OpId, value: Value) 
 fn needed_in_order(function: &Function, op: OpId) -> Vec<Value> {
     let mut values = Vec::new();
     let op = &function.ops[op].op;
-    let reads_forward =
-        matches!(op, Op::Dot(_) | Op::GatherLoad(_) | Op::ScatterStore(_) | Op::Atomic(_));
+    let reads_forward = matches!(
+        op,
+        Op::Dot(_) | Op::Composite(_) | Op::GatherLoad(_) | Op::ScatterStore(_) | Op::Atomic(_)
+    );
     if takes_in_order(op) || reads_forward || matches!(op, Op::Reshape(_)) {
         op.for_each_use(&mut |value| values.push(value));
     }
@@ -95,7 +97,8 @@ fn reads_as_is(function: &Function, op: OpId, value: Value) -> bool {
     // Both operands of an atomic op are read in one way, so they lie row by row.
     let is_lane = matches!(&data.op, Op::Atomic(it)
         if value != it.value && Some(value) != it.expected);
-    if is_factor || is_lane || matches!(data.op, Op::GatherLoad(_) | Op::ScatterStore(_)) {
+    let is_strided = matches!(data.op, Op::GatherLoad(_) | Op::ScatterStore(_) | Op::Composite(_));
+    if is_factor || is_lane || is_strided {
         return function.goes_forward(value);
     }
     function.is_row_major(value)

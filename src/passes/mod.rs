@@ -11,6 +11,7 @@ mod affine;
 mod allocate;
 mod carried;
 mod combine;
+mod composites;
 mod cse;
 mod dce;
 mod descriptors;
@@ -73,6 +74,7 @@ pub fn pipeline() -> &'static [&'static dyn Pass] {
         &extents::Extents,
         &combine::Combine,
         &descriptors::Descriptors,
+        &composites::Composites,
         &affine::Affine,
         &fold::Fold,
         &cse::Cse,

@@ -74,7 +74,7 @@ fn argument(
     let dtype = match function.ty(param.value) {
         Type::Pointer(_) => DType::I64,
         Type::Scalar(dtype) => *dtype,
-        Type::Tile(_) | Type::Future(_) => return Err(missing(function, param)),
+        Type::Tile(_) | Type::Future(_) | Type::Completion => return Err(missing(function, param)),
     };
     match (value, dtype.is_float()) {
         (_, true) => Ok(eval::wrap(dtype, value)),

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::block::Block;
 use super::memory::Memory;
-use crate::command::{AgentId, Command, Piece, Program, Step};
+use crate::command::{AgentId, Command, CompositeCmd, Piece, Program, Source, Step};
 use crate::launch::Placement;
 use crate::topology::PeId;
 
@@ -59,8 +59,57 @@ pub(super) enum Touches<'p> {
     Lanes,
 }
 
-/// What `step` of `agent` touches in HBM; `None` if nothing, or where no tensor is.
-pub(super) fn access<'p>(
+/// Calls `visit` with what `step` of `agent` touches in HBM, where there is a tensor.
+pub(super) fn for_each_access<'p>(
+    program: &'p Program,
+    memory: &Memory,
+    (agent, step): (AgentId, &Step),
+    visit: &mut dyn FnMut(&Access<'p>),
+) {
+    if let Command::CompositeCmd(it) = &step.command {
+        return of_composite(program, memory, (agent, it), visit);
+    }
+    if let Some(access) = access(program, memory, agent, step) {
+        visit(&access);
+    }
+}
+
+/// The blocks that a composite streams and the one that it writes.
+fn of_composite<'p>(
+    program: &'p Program,
+    memory: &Memory,
+    (agent, it): (AgentId, &CompositeCmd),
+    visit: &mut dyn FnMut(&Access<'p>),
+) {
+    let spec = &program.code(agent).composites[it.spec];
+    let [a, b] = spec.source_bytes();
+    let streamed = |source: Option<Source>| match source {
+        Some(Source::Memory(base)) => Some(base),
+        Some(Source::Tile(_)) | None => None,
+    };
+    let blocks = [
+        (streamed(Some(it.a)), a, Use::Reads),
+        (streamed(it.b), b, Use::Reads),
+        (Some(it.out), spec.out_bytes(), Use::Writes),
+    ];
+    for (base, bytes, how) in blocks {
+        let Some(base) = base else { continue };
+        let bounds = base..base.saturating_add(bytes);
+        let Ok(region) = memory.map().find(bounds.start, bytes) else { continue };
+        let image = image(program, memory, (region, agent));
+        visit(&Access { image, how, bounds, touches: Touches::Block(base, Block::whole(bytes)) });
+    }
+}
+
+/// The image of a tensor that an agent sees.
+fn image(program: &Program, memory: &Memory, (region, agent): (usize, AgentId)) -> ImageKey {
+    let replicated = memory.map().regions()[region].placement == Placement::Replicated;
+    (region, replicated.then(|| program.agents[agent].pe))
+}
+
+/// What `step` of `agent`, unless it is a composite, touches in HBM; `None` if nothing, or where
+/// no tensor is.
+fn access<'p>(
     program: &'p Program,
     memory: &Memory,
     agent: AgentId,
@@ -74,6 +123,8 @@ pub(super) fn access<'p>(
         Command::DmaAtomic(it) => (it.lanes.base, None, Use::Changes),
         Command::MathCmd(_)
         | Command::GemmCmd(_)
+        | Command::CompositeCmd(_)
+        | Command::CompositeWait(_)
         | Command::IpcqSend(_)
         | Command::IpcqRecv(_)
         | Command::IpcqRecvAsync(_)
@@ -101,8 +152,7 @@ pub(super) fn access<'p>(
             (region, bounds, Touches::Lanes)
         }
     };
-    let replicated = memory.map().regions()[region].placement == Placement::Replicated;
-    let image = (region, replicated.then(|| program.agents[agent].pe));
+    let image = image(program, memory, (region, agent));
     Some(Access { image, how, bounds, touches })
 }
 

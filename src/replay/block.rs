@@ -26,6 +26,11 @@ impl<'d> Block<'d> {
         Block { run: run as usize, outer }
     }
 
+    /// One run of `bytes`.
+    pub(super) fn whole(bytes: u64) -> Block<'static> {
+        Block { run: usize::try_from(bytes).unwrap_or(usize::MAX), outer: &[] }
+    }
+
     /// How many runs there are; saturates.
     pub(super) fn count(&self) -> u64 {
         self.outer.iter().fold(1, |count: u64, dim| count.saturating_mul(dim.extent))

@@ -100,7 +100,7 @@ impl<'p> ChannelReplay<'p> {
             let done = match (record.action, record.engine) {
                 (Action::Command, _) => self.command(record),
                 (Action::Delivery, Engine::DmaRead) => self.port_reads(record),
-                (Action::Delivery, _) => Ok(()),
+                (Action::Delivery | Action::Stage, _) => Ok(()),
             };
             if let Err(what) = done {
                 self.broken.get_or_insert(what);

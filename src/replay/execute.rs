@@ -9,8 +9,9 @@ use super::memory::Memory;
 use super::numeric::{self, Factors, Input, NumericError};
 use crate::command::channel::ChannelCmd;
 use crate::command::{
-    AgentId, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, IpcqRecv, IpcqRecvAsync,
-    IpcqRelease, IpcqSend, MathArg, MathCmd, MathSpec, Program, Step, TileRef, Visit, Wait,
+    AgentId, CompositeCmd, CompositeWait, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite,
+    GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, MathArg, MathCmd, MathSpec, Program,
+    Step, TileRef, Visit, Wait,
 };
 use crate::launch;
 use crate::topology::PeId;
@@ -83,7 +84,7 @@ impl Executor<'_> {
         }
     }
 
-    fn numeric(&mut self, result: Result<(), NumericError>, spec: Option<&MathSpec>) {
+    pub(super) fn numeric(&mut self, result: Result<(), NumericError>, spec: Option<&MathSpec>) {
         match result {
             Ok(()) => {}
             Err(NumericError::Malformed(what)) => self.broken(what),
@@ -206,6 +207,12 @@ impl Visit for Executor<'_> {
         let result = numeric::matmul(spec, Factors { a, b, acc }, target);
         self.numeric(result, None);
     }
+
+    fn composite(&mut self, it: &CompositeCmd) {
+        self.run_composite(it);
+    }
+
+    fn composite_wait(&mut self, _: &CompositeWait) {}
 
     fn ipcq_send(&mut self, it: &IpcqSend) {
         self.message.clear();

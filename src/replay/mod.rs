@@ -16,6 +16,7 @@ mod access;
 mod block;
 mod bytes;
 mod channel;
+mod composite;
 pub mod data;
 mod execute;
 mod fault;

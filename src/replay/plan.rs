@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::access::{self, Summary, Use, access};
+use super::access::{self, Access, Summary, Use, for_each_access};
 use super::fault::{self, Fault, FaultKind};
 use super::local::Arrival;
 use super::memory::Memory;
@@ -97,6 +97,8 @@ impl Planner {
                 // A write is carried out when its source is read: nothing that is ordered after
                 // it can tell the difference.
                 Action::Delivery if record.engine == Engine::DmaWrite => continue,
+                // What a composite computes is computed when all of it has been read.
+                Action::Stage => continue,
                 Action::Delivery => self.delivery(record),
             };
             match task {
@@ -117,14 +119,20 @@ impl Planner {
         let agent = record.agent;
         let stream = self.streams.get_mut(agent.index()).ok_or("the log names no such agent")?;
         let step = stream.take(program, record.seq).map_err(|it| fault::stream_fault(&it))?;
-        if let Some(access) = access(program, memory, agent, &step) {
+        let mut claims = None;
+        let (touched, touched_now) = (&mut self.touched, &mut self.touched_now);
+        for_each_access(program, memory, (agent, &step), &mut |access| {
             if let (region, Some(pe)) = access.image
                 && access.how != Use::Reads
             {
-                memory.claim(region, pe);
+                claims = Some((region, pe));
             }
-            self.touched.add(agent, &access, access.how);
-            self.touched_now.add(agent, &access, access.how.in_order());
+            touched.add(agent, access, access.how);
+            touched_now.add(agent, access, access.how.in_order());
+        });
+        // A command writes to one tensor at most.
+        if let Some((region, pe)) = claims {
+            memory.claim(region, pe);
         }
         let Command::IpcqSend(send) = step.command else {
             return Ok(Task { agent, action: Deed::Run(step) });
@@ -149,15 +157,18 @@ impl Planner {
             let mut stretches = Vec::new();
             for task in tasks {
                 let Deed::Run(step) = &task.action else { continue };
-                let Some(mut access) = access(program, memory, task.agent, step) else { continue };
-                access.how = access.how.in_order();
-                let id = (task.agent, step.seq);
-                if access.image != *image {
-                    continue;
-                }
-                // Nobody knows yet what the data will say: all of the tensor, perhaps.
-                let all = std::slice::from_ref(&access.bounds);
-                if !access::add_stretches(&mut stretches, id, (&access, all), MAX_STRETCHES) {
+                let (id, mut fits) = ((task.agent, step.seq), true);
+                for_each_access(program, memory, (task.agent, step), &mut |access| {
+                    if access.image != *image {
+                        return;
+                    }
+                    let access = Access { how: access.how.in_order(), ..access.clone() };
+                    // Nobody knows yet what the data will say: all of the tensor, perhaps.
+                    let all = std::slice::from_ref(&access.bounds);
+                    fits &=
+                        access::add_stretches(&mut stretches, id, (&access, all), MAX_STRETCHES);
+                });
+                if !fits {
                     return false;
                 }
             }

@@ -16,7 +16,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::access::{ImageKey, Stretch, Touches, Use, access, add_stretches};
+use super::access::{ImageKey, Stretch, Touches, Use, add_stretches, for_each_access};
 use super::memory::Memory;
 use super::plan::Planner;
 use super::schedule::Agents;
@@ -80,6 +80,8 @@ fn awaited(step: &Step) -> Option<TileRef> {
         | Command::DmaAtomic(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
+        | Command::CompositeCmd(_)
+        | Command::CompositeWait(_)
         | Command::IpcqSend(_)
         | Command::IpcqRecvAsync(_)
         | Command::IpcqRelease(_)
@@ -232,18 +234,19 @@ impl Search<'_> {
         let Search { run, sites, check, .. } = self;
         let Replayed { program, memory, planner, agents } = *run;
         let walked = walk_again(program, planner, &mut |agent, step| {
-            let Some(access) = access(program, memory, agent, step) else { return };
-            if access.image != image {
-                return;
-            }
-            let id = (agent, step.seq);
-            sites.insert(id, step.site);
-            let lanes = match access.touches {
-                Touches::Lanes => agents.touched(agent, step.seq),
-                Touches::Block(..) | Touches::Pieces(_) => Vec::new(),
-            };
-            let touched = (&access, lanes.as_slice());
-            check.complete &= add_stretches(&mut stretches, id, touched, MAX_STRETCHES);
+            for_each_access(program, memory, (agent, step), &mut |access| {
+                if access.image != image {
+                    return;
+                }
+                let id = (agent, step.seq);
+                sites.insert(id, step.site);
+                let lanes = match access.touches {
+                    Touches::Lanes => agents.touched(agent, step.seq),
+                    Touches::Block(..) | Touches::Pieces(_) => Vec::new(),
+                };
+                let touched = (access, lanes.as_slice());
+                check.complete &= add_stretches(&mut stretches, id, touched, MAX_STRETCHES);
+            });
         });
         check.complete &= walked.is_ok();
         stretches

@@ -249,6 +249,9 @@ const fn engine_name(engine: Engine) -> &'static str {
         Engine::Gemm => "GEMM",
         Engine::Math => "MATH",
         Engine::Network => "network",
+        Engine::Scheduler => "scheduler",
+        Engine::Fetch => "fetch",
+        Engine::Store => "store",
     }
 }
 

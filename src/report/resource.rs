@@ -29,6 +29,10 @@ pub enum Resource {
     DmaWrite,
     /// The communication channel of the DMA engine.
     DmaSend,
+    /// The tile scheduler.
+    Scheduler,
+    /// The fetch/store unit.
+    FetchStore,
     /// Taking messages out of their slots.
     SlotRead,
     /// Putting messages into their slots.
@@ -58,6 +62,8 @@ impl Resource {
             Resource::DmaRead => "DMA read",
             Resource::DmaWrite => "DMA write",
             Resource::DmaSend => "DMA send",
+            Resource::Scheduler => "tile scheduler",
+            Resource::FetchStore => "fetch/store",
             Resource::SlotRead => "recv slot read",
             Resource::SlotWrite => "recv slot write",
             Resource::Credit => "recv slot credit",
@@ -83,6 +89,8 @@ impl Resource {
             Resource::DmaRead => "tiles come from HBM: loads issued earlier overlap with compute",
             Resource::DmaWrite => "tiles go to HBM: stores issued earlier overlap with compute",
             Resource::DmaSend => "tiles wait to leave the PE: fewer bytes sent shorten the path",
+            Resource::Scheduler => "composites are cut one by one: larger ones need fewer",
+            Resource::FetchStore => "tiles go between TCM and registers: larger tiles reuse more",
             Resource::SlotRead => "PE_CPU takes messages out of slots: fewer bytes received help",
             Resource::SlotWrite => "messages are put into slots one by one: fewer bytes sent help",
             Resource::Credit => {
@@ -108,6 +116,8 @@ impl Resource {
             Engine::Gemm => Resource::Gemm,
             Engine::Math => Resource::Math,
             Engine::Network => Resource::SlotWrite,
+            Engine::Scheduler => Resource::Scheduler,
+            Engine::Fetch | Engine::Store => Resource::FetchStore,
         }
     }
 

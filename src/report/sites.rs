@@ -21,6 +21,13 @@ pub(super) enum Work {
     Math(u64),
     /// Does multiply-adds.
     Gemm(u64),
+    /// Does multiply-adds and computes elements, tile by tile.
+    Composite {
+        /// Multiply-adds.
+        macs: u64,
+        /// Elements.
+        elements: u64,
+    },
     /// Sends bytes in a direction.
     Send(QueueId, u64),
     /// Waits for a message.
@@ -108,9 +115,14 @@ fn work(code: &Code, template: &Template) -> Work {
         }
         Template::Math { spec, .. } => Work::Math(code.maths[*spec].shape.elements()),
         Template::Gemm { spec, .. } => Work::Gemm(code.gemms[*spec].macs()),
+        Template::Composite { spec, .. } => {
+            let spec = &code.composites[*spec];
+            Work::Composite { macs: spec.macs(), elements: spec.elements() }
+        }
         Template::Send { queue, message, .. } => Work::Send(*queue, message.bytes()),
         Template::Recv { .. } | Template::Wait { .. } => Work::Receive,
-        Template::RecvAsync { .. }
+        Template::CompositeWait { .. }
+        | Template::RecvAsync { .. }
         | Template::Release { .. }
         | Template::Channel(_)
         | Template::Assert { .. } => Work::Other,

@@ -122,7 +122,8 @@ impl Trace {
                 let (pid, name) = (process(agent.pe), json(&pe_name(run, agent.pe)));
                 let process = meta("process_name", pid, 0);
                 self.event(&format!("{process},\"args\":{{\"name\":{name}}}"));
-                Engine::ALL.iter().for_each(|engine| self.add_track(agent.pe, *engine));
+                let always = Engine::ALL.iter().filter(|engine| !engine.is_of_composites());
+                always.for_each(|engine| self.add_track(agent.pe, *engine));
             }
         }
     }
@@ -287,6 +288,9 @@ fn size(run: &Run<'_>, work: Work) -> String {
         Work::Read(bytes) | Work::Write(bytes) => format!(",\"bytes\":{bytes}"),
         Work::Math(elements) => format!(",\"elements\":{elements}"),
         Work::Gemm(macs) => format!(",\"macs\":{macs}"),
+        Work::Composite { macs, elements } => {
+            format!(",\"macs\":{macs},\"elements\":{elements}")
+        }
         Work::Send(queue, bytes) => {
             let direction = json(run.program.comm.direction(queue));
             format!(",\"direction\":{direction},\"bytes\":{bytes}")

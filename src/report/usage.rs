@@ -11,7 +11,7 @@ use crate::topology::{NodeId, PeId};
 use crate::units::{Bandwidth, Ps};
 
 /// Every engine, in order.
-const ENGINES: [Engine; 7] = [
+const ENGINES: [Engine; Engine::ALL.len()] = [
     Engine::Cpu,
     Engine::DmaRead,
     Engine::DmaWrite,
@@ -19,6 +19,9 @@ const ENGINES: [Engine; 7] = [
     Engine::Gemm,
     Engine::Math,
     Engine::Network,
+    Engine::Scheduler,
+    Engine::Fetch,
+    Engine::Store,
 ];
 
 /// Every cause, in order.
@@ -129,11 +132,13 @@ struct Cpu {
 /// The sums of one log.
 pub(super) struct Usage {
     /// By PE, then by engine.
-    busy: Vec<[Busy; 7]>,
-    counts: [u64; 7],
-    amounts: [u64; 7],
+    busy: Vec<[Busy; Engine::ALL.len()]>,
+    counts: [u64; Engine::ALL.len()],
+    amounts: [u64; Engine::ALL.len()],
     cpus: Vec<Cpu>,
     dispatch: Ps,
+    /// What the scheduler takes over a composite.
+    cutting: Ps,
     pub(super) traffic: Traffic,
     pub(super) waiting: Waiting,
 }
@@ -144,11 +149,12 @@ impl Usage {
         let pes = agents.values().map(|agent| agent.pe.index() + 1).max().unwrap_or(0);
         let [read, written] = run.moved;
         let mut usage = Usage {
-            busy: vec![[Busy::default(); 7]; pes],
-            counts: [0; 7],
-            amounts: [0, read, written, 0, 0, 0, 0],
+            busy: vec![[Busy::default(); Engine::ALL.len()]; pes],
+            counts: [0; Engine::ALL.len()],
+            amounts: [0, read, written, 0, 0, 0, 0, 0, 0, 0],
             cpus: vec![Cpu { end: Ps::ZERO, seq: u32::MAX }; agents.len()],
             dispatch: run.machine.params().dispatch,
+            cutting: run.machine.params().scheduler.overhead,
             traffic: Traffic { bytes_read: read, bytes_written: written, ..Traffic::default() },
             waiting: Waiting::default(),
         };
@@ -168,6 +174,9 @@ impl Usage {
         let busy = &mut self.busy[pe.index()];
         if record.engine == Engine::Cpu {
             busy[engine].total += record.end.since(record.start);
+        } else if record.engine == Engine::Scheduler {
+            // The record stands for all of a composite, which the scheduler cuts at its start.
+            busy[engine].cover(record.start, record.start + self.cutting);
         } else {
             busy[engine].cover(record.start, record.end);
         }
@@ -177,6 +186,7 @@ impl Usage {
                 self.command(record, work);
             }
             Action::Delivery => self.delivery(work),
+            Action::Stage => {}
         }
     }
 
@@ -185,6 +195,11 @@ impl Usage {
             // What was moved is known of the whole run.
             Work::Read(_) | Work::Write(_) => 0,
             Work::Math(amount) | Work::Gemm(amount) | Work::Send(_, amount) => amount,
+            Work::Composite { macs, elements } => {
+                self.amounts[Engine::Gemm as usize] += macs;
+                self.amounts[Engine::Math as usize] += elements;
+                0
+            }
             Work::Receive => return self.receive(record),
             Work::Other => 0,
         };
@@ -265,7 +280,7 @@ fn peak(run: &Run<'_>, engine: Engine, pe: PeId) -> Option<(&'static str, f64)> 
     let nodes = run.machine.pe(pe);
     let bytes = |bandwidth: Bandwidth| Some(("B", bandwidth.gb_per_s() * 1e9));
     match engine {
-        Engine::Cpu | Engine::Network => None,
+        Engine::Cpu | Engine::Network | Engine::Scheduler | Engine::Fetch | Engine::Store => None,
         Engine::DmaRead => bytes(bottleneck(run, nodes.hbm, nodes.dma)),
         Engine::DmaWrite => bytes(bottleneck(run, nodes.dma, nodes.hbm)),
         Engine::DmaComm => bytes(widest(run, nodes.dma)),

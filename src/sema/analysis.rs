@@ -60,6 +60,8 @@ pub(super) struct Analysis<'p> {
     pub(super) lifted: BTreeSet<(Span, String)>,
     /// The names of top levels being evaluated.
     pub(super) evaluating: Vec<(UnitId, ExprId)>,
+    /// Whether a dict may stand here: among the arguments of a composite.
+    pub(super) dicts: bool,
     depth: u32,
     too_deep: bool,
 }
@@ -111,6 +113,7 @@ impl<'p> Analysis<'p> {
             assumed: Assumed::new(),
             lifted: BTreeSet::new(),
             evaluating: Vec::new(),
+            dicts: false,
             depth: 0,
             too_deep: false,
         }
@@ -210,7 +213,10 @@ impl<'p> Analysis<'p> {
     pub(super) fn tile(&self, val: &Val) -> Option<&ir::TileType> {
         match self.ty(val.value()?) {
             ir::Type::Tile(tile) => Some(tile),
-            ir::Type::Scalar(_) | ir::Type::Pointer(_) | ir::Type::Future(_) => None,
+            ir::Type::Scalar(_)
+            | ir::Type::Pointer(_)
+            | ir::Type::Future(_)
+            | ir::Type::Completion => None,
         }
     }
 
@@ -218,7 +224,10 @@ impl<'p> Analysis<'p> {
     pub(super) fn scalar(&self, val: &Val) -> Option<DType> {
         match self.ty(val.value()?) {
             ir::Type::Scalar(dtype) => Some(*dtype),
-            ir::Type::Tile(_) | ir::Type::Pointer(_) | ir::Type::Future(_) => None,
+            ir::Type::Tile(_)
+            | ir::Type::Pointer(_)
+            | ir::Type::Future(_)
+            | ir::Type::Completion => None,
         }
     }
 }

@@ -244,7 +244,11 @@ impl<'p> Analysis<'p> {
             key.push_str(&format!("${}", place(&value)));
             return;
         }
-        let future = if matches!(ty, Type::Future(_)) { "future " } else { "" };
+        let future = match ty {
+            Type::Future(_) => "future ",
+            Type::Completion => "completion ",
+            Type::Scalar(_) | Type::Pointer(_) | Type::Tile(_) => "",
+        };
         key.push_str(&format!("{future}{}", ty.dtype()));
         let Some(tile) = ty.tile() else { return };
         let dims: Vec<String> = tile

@@ -68,6 +68,9 @@ impl Analysis<'_> {
         let what = match view.kind {
             ViewKind::Descriptor => "a tensor descriptor",
             ViewKind::BlockPointer => "a block pointer",
+            ViewKind::Reference => {
+                return format!("a reference to {} [{}]", view.base.dtype, block.join(", "));
+            }
         };
         format!("{what} of {} blocks [{}]", view.base.dtype, block.join(", "))
     }
@@ -90,6 +93,7 @@ impl Analysis<'_> {
                 format!("{} tile of shape {}", a_dtype(tile.dtype), self.shape_text(&tile.dims))
             }
             Type::Future(tile) => format!("a future of {}", self.describe_tile(tile)),
+            Type::Completion => String::from("the future of a composite"),
         }
     }
 

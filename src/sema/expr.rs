@@ -51,6 +51,7 @@ impl<'p> Analysis<'p> {
                 self.comprehension(*kind, *element, clauses, span)
             }
             ExprKind::Walrus { target, value } => self.walrus(target, *value),
+            ExprKind::Dict(items) if self.dicts => self.dict(items),
             ExprKind::Error => Val::Error,
             ExprKind::Ellipsis
             | ExprKind::Slice { .. }
@@ -58,6 +59,15 @@ impl<'p> Analysis<'p> {
             | ExprKind::Lambda { .. }
             | ExprKind::Starred(_) => self.report(habits::expression(self.kind(expr), span)),
         }
+    }
+
+    /// A dict as pairs of a key and a value: what an epilogue takes.
+    fn dict(&mut self, items: &'p [(ExprId, ExprId)]) -> Val {
+        let pair = |(key, value): &(ExprId, ExprId)| {
+            let key = self.expr(*key);
+            Val::Tuple(vec![key, self.expr(*value)])
+        };
+        Val::Tuple(items.iter().map(pair).collect())
     }
 
     fn tuple(&mut self, items: &'p [ExprId]) -> Val {

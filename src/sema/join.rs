@@ -379,6 +379,7 @@ impl Analysis<'_> {
                 let b = self.within(otherwise, |it, span| it.retype(what, b, &dims, span));
                 (a.zip(b).ok_or(Apart::Types)?, Type::Tile(TileType::new(dims, x.dtype)))
             }
+            (Type::Completion, Type::Completion) => ((a, b), ty_a),
             (Type::Future(x), Type::Future(y)) if x == y && self.dims_visible(&x.dims) => {
                 ((a, b), ty_a)
             }

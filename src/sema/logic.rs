@@ -68,7 +68,7 @@ impl Analysis<'_> {
                 self.report(wrong);
                 Truth::Error
             }
-            Type::Pointer(_) | Type::Future(_) => {
+            Type::Pointer(_) | Type::Future(_) | Type::Completion => {
                 let found = self.describe(&val.val);
                 self.report(errors::not_a_condition(what, &found, val.span));
                 Truth::Error

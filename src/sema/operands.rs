@@ -1,9 +1,9 @@
 //! Brings the operands of an elementwise op to one element type and one shape.
 
 use super::analysis::{Analysis, Style};
-use super::errors::operands as errors;
+use super::errors::{composite, operands as errors};
 use super::promote::{self, Clash, Number, Rule};
-use super::value::{Constant, Spanned, Val};
+use super::value::{Constant, Spanned, Val, ViewKind};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::source::Span;
@@ -134,7 +134,9 @@ impl Analysis<'_> {
             Val::Value(value) => match self.ty(*value) {
                 Type::Scalar(dtype) => Some(self.scalar_weight(*value, *dtype)),
                 Type::Tile(tile) => Some(Weight::Typed(tile.dtype)),
-                Type::Future(_) | Type::Pointer(_) => self.not_an_operand(what, operand),
+                Type::Future(_) | Type::Pointer(_) | Type::Completion => {
+                    self.not_an_operand(what, operand)
+                }
             },
             Val::Const(_)
             | Val::Tuple(_)
@@ -163,6 +165,12 @@ impl Analysis<'_> {
 
     fn not_an_operand(&mut self, what: &str, operand: &Spanned) -> Option<Weight> {
         let found = self.describe(&operand.val);
+        if let Val::View(view) = &operand.val
+            && view.kind == ViewKind::Reference
+        {
+            self.report(composite::reference_as_tile(what, &found, operand.span));
+            return None;
+        }
         let future = operand.val.value().is_some_and(|it| matches!(self.ty(it), Type::Future(_)));
         self.report(errors::not_an_operand(what, &found, operand.span, future));
         None
@@ -226,7 +234,7 @@ impl Analysis<'_> {
                 let ty = Type::Tile(TileType::new(tile.dims.clone(), to));
                 build.emit_value(ir::Cast { x: value, to, rounding }, ty, span)
             }
-            Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => value,
+            Type::Tile(_) | Type::Pointer(_) | Type::Future(_) | Type::Completion => value,
         };
         if to.is_int() {
             self.frame.pointers.derive(result, &[value]);
@@ -275,7 +283,7 @@ impl Analysis<'_> {
         match self.ty(value) {
             Type::Scalar(dtype) => Some((*dtype, false)),
             Type::Tile(tile) if tile.dims.is_empty() => Some((tile.dtype, true)),
-            Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => None,
+            Type::Tile(_) | Type::Pointer(_) | Type::Future(_) | Type::Completion => None,
         }
     }
 

@@ -139,6 +139,8 @@ pub(super) struct Pointer {
 pub(super) enum ViewKind {
     /// By `tl.make_tensor_descriptor`: what lies outside of the array is never touched.
     Descriptor,
+    /// By `tl.ref`: a block without gaps that a composite streams; nothing else takes it.
+    Reference,
     /// By `tl.make_block_ptr`: it has a place, and only the axes that an access names are checked.
     BlockPointer,
 }

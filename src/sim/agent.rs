@@ -1,6 +1,9 @@
 //! PE_CPU: walks an agent's stream, issues its commands in order, and stalls where it must.
 
+use std::collections::BTreeMap;
+
 use super::channel::{Done, Which};
+use super::composite::Pipeline;
 use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
@@ -10,7 +13,8 @@ use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::channel::ChannelCmd;
 use crate::command::{
-    self, AgentId, Command, MathArg, Place, Program, QueueId, SiteId, TileRef, Visit, Walker,
+    self, AgentId, Command, MathArg, Place, Program, QueueId, SiteId, Source, TileRef, Visit,
+    Walker,
 };
 use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId};
 use crate::topology::{CreditMode, ReleaseMode};
@@ -31,6 +35,10 @@ pub(super) struct Agent {
     pub(super) held: Option<command::Step>,
     /// Commands in flight.
     pub(super) ops: Vec<Op>,
+    /// The composites in flight.
+    pub(super) composites: Vec<Pipeline>,
+    /// Composites that have ended and that nobody has waited for, by number: when, and the record.
+    ended: BTreeMap<u64, (Ps, RecordId)>,
     /// Releases that wait for the last reader of their slot.
     pub(super) releases: Vec<PendingRelease>,
     /// When an event lets it go on.
@@ -89,6 +97,8 @@ impl Agent {
             status: Status::Runs,
             held: None,
             ops: Vec::new(),
+            composites: Vec::new(),
+            ended: BTreeMap::new(),
             releases: Vec::new(),
             resumes: UNKNOWN,
         }
@@ -108,6 +118,14 @@ impl Agent {
         self.release = Release { at: time, record: Some(record), cause: Cause::Dispatch };
     }
 
+    /// Composite `seq` has ended: whoever waits for it may know when.
+    pub(super) fn composite_ended(&mut self, seq: u32) {
+        let found = self.composites.iter().find(|it| it.seq == seq);
+        if let Some((number, ended)) = found.and_then(|it| Some((it.number, it.ended?))) {
+            self.ended.insert(number, ended);
+        }
+    }
+
     /// Forgets commands that nothing can wait for any more.
     fn prune(&mut self) {
         let waiting = self.ops.iter().filter(|op| op.start == UNKNOWN).map(|op| op.issued);
@@ -116,6 +134,10 @@ impl Agent {
         let mut at = 0;
         while let Some(op) = self.ops.get(at) {
             if op.is_over(oldest) {
+                let seq = op.seq;
+                if op.touches.is_composite {
+                    self.composites.retain(|it| it.seq != seq);
+                }
                 self.ops.swap_remove(at);
             } else {
                 at += 1;
@@ -317,10 +339,23 @@ impl<L: LogSink> Issue<'_, '_, L> {
         if !self.sim.wait_for_room(self.agent, channel) {
             return Ok(Flow::Waits(Wait::Local));
         }
+        self.state().prune();
+        let op = self.op(channel, work, touches, (bytes, token));
+        self.sim.hand_over(self.agent, op)?;
+        Ok(Flow::GoesOn)
+    }
+
+    /// The command at hand, as it is let go now.
+    fn op(
+        &mut self,
+        channel: Channel,
+        work: Work,
+        touches: Footprint,
+        (bytes, token): (u64, u64),
+    ) -> Op {
         let (seq, site) = (self.seq, self.site);
         let state = self.state();
-        state.prune();
-        let op = Op {
+        Op {
             seq,
             site,
             channel,
@@ -341,9 +376,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
             unread: 0,
             held: (None, Ps::ZERO),
             limited: false,
-        };
-        self.sim.hand_over(self.agent, op)?;
-        Ok(Flow::GoesOn)
+        }
     }
 
     fn dma(&mut self, block: Block, tile: &TileRef, bytes: u64) -> Step<Flow> {
@@ -500,7 +533,8 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
             tile(it.expected.as_ref()),
         ];
         let write = tile(it.dst.as_ref());
-        let touches = Footprint { reads: pad(reads), write, block: Some(block) };
+        let touches =
+            Footprint { reads: pad(reads), write, block: Some(block), ..Footprint::default() };
         let operands = 1 + u64::from(it.expected.is_some());
         let work = Work::Atomic { back: it.dst.is_some(), operands };
         self.check_addresses(&block)?;
@@ -515,8 +549,56 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
     fn gemm(&mut self, it: &command::GemmCmd) -> Step<Flow> {
         let acc = it.acc.as_ref().map_or(Range::NOTHING, Range::of);
         let reads = pad([Range::of(&it.a), Range::of(&it.b), acc]);
-        let touches = Footprint { reads, write: Range::of(&it.out), block: None };
+        let touches = Footprint { reads, write: Range::of(&it.out), ..Footprint::default() };
         self.dispatch(Channel::Gemm, Work::Gemm(it.spec), touches, 0)
+    }
+
+    fn composite(&mut self, it: &command::CompositeCmd) -> Step<Flow> {
+        if !self.sim.wait_for_room(self.agent, Channel::Scheduler) {
+            return Ok(Flow::Waits(Wait::Local));
+        }
+        let (agent, seq, site) = (self.agent, self.seq, self.site);
+        let pipeline = self.sim.new_pipeline(agent, (seq, site), it);
+        for block in &pipeline.blocks {
+            self.check_addresses(block)?;
+        }
+        let tile = |source: Option<Source>| match source {
+            Some(Source::Tile(tile)) => Range::of(&tile),
+            Some(Source::Memory(_)) | None => Range::NOTHING,
+        };
+        let args = it.args.map(|arg| Range::of_arg(arg.as_ref()));
+        let sources = [tile(Some(it.a)), tile(it.b)];
+        let reads = std::array::from_fn(|at| if at < 2 { sources[at] } else { args[at - 2] });
+        let touches = Footprint { reads, is_composite: true, ..Footprint::default() };
+        self.state().prune();
+        let op = self.op(Channel::Scheduler, Work::Composite, touches, (0, it.number));
+        self.state().composites.push(pipeline);
+        self.sim.hand_over_composite(agent, op);
+        Ok(Flow::GoesOn)
+    }
+
+    fn composite_wait(&mut self, it: &command::CompositeWait) -> Step<Flow> {
+        let (agent, at) = (self.agent, (self.seq, self.site));
+        let state = self.state();
+        let Some((end, ended)) = state.ended.remove(&it.number) else {
+            // One that was waited for before has ended.
+            let runs = state.composites.iter().any(|run| run.number == it.number);
+            if runs
+                && state.composites.iter().any(|run| run.number == it.number && run.ended.is_none())
+            {
+                return Ok(Flow::Waits(Wait::Local));
+            }
+            let ready = Ready { time: state.time, release: state.release };
+            self.sim.log_cpu(agent, at, ready, ready.time);
+            return Ok(Flow::GoesOn);
+        };
+        let asked = state.time;
+        let mut ready = Ready { time: asked, release: state.release };
+        ready.also_end(end, Some(ended), Cause::Operand);
+        self.sim.counters.stall(Engine::Cpu, ready.release.cause, ready.time - asked);
+        let record = self.sim.log_cpu(agent, at, ready, ready.time);
+        self.state().go_on(ready.time, record);
+        Ok(Flow::GoesOn)
     }
 
     fn ipcq_send(&mut self, it: &command::IpcqSend) -> Step<Flow> {

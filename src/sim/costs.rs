@@ -53,7 +53,8 @@ fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
     Cost { time: engine.overhead + engine.clock.time(cycles), size }
 }
 
-fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
+/// How long a matrix computation takes.
+pub(super) fn gemm(spec: &GemmSpec, engine: &GemmParams) -> Cost {
     let blocks = |extent: u64, side: u32| extent.div_ceil(u64::from(side.max(1)));
     let product = match engine.systolic {
         Some(array) => array.cycles([spec.m, spec.n, spec.k]),

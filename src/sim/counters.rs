@@ -5,7 +5,7 @@ use crate::topology::PeId;
 use crate::units::Ps;
 
 /// Kinds of engine.
-pub const ENGINES: usize = 7;
+pub const ENGINES: usize = 10;
 /// Kinds of cause.
 pub const CAUSES: usize = 6;
 

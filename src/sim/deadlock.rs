@@ -85,6 +85,8 @@ fn direction(command: &Command) -> QueueId {
         | Command::DmaAtomic(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
+        | Command::CompositeCmd(_)
+        | Command::CompositeWait(_)
         | Command::ChannelCmd(_) => QueueId(0),
     }
 }

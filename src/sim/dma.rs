@@ -29,6 +29,8 @@ enum Shape {
     Lanes(LaneId),
     /// Lanes whose addresses no data decides.
     Known(LaneId),
+    /// So many rows of so many bytes, so far apart.
+    Rows(u64, u64, u64),
 }
 
 /// Where the memory is, who asks for it, and how many bytes a burst has.
@@ -77,6 +79,18 @@ impl Block {
         Block { base: lanes.base, shape: Shape::Known(lanes.spec), writes: true, lo, hi }
     }
 
+    /// `rows` rows of `width` bytes, `pitch` bytes apart.
+    pub(super) fn of_rows(base: u64, (rows, width, pitch): (u64, u64, u64), writes: bool) -> Block {
+        let last = rows.saturating_sub(1).saturating_mul(pitch);
+        let hi = base.saturating_add(last).saturating_add(if rows == 0 { 0 } else { width });
+        Block { base, shape: Shape::Rows(rows, width, pitch), writes, lo: base, hi }
+    }
+
+    /// The bytes of a block of rows.
+    pub(super) fn row_bytes(&self) -> u64 {
+        if let Shape::Rows(rows, width, _) = self.shape { rows.saturating_mul(width) } else { 0 }
+    }
+
     /// Whether both move a byte and one of them writes. Two blocks of rows with one distance are
     /// told apart exactly if a row is no longer than the distance; of others, the bounds decide.
     pub(super) fn conflicts(&self, other: &Block, code: &Code) -> bool {
@@ -90,6 +104,7 @@ impl Block {
                 let [only] = pieces.as_slice() else { return None };
                 Rows::of(only.base, &only.desc)
             }
+            Shape::Rows(_, width, pitch) => Rows::tight(block.base, width, pitch),
             Shape::Lanes(_) | Shape::Known(_) => None,
         };
         match (rows(self), rows(other)) {
@@ -122,6 +137,11 @@ impl Block {
             }
             Shape::Lanes(spec) => self.spread(code.lanes[spec].bursts(place.2), place, pieces),
             Shape::Known(spec) => self.find_rows(&block_of(&code.lanes[spec]), place, pieces),
+            Shape::Rows(rows, width, pitch) => {
+                let dim = |extent, stride: u64| DmaDim { extent, stride: stride as i64 };
+                let dims = vec![dim(rows, pitch), dim(width, 1)];
+                self.find_rows(&DmaDesc { dims, elem_bytes: 1 }, place, pieces)
+            }
         }
     }
 
@@ -265,8 +285,13 @@ impl Rows {
             [rows] => (rows.stride, desc.elem_bytes),
             _ => return None,
         };
-        let distance = u64::try_from(distance).ok().filter(|distance| *distance > 0)?;
-        (width <= distance).then(|| Rows { distance, column: base % distance, width })
+        Rows::tight(base, width, u64::try_from(distance).ok()?)
+    }
+
+    /// Rows of `width` bytes that do not overlap.
+    fn tight(base: u64, width: u64, distance: u64) -> Option<Rows> {
+        let fits = distance > 0 && width <= distance;
+        fits.then(|| Rows { distance, column: base % distance, width })
     }
 
     /// Whether some column is in both; columns wrap at the distance.

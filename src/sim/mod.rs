@@ -6,6 +6,7 @@
 //! - `event`: the queue of events and their order;
 //! - `network`: links, messages as trains of flits;
 //! - `ipcq`: slots and credits between agents;
+//! - `composite`: pipelines of tiles;
 //! - `hbm`: the memories and their channels;
 //! - `op`, `dma`, `costs`: what commands touch and how long they take;
 //! - `control`: the host, and the processors between it and the PEs;
@@ -24,6 +25,7 @@
 
 mod agent;
 mod channel;
+mod composite;
 mod control;
 mod costs;
 mod counters;

@@ -10,6 +10,7 @@
 
 use super::dma::Block;
 use crate::command::{GemmId, MathArg, MathId, Place, QueueId, SiteId, TileRef};
+use crate::ir::MAX_STEP_OPERANDS;
 use crate::oplog::{Cause, Engine, RecordId, TransferId};
 use crate::topology::LinkId;
 use crate::units::Ps;
@@ -92,17 +93,22 @@ impl Range {
     }
 }
 
+/// The most tiles that a command reads.
+const READS: usize = 2 + MAX_STEP_OPERANDS;
+
 /// These ranges, and no others.
-pub(super) fn pad<const N: usize>(ranges: [Range; N]) -> [Range; 4] {
+pub(super) fn pad<const N: usize>(ranges: [Range; N]) -> [Range; READS] {
     std::array::from_fn(|at| ranges.get(at).copied().unwrap_or(Range::NOTHING))
 }
 
 /// What a command touches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Footprint {
-    pub(super) reads: [Range; 4],
+    pub(super) reads: [Range; READS],
     pub(super) write: Range,
     pub(super) block: Option<Block>,
+    /// Whether it is of a composite, whose pipeline knows its blocks.
+    pub(super) is_composite: bool,
 }
 
 impl Footprint {
@@ -119,7 +125,7 @@ impl Footprint {
     /// The operands and the result of a vector command.
     pub(super) fn math(args: &[Option<MathArg>; 3], out: &TileRef) -> Footprint {
         let reads = pad(args.map(|arg| Range::of_arg(arg.as_ref())));
-        Footprint { reads, write: Range::of(out), block: None }
+        Footprint { reads, write: Range::of(out), ..Footprint::default() }
     }
 
     fn reads_any(&self, range: Range) -> bool {
@@ -144,10 +150,22 @@ pub(super) enum Channel {
     DmaComm,
     Gemm,
     Math,
+    /// The tile scheduler. This and what follows is for composites only.
+    Scheduler,
+    /// The places in TCM for tiles that come from memory.
+    Staging,
+    /// The registers that tiles are fetched into.
+    Registers,
+    /// The registers that sums are kept in.
+    Sums,
+    /// The places in TCM for tiles of the result.
+    Output,
 }
 
-/// How many channels there are.
+/// How many channels of an engine there are, which come first.
 pub(super) const CHANNELS: usize = 5;
+/// How many there are of all, with what composites alone take in turn.
+pub(super) const TURNS: usize = 10;
 
 impl Channel {
     /// Its name in the log.
@@ -158,6 +176,11 @@ impl Channel {
             Channel::DmaComm => Engine::DmaComm,
             Channel::Gemm => Engine::Gemm,
             Channel::Math => Engine::Math,
+            Channel::Scheduler
+            | Channel::Staging
+            | Channel::Registers
+            | Channel::Sums
+            | Channel::Output => Engine::Scheduler,
         }
     }
 }
@@ -177,6 +200,8 @@ pub(super) enum Work {
     },
     /// Sends over a connection.
     Send(u32),
+    /// Runs a pipeline of tiles.
+    Composite,
 }
 
 /// A command that has been dispatched.
@@ -217,19 +242,12 @@ pub(super) struct Op {
 
 impl Op {
     /// When `later`, a command of the same agent, may go on as far as this one is concerned;
-    /// nothing if they do not conflict, [`UNKNOWN`] if that is not known yet.
-    pub(super) fn conflict(
-        &self,
-        later: &Footprint,
-        same_bytes: impl Fn(&Block, &Block) -> bool,
-    ) -> Option<Ps> {
+    /// nothing if they do not conflict, [`UNKNOWN`] if that is not known yet. `same_bytes` says
+    /// whether both move the same bytes of HBM and one of them writes.
+    pub(super) fn conflict(&self, later: &Footprint, same_bytes: impl Fn() -> bool) -> Option<Ps> {
         let mine = &self.touches;
         let raw_or_waw = later.reads_any(mine.write) || later.write.overlaps(mine.write);
-        let in_hbm = || match (&mine.block, &later.block) {
-            (Some(mine), Some(later)) => same_bytes(mine, later),
-            _ => false,
-        };
-        if raw_or_waw || in_hbm() {
+        if raw_or_waw || same_bytes() {
             return Some(self.end);
         }
         mine.reads_any(later.write).then_some(self.read_end)

@@ -1,9 +1,10 @@
 //! The engines of a PE: when commands start, and what their ends let go.
 
 use super::counters::ENGINES;
+use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::network::NONE;
-use super::op::{CHANNELS, Channel, Need, Op, Ready, Release, UNKNOWN, Work};
+use super::op::{CHANNELS, Channel, Footprint, Need, Op, Ready, Release, TURNS, UNKNOWN, Work};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::AgentId;
@@ -21,6 +22,10 @@ pub(super) struct Pe {
     /// Whether it is in the list of PEs in which something may go on.
     pub(super) awake: bool,
     channels: [ChannelState; CHANNELS],
+    /// Which channels composites have now, a bit each.
+    taken: u16,
+    /// What only composites use; nothing before the first.
+    units: Option<Box<Units>>,
     /// Commands that have been dispatched and not started, in order.
     waiting: Vec<WaitingOp>,
     /// When the inbound side has written all messages so far, and the last one's record.
@@ -29,6 +34,19 @@ pub(super) struct Pe {
     pub(super) busy: [Ps; ENGINES],
     /// The end of its last record.
     pub(super) ended: Ps,
+}
+
+/// When something is free, and what makes others wait till then.
+pub(super) type Free = (Ps, Option<Release>);
+
+/// What only composites use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Units {
+    /// The ports of TCM.
+    pub(super) read_port: Free,
+    pub(super) write_port: Free,
+    /// What they take in turn beside engines.
+    turns: [Free; TURNS - CHANNELS],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +67,8 @@ struct WaitingOp {
     channel: Channel,
     agent: u32,
     seq: u32,
+    /// Whether it is a composite's turn at the channel, and not a command for it.
+    is_turn: bool,
 }
 
 impl Pe {
@@ -67,6 +87,8 @@ impl Pe {
             lanes: 0,
             awake: false,
             channels: [idle; CHANNELS],
+            taken: 0,
+            units: None,
             waiting: Vec::new(),
             inbound_free: Ps::ZERO,
             inbound_last: None,
@@ -85,6 +107,7 @@ impl<L: LogSink> Simulation<'_, L> {
             for lane in first..first + lanes {
                 let agent = self.lanes[lane as usize];
                 moved |= self.fire_releases(agent);
+                moved |= self.advance_composites(agent)?;
                 moved |= self.run_agent(agent)?;
             }
             if !moved {
@@ -95,10 +118,10 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// Starts waiting commands that can start, each channel in order. True if one did.
     fn start_waiting(&mut self, pe: u32) -> Step<bool> {
-        let (mut moved, mut blocked, mut at) = (false, 0u8, 0);
+        let (mut moved, mut blocked, mut at) = (false, 0u16, 0);
         while let Some(op) = self.pes[pe as usize].waiting.get(at).copied() {
-            let bit = 1 << op.channel as u8;
-            if blocked & bit == 0 && self.try_start(op.agent, op.seq)? {
+            let bit = 1 << op.channel as u16;
+            if blocked & bit == 0 && self.try_go(&op)? {
                 self.pes[pe as usize].waiting.remove(at);
                 // Its end may be what an earlier command in another channel waits for.
                 (moved, blocked, at) = (true, 0, 0);
@@ -110,10 +133,35 @@ impl<L: LogSink> Simulation<'_, L> {
         Ok(moved)
     }
 
+    /// Lets the next of a channel have it, if that can be now.
+    fn try_go(&mut self, op: &WaitingOp) -> Step<bool> {
+        if !op.is_turn {
+            return self.try_start(op.agent, op.seq);
+        }
+        let number = self.agents[op.agent as usize].pe;
+        let granted = self.pes[number as usize].take(op.channel);
+        if let Some(free) = granted {
+            self.hold(op.agent, op.seq, (op.channel, free));
+        }
+        Ok(granted.is_some())
+    }
+
+    /// Hands a composite to the scheduler, and lets it take its turn at all that it uses.
+    pub(super) fn hand_over_composite(&mut self, agent: u32, op: Op) {
+        let number = self.agents[agent as usize].pe;
+        let seq = op.seq;
+        let channels = self.pipeline(agent, seq).map(|it| it.channels()).unwrap_or_default();
+        let waiting = &mut self.pes[number as usize].waiting;
+        waiting.push(WaitingOp { channel: op.channel, agent, seq, is_turn: false });
+        let turn = |channel| WaitingOp { channel, agent, seq, is_turn: true };
+        waiting.extend(channels.into_iter().map(turn));
+        self.agents[agent as usize].ops.push(op);
+    }
+
     /// Hands a command to its engine.
     pub(super) fn hand_over(&mut self, agent: u32, op: Op) -> Step<()> {
         let pe = self.agents[agent as usize].pe;
-        let waiting = WaitingOp { channel: op.channel, agent, seq: op.seq };
+        let waiting = WaitingOp { channel: op.channel, agent, seq: op.seq, is_turn: false };
         self.agents[agent as usize].ops.push(op);
         let behind = self.pes[pe as usize].waiting.iter().any(|it| it.channel == op.channel);
         if behind || !self.try_start(agent, op.seq)? {
@@ -128,18 +176,22 @@ impl<L: LogSink> Simulation<'_, L> {
         let op = &self.agents[agent as usize].ops[at];
         let (channel, touches) = (op.channel, op.touches);
         let pe = self.agents[agent as usize].pe;
+        if self.pes[pe as usize].is_taken(channel) {
+            return Ok(false);
+        }
         if op.channel_is_dma() && !self.has_transfer_free(pe, channel) {
             self.agents[agent as usize].ops[at].limited = true;
             return Ok(false);
         }
         let op = &self.agents[agent as usize].ops[at];
         let mut ready = Ready { time: op.issued, release: op.release };
-        let state = &self.pes[pe as usize].channels[channel as usize];
-        if let Some(last) = state.last {
-            ready.also(state.free, last);
+        let pe = &self.pes[pe as usize];
+        if let (free, Some(last)) = pe.free(channel) {
+            ready.also(free, last);
         }
         if op.limited {
-            ready.also_end(state.freed.0, state.freed.1, Cause::Engine);
+            let freed = pe.channels[channel as usize].freed;
+            ready.also_end(freed.0, freed.1, Cause::Engine);
         }
         let need = Need { seq, touches, insists: true };
         if !self.wait_for_hazards(agent, &need, &mut ready) {
@@ -162,7 +214,11 @@ impl<L: LogSink> Simulation<'_, L> {
         let mut at = 0;
         while let Some(op) = self.agents[agent as usize].ops.get(at) {
             let conflict = if op.seq < need.seq {
-                op.conflict(&need.touches, |mine, later| mine.conflicts(later, code))
+                op.conflict(&need.touches, || {
+                    let mine = self.blocks(agent, op.seq, &op.touches);
+                    let later = self.blocks(agent, need.seq, &need.touches);
+                    mine.iter().any(|mine| later.iter().any(|it| mine.conflicts(it, code)))
+                })
             } else {
                 None
             };
@@ -181,6 +237,15 @@ impl<L: LogSink> Simulation<'_, L> {
             }
         }
         true
+    }
+
+    /// The blocks of memory that a command moves.
+    fn blocks<'s>(&'s self, agent: u32, seq: u32, touches: &'s Footprint) -> &'s [Block] {
+        if !touches.is_composite {
+            return touches.block.as_slice();
+        }
+        let mut pipelines = self.agents[agent as usize].composites.iter();
+        pipelines.find(|it| it.seq == seq).map_or(&[], |it| &it.blocks)
     }
 
     /// Finds out whether a send has been read by now. If it `insists` and it has not, its end
@@ -249,6 +314,10 @@ impl<L: LogSink> Simulation<'_, L> {
                 let cost = costs.gemm(spec);
                 self.counters.macs += cost.size;
                 self.compute(agent, at, cost.time);
+                Ok(())
+            }
+            Work::Composite => {
+                self.begin_composite(agent, op.seq, (ready.time, ready.release));
                 Ok(())
             }
             Work::Read => self.begin_transfer(agent, &op, Ps::ZERO),
@@ -349,7 +418,7 @@ impl<L: LogSink> Simulation<'_, L> {
                 self.counters.bytes_read += if back { bytes } else { 0 };
                 self.record(agent, at, link, true)
             }
-            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => {
+            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) | Work::Composite => {
                 self.counters.bytes_read += bytes;
                 self.record(agent, at, link, false)
             }
@@ -437,6 +506,92 @@ impl<L: LogSink> Simulation<'_, L> {
         state.time = start;
         state.release = Release { cause: Cause::Engine, ..release };
         true
+    }
+}
+
+impl Pe {
+    /// What only composites use.
+    pub(super) fn units(&mut self) -> &mut Units {
+        self.units.get_or_insert_default()
+    }
+
+    /// When a channel can take the next, and what makes it wait till then.
+    fn free(&self, channel: Channel) -> Free {
+        if let Some(state) = self.channels.get(channel as usize) {
+            return (state.free, state.last);
+        }
+        let turn = channel as usize - CHANNELS;
+        self.units.as_ref().map_or((Ps::ZERO, None), |units| units.turns[turn])
+    }
+
+    fn is_taken(&self, channel: Channel) -> bool {
+        self.taken & 1 << channel as u16 != 0
+    }
+
+    /// Gives a channel to a composite, unless another has it. Says when it is free.
+    fn take(&mut self, channel: Channel) -> Option<Free> {
+        if self.is_taken(channel) {
+            return None;
+        }
+        self.taken |= 1 << channel as u16;
+        Some(self.free(channel))
+    }
+
+    /// Takes a channel back from a composite; `free` says when others may use it, where the engine
+    /// does not.
+    pub(super) fn take_back(&mut self, channel: Channel, free: Option<Free>) {
+        self.taken &= !(1 << channel as u16);
+        if let (Some(free), Some(turn)) = (free, (channel as usize).checked_sub(CHANNELS)) {
+            self.units().turns[turn] = free;
+        }
+    }
+
+    /// The scheduler is busy until `free`.
+    pub(super) fn occupy_scheduler(&mut self, free: Ps, release: Release) {
+        let last = Some(Release { cause: Cause::Engine, ..release });
+        self.units().turns[Channel::Scheduler as usize - CHANNELS] = (free, last);
+    }
+
+    /// When an engine can take the next tile.
+    pub(super) fn engine_free(&self, channel: Channel) -> Free {
+        self.free(channel)
+    }
+
+    /// An engine computes a tile until `end`.
+    pub(super) fn occupy(&mut self, channel: Channel, end: Ps, release: Release) {
+        let state = &mut self.channels[channel as usize];
+        (state.free, state.last) = (end, Some(release));
+    }
+
+    /// When a channel of DMA can take another transfer; `None` while `limit` are in flight.
+    pub(super) fn transfer_free(&self, channel: Channel, limit: u32) -> Option<[Free; 2]> {
+        let state = &self.channels[channel as usize];
+        let (at, record) = state.freed;
+        let freed = record.map(|_| Release { at, record, cause: Cause::Engine });
+        (state.in_flight < limit).then_some([(state.free, state.last), (at, freed)])
+    }
+
+    /// A channel of DMA begins a transfer and can take the next at `free`.
+    pub(super) fn begin_tile(&mut self, channel: Channel, free: Ps, release: Release) {
+        let state = &mut self.channels[channel as usize];
+        state.in_flight += 1;
+        state.free = free;
+        state.last = Some(Release { cause: Cause::Engine, ..release });
+    }
+
+    /// A transfer of a tile has ended. Gives the time for which nothing else kept the channel busy.
+    pub(super) fn end_tile(
+        &mut self,
+        channel: Channel,
+        (start, end): (Ps, Ps),
+        record: RecordId,
+    ) -> Ps {
+        let state = &mut self.channels[channel as usize];
+        state.in_flight -= 1;
+        state.freed = (end, Some(record));
+        let busy = state.add_busy(start, end);
+        self.busy[channel.engine() as usize] += busy;
+        busy
     }
 }
 

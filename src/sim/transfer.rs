@@ -25,7 +25,7 @@ impl<L: LogSink> Simulation<'_, L> {
         match op.work {
             Work::Send(connection) => self.inject_message(agent, at, (connection, transfer)),
             Work::Read | Work::Write | Work::Atomic { .. } => self.inject_dma(agent, at, transfer),
-            Work::Math(_) | Work::Gemm(_) => Ok(()),
+            Work::Math(_) | Work::Gemm(_) | Work::Composite => Ok(()),
         }
     }
 
@@ -91,7 +91,9 @@ impl<L: LogSink> Simulation<'_, L> {
         let kind = match op.work {
             Work::Atomic { .. } => CargoKind::AtomicRequest,
             Work::Write => CargoKind::WriteData,
-            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => CargoKind::ReadRequest,
+            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) | Work::Composite => {
+                CargoKind::ReadRequest
+            }
         };
         state.unread = if kind == CargoKind::WriteData { state.pieces } else { 0 };
         if pieces.is_empty() {
@@ -107,7 +109,7 @@ impl<L: LogSink> Simulation<'_, L> {
             let bytes = match op.work {
                 Work::Atomic { operands, .. } => moved.saturating_mul(operands),
                 Work::Write => moved,
-                Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) => 0,
+                Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) | Work::Composite => 0,
             };
             self.send_piece(cargo, (route, bytes), owner);
         }
@@ -116,9 +118,9 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// The bursts of a piece, kept for its memory where that looks at them.
-    fn bursts_of(&mut self, kind: CargoKind, touched: Touched) -> Bursts {
+    pub(super) fn bursts_of(&mut self, kind: CargoKind, touched: Touched) -> Bursts {
         let (first, runs) = touched.into_runs();
-        let counts = matches!(kind, CargoKind::ReadRequest | CargoKind::WriteData);
+        let counts = !matches!(kind, CargoKind::AtomicRequest);
         if runs.is_empty() || !counts || self.controllers.is_none() {
             return Bursts::Row(first);
         }
@@ -144,7 +146,13 @@ impl<L: LogSink> Simulation<'_, L> {
         self.network.send(&shipment, &mut self.events);
     }
 
-    fn route(&mut self, agent: u32, op: &Op, from: NodeId, owner: PeId) -> Step<RouteId> {
+    pub(super) fn route(
+        &mut self,
+        agent: u32,
+        op: &Op,
+        from: NodeId,
+        owner: PeId,
+    ) -> Step<RouteId> {
         let to = self.machine.pe(owner).hbm;
         let route = self.network.routes.find(self.machine, from, to);
         route.ok_or_else(|| self.no_route(agent, op, owner))
@@ -173,9 +181,12 @@ impl<L: LogSink> Simulation<'_, L> {
         let Some(arrival) = self.network.take(event) else { return Ok(()) };
         match arrival.cargo.kind {
             CargoKind::Message => self.message_arrived(&arrival),
-            CargoKind::ReadRequest => self.answer(&arrival.cargo, arrival.cargo.bytes)?,
+            CargoKind::ReadRequest | CargoKind::TileRequest => {
+                self.answer(&arrival.cargo, arrival.cargo.bytes)?;
+            }
             CargoKind::AtomicRequest => self.modify(&arrival.cargo),
             CargoKind::ReadData | CargoKind::WriteData => self.piece_arrived(&arrival),
+            CargoKind::TileData | CargoKind::TileWrite => self.tile_piece_arrived(&arrival),
             // The host speaks before and after a kernel, never while it runs.
             CargoKind::Control => {}
             CargoKind::Channel => self.channel_arrived(&arrival)?,
@@ -192,9 +203,11 @@ impl<L: LogSink> Simulation<'_, L> {
             let from = PeId(cargo.place);
             return Err(Box::new(Failure::NoRoute { agent, site, from, to: pe }));
         };
+        let is_tile = cargo.kind == CargoKind::TileRequest;
+        let kind = if is_tile { CargoKind::TileData } else { CargoKind::ReadData };
         let (from, until) = self.serve_read(cargo, route);
         let shipment = Shipment {
-            cargo: Cargo { kind: CargoKind::ReadData, ..*cargo },
+            cargo: Cargo { kind, ..*cargo },
             route,
             class: Class::Compute,
             bytes,
@@ -214,7 +227,7 @@ impl<L: LogSink> Simulation<'_, L> {
     fn serve_read(&mut self, cargo: &Cargo, route: RouteId) -> (Ps, Ps) {
         let now = self.now;
         let Some(controllers) = &mut self.controllers else { return (now, now) };
-        if cargo.kind != CargoKind::ReadRequest {
+        if !matches!(cargo.kind, CargoKind::ReadRequest | CargoKind::TileRequest) {
             return (now, now);
         }
         let runs = self.bursts.take(cargo.bursts, (cargo.bytes, controllers.burst()));
@@ -256,6 +269,7 @@ impl<L: LogSink> Simulation<'_, L> {
             CargoKind::WriteData => {
                 self.piece_read(cargo.agent, self.op_index(cargo.agent, cargo.seq));
             }
+            CargoKind::TileWrite => self.tile_piece_read(&cargo),
             // A send that has a record was found out about before.
             CargoKind::Message if cargo.record.is_none() => {
                 let at = self.op_index(cargo.agent, cargo.seq);
@@ -264,6 +278,8 @@ impl<L: LogSink> Simulation<'_, L> {
             CargoKind::Message
             | CargoKind::ReadRequest
             | CargoKind::ReadData
+            | CargoKind::TileRequest
+            | CargoKind::TileData
             | CargoKind::AtomicRequest
             | CargoKind::Control
             | CargoKind::Channel => {}

@@ -29,9 +29,9 @@ pub use dependencies::Layers;
 pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 pub use params::{
-    BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams,
-    IpcqParams, MathParams, MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic,
-    TcmParams,
+    BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams, FetchStoreParams,
+    GemmParams, HbmParams, IpcqParams, MathParams, MmuParams, PeParams, ReleaseMode,
+    SchedulerParams, SlotKind, SlotTier, Systolic, TcmParams,
 };
 pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};

@@ -39,6 +39,10 @@ pub struct PeParams {
     pub gemm: GemmParams,
     /// The vector engine.
     pub math: MathParams,
+    /// What cuts composites into tiles and feeds the engines with them.
+    pub scheduler: SchedulerParams,
+    /// What moves tiles of composites between TCM and the engines.
+    pub fetch_store: FetchStoreParams,
     /// The queues between PEs.
     pub ipcq: IpcqParams,
     /// The PE's own slice of HBM.
@@ -213,6 +217,30 @@ pub struct MathParams {
     pub lanes: u32,
     /// Cycles that a transcendental op takes where a simple one takes one.
     pub transcendental: u32,
+}
+
+/// The tile scheduler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchedulerParams {
+    /// What each composite pays before its first tile.
+    pub overhead: Ps,
+    /// Rows of a tile of the result.
+    pub tile_m: u32,
+    /// Columns of a tile of the result.
+    pub tile_n: u32,
+    /// Products that a tile sums.
+    pub tile_k: u32,
+    /// Places for tiles between two stages: in TCM of each stream, and in the registers of each
+    /// engine.
+    pub buffers: u32,
+}
+
+/// The fetch/store unit: one side reads TCM into the registers of the engines, the other writes
+/// their results back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FetchStoreParams {
+    /// What each tile pays on either side.
+    pub overhead: Ps,
 }
 
 /// The slice of HBM beside a PE.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::spec::Form;
 use super::{
     AddressLayout, Die, Extent, IoUnit, LinkId, Location, MCpuUnit, Machine, MmuParams, NodeId,
-    NodeKind, PeCoord, PeId, PeParams, PeUnit, SlotKind, Spec, Unit,
+    NodeKind, PeCoord, PeId, PeParams, PeUnit, SchedulerParams, SlotKind, Spec, Unit,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -142,6 +142,9 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
     let PeParams {
         dispatch, queue_depth, tcm, dma, gemm, math, ipcq, hbm, sram_bytes, mmu, ..
     } = params;
+    let (scheduler, fetch_store) = (&params.scheduler, &params.fetch_store);
+    let SchedulerParams { tile_m, tile_n, tile_k, buffers, .. } = scheduler;
+    let tiles = format!("tiles of {tile_m} × {tile_n} × {tile_k}, {buffers} between two stages");
     let tcm_rates = format!("read {} GB/s, write {} GB/s", rate(tcm.read), rate(tcm.write));
     let (kept, bytes) = (grouped(tcm.reserved), grouped(tcm.bytes));
     let macs = match gemm.systolic {
@@ -159,6 +162,8 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
         row(["DMA", &format!("overhead {}, {} in flight", dma.overhead, dma.outstanding)]),
         row(["GEMM", &format!("{macs} {}", at(gemm.clock.ghz(), &gemm.overhead))]),
         row(["MATH", &format!("{lanes} {}", at(math.clock.ghz(), &math.overhead))]),
+        row(["Scheduler", &format!("{tiles}, overhead {}", scheduler.overhead)]),
+        row(["Fetch/store", &format!("overhead {}", fetch_store.overhead)]),
         row(["TCM", &format!("{bytes} B, {kept} B of it reserved, {tcm_rates}")]),
         row(["HBM", &format!("{} B, overhead {}", grouped(hbm.bytes), hbm.overhead)]),
         row(["SRAM", &format!("{} B for all PEs of a cube", grouped(*sram_bytes))]),

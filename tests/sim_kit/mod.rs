@@ -17,9 +17,9 @@ use kbc::shape::Shape;
 use kbc::sim::{Mode, Options, Outcome, simulate};
 use kbc::source::{FileId, Span};
 use kbc::topology::{
-    Clock, CreditMode, DmaParams, Extent, GemmParams, Grid, HbmParams, IpcqParams, Link, Machine,
-    MachineBuilder, MathParams, MmuParams, Node, NodeKind, PeId, PeNodes, PeParams, ReleaseMode,
-    SlotKind, SlotTier, TcmParams,
+    Clock, CreditMode, DmaParams, Extent, FetchStoreParams, GemmParams, Grid, HbmParams,
+    IpcqParams, Link, Machine, MachineBuilder, MathParams, MmuParams, Node, NodeKind, PeId,
+    PeNodes, PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
 };
 use kbc::units::{Bandwidth, Ps};
 
@@ -40,6 +40,14 @@ pub fn free_pe() -> PeParams {
         dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
         gemm: GemmParams { overhead: Ps::ZERO, clock, m: 16, n: 16, k: 16, systolic: None },
         math: MathParams { overhead: Ps::ZERO, clock, lanes: 64, transcendental: 4 },
+        scheduler: SchedulerParams {
+            overhead: Ps::ZERO,
+            tile_m: 32,
+            tile_n: 32,
+            tile_k: 64,
+            buffers: 2,
+        },
+        fetch_store: FetchStoreParams { overhead: Ps::ZERO },
         ipcq: IpcqParams {
             slots: 4,
             kind: SlotKind::Tcm,

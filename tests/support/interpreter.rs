@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kbc::arena::SideTable;
 use kbc::ir::eval;
 use kbc::ir::{
-    BlockId, BufferId, Dim, Function, Literal, Module, Nest, Op, OpId, Storage, TileType, Type,
-    Value,
+    BlockId, BufferId, Composite, Dim, End, Function, Head, Literal, Module, Nest, Op, OpId,
+    Storage, TileType, Type, Value,
 };
 use kbc::passes::liveness::Liveness;
 use kbc::passes::origins::Origins;
@@ -331,7 +331,9 @@ impl<'m> Machine<'m> {
         }
         let result = f.result(op);
         let held = match f.ty(result) {
-            Type::Scalar(_) | Type::Pointer(_) => Held::Scalar(self.scalar(frame, op)?),
+            Type::Scalar(_) | Type::Pointer(_) | Type::Completion => {
+                Held::Scalar(self.scalar(frame, op)?)
+            }
             Type::Tile(_) | Type::Future(_) if data.op.is_view() => self.view(frame, op),
             Type::Tile(_) | Type::Future(_) => {
                 let tile = self.compute(frame, op);
@@ -406,6 +408,12 @@ impl<'m> Machine<'m> {
                 let held = self.slot(tile);
                 frame.values.set(results[0], Some(held));
             }
+            Op::Composite(it) => {
+                self.composite(frame, it);
+                frame.values.set(results[0], Some(Held::Scalar(Literal::Int(0))));
+            }
+            // A composite has ended where it began.
+            Op::Wait(_) if results.is_empty() => {}
             Op::Wait(it) => {
                 let held = frame.held(it.future).clone();
                 frame.values.set(results[0], Some(held));
@@ -432,7 +440,13 @@ impl<'m> Machine<'m> {
         let result = frame.f.result(op);
         let elements = frame.shape_of(result).iter().product();
         let address = frame.int(ptr);
-        let size = frame.f.ty(result).dtype().bytes();
+        let tile = self.fetch(address, elements, frame.f.ty(result).dtype().bytes());
+        let held = self.define(frame, op, tile);
+        frame.values.set(result, Some(held));
+    }
+
+    /// The elements at an address.
+    fn fetch(&mut self, address: i64, elements: usize, size: u64) -> Vec<u64> {
         self.run.events.push(Event::Load { address, elements });
         let element = |index: usize| {
             let at = address.wrapping_add(index as i64 * size as i64);
@@ -442,14 +456,60 @@ impl<'m> Machine<'m> {
                 None => hash(&[4, at as u64, size]),
             }
         };
-        let tile = (0..elements).map(element).collect();
-        let held = self.define(frame, op, tile);
-        frame.values.set(result, Some(held));
+        (0..elements).map(element).collect()
+    }
+
+    /// A composite: the blocks it streams are loaded, what it computes is stored.
+    fn composite(&mut self, frame: &Frame<'_>, it: &Composite) {
+        let extent = |dim: Dim| match dim {
+            Dim::Const(extent) => extent as usize,
+            Dim::Value(value) => frame.int(value) as usize,
+        };
+        let [m, n, k] = it.sizes.map(extent);
+        let shapes = if it.head == Head::Gemm { [[m, k], [k, n]] } else { [[m, n], [m, n]] };
+        let a = self.end(frame, &it.a, shapes[0]);
+        let b = it.b.as_ref().map(|b| self.end(frame, b, shapes[1]));
+        let shape = [m, n];
+        let mut tile = match (it.head, b) {
+            (Head::Gemm, Some(b)) => product(&a, &b, None, &shape),
+            (_, b) => (0..m * n)
+                .map(|at| hash(&[12, a.0[at], b.as_ref().map_or(0, |b| b.0[at])]))
+                .collect(),
+        };
+        for step in &it.epilogue {
+            let operand = step.operand.map(|value| self.operand(frame, value));
+            let term = |index: &Vec<usize>| {
+                let own = operand.as_ref().map_or(0, |(of, own)| of[broadcast_flat(index, own)]);
+                hash(&[
+                    13,
+                    word(step.op.name()),
+                    word(step.scope.name()),
+                    tile[flat(index, &shape)],
+                    own,
+                ])
+            };
+            tile = indices(&shape).iter().map(term).collect();
+        }
+        self.put(frame.int(it.out.value), it.out.dtype.bytes(), tile);
+    }
+
+    /// The elements of an operand of a composite.
+    fn end(&mut self, frame: &Frame<'_>, end: &End, shape: [usize; 2]) -> (Vec<u64>, Vec<usize>) {
+        if frame.f.is_tile(end.value) {
+            return self.operand(frame, end.value);
+        }
+        (
+            self.fetch(frame.int(end.value), shape.iter().product(), end.dtype.bytes()),
+            shape.to_vec(),
+        )
     }
 
     fn store(&mut self, frame: &Frame<'_>, ptr: Value, value: Value) {
         let (address, tile) = (frame.int(ptr), self.read_in_order(frame, value));
-        let size = frame.f.ty(value).dtype().bytes();
+        self.put(address, frame.f.ty(value).dtype().bytes(), tile);
+    }
+
+    fn put(&mut self, address: i64, size: u64, tile: Vec<u64>) {
         for (index, term) in tile.iter().enumerate() {
             let at = address.wrapping_add(index as i64 * size as i64);
             self.world.insert(at, (*term, size));

@@ -13,7 +13,7 @@ use kbc::diag::{ColorChoice, Sink, to_text};
 use kbc::ir::parse::{parse, parse_unverified};
 use kbc::ir::print::{print, print_function};
 use kbc::ir::verify::verify_function;
-use kbc::ir::{Bindings, Function, Limits, Literal, Module};
+use kbc::ir::{Bindings, Function, Limits, Literal, Module, TilePipeline};
 use kbc::passes::{Context, pipeline, run_observed};
 use kbc::source::SourceMap;
 
@@ -67,7 +67,13 @@ pub fn bindings(params: &[(&str, i64)]) -> Bindings {
 
 /// A TCM of 64 KiB, 4 KiB of them reserved and 4 KiB receive slots.
 pub fn limits() -> Limits {
-    Limits { tcm_bytes: 57344, tcm_total: 65536, tcm_reserved: 4096, unrolled_ops: 10_000 }
+    Limits {
+        tcm_bytes: 57344,
+        tcm_total: 65536,
+        tcm_reserved: 4096,
+        pipeline: TilePipeline { tile: [8, 8, 16], buffers: 2 },
+        unrolled_ops: 10_000,
+    }
 }
 
 /// What a run of the pipeline gives: the function, or the rendered errors.

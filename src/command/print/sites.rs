@@ -5,11 +5,11 @@ use super::names::Names;
 use super::{desc, message};
 use crate::command::Comm;
 use crate::command::{
-    Arg, ArgSpec, Code, DescId, FactorSpec, GemmSpec, LaneArgs, LaneSpec, LiveSet, MathOp,
-    MathSpec, Operand, Template, TileReg, WindowArgs,
+    Arg, ArgSpec, Code, CompositeId, CompositeSpec, DescId, FactorSpec, GemmSpec, LaneArgs,
+    LaneSpec, LiveSet, MathOp, MathSpec, Operand, Reg, SourceArg, Template, TileReg, WindowArgs,
 };
 use crate::dtype::Rounding;
-use crate::ir::SortKind;
+use crate::ir::{Head, SortKind};
 use crate::ops::AtomicOp;
 use crate::shape::Shape;
 
@@ -58,6 +58,27 @@ impl Sites<'_> {
                 format!("{} = {}{}", self.tile(*out), math(spec, &args), self.place(*out))
             }
             Template::Gemm { spec, a, b, acc, out } => self.gemm(*spec, [*a, *b], *acc, *out),
+            Template::Composite { spec, a, b, args, out, number } => {
+                self.composite(*spec, [Some(*a), *b], args, (*out, *number))
+            }
+            Template::CompositeWait { number } => {
+                format!("composite_wait {}", self.operand(*number))
+            }
+            Template::Send { .. } | Template::Recv { .. } | Template::RecvAsync { .. } => {
+                self.exchange(template)
+            }
+            Template::Wait { slot } => format!("wait {}", self.tile(*slot)),
+            Template::Release { tile, live } => {
+                format!("ipcq_release {}{}", self.tile(*tile), self.unless(*live))
+            }
+            Template::Channel(it) => super::channel::text(self.code, it.op),
+            Template::Assert { message } => format!("assert {message:?}"),
+        }
+    }
+
+    /// The text of what sends or receives.
+    fn exchange(&self, template: &Template) -> String {
+        match template {
             Template::Send { queue, src, message: sent } => format!(
                 "ipcq_send {} {}  {}",
                 self.comm.direction(*queue),
@@ -78,12 +99,19 @@ impl Sites<'_> {
                 self.comm.direction(*queue),
                 message(*expected)
             ),
-            Template::Wait { slot } => format!("wait {}", self.tile(*slot)),
-            Template::Release { tile, live } => {
-                format!("ipcq_release {}{}", self.tile(*tile), self.unless(*live))
-            }
-            Template::Channel(it) => super::channel::text(self.code, it.op),
-            Template::Assert { message } => format!("assert {message:?}"),
+            Template::DmaRead { .. }
+            | Template::DmaWrite { .. }
+            | Template::DmaGather { .. }
+            | Template::DmaScatter { .. }
+            | Template::DmaAtomic { .. }
+            | Template::Math { .. }
+            | Template::Gemm { .. }
+            | Template::Composite { .. }
+            | Template::CompositeWait { .. }
+            | Template::Wait { .. }
+            | Template::Release { .. }
+            | Template::Channel(_)
+            | Template::Assert { .. } => String::new(),
         }
     }
 
@@ -106,6 +134,31 @@ impl Sites<'_> {
             gemm(spec),
             self.place(out)
         )
+    }
+
+    fn composite(
+        &self,
+        spec: CompositeId,
+        sources: [Option<SourceArg>; 2],
+        args: &[Option<Arg>],
+        (out, number): (Operand, Reg),
+    ) -> String {
+        let spec = &self.code.composites[spec];
+        let sources = sources.map(|it| it.map(|it| self.source(it)));
+        let read = spec.steps.iter().filter_map(|step| step.operand.as_ref());
+        let shape = Shape::new([spec.m, spec.n]);
+        let args = args.iter().flatten().zip(read);
+        let args: Vec<String> = args.map(|(arg, read)| self.arg(*arg, read, &shape)).collect();
+        let text = composite(spec, sources, &args);
+        let number = self.operand(Operand::Reg(number));
+        format!("{number} = composite {text} -> {}", self.operand(out))
+    }
+
+    fn source(&self, source: SourceArg) -> String {
+        match source {
+            SourceArg::Tile(tile) => self.tile(tile).to_owned(),
+            SourceArg::Memory(address) => format!("[{}]", self.operand(address)),
+        }
     }
 
     /// `[64:4] elem 4 at base clip [0: 0..n]`: a block, and what of it is moved.
@@ -285,6 +338,31 @@ pub(super) fn gemm(spec: &GemmSpec) -> String {
         return format!("{out}[{m}, {n}] = {a}[{m}, {k}] @ {b}[{k}, {n}]");
     }
     format!("{out}[{batch}, {m}, {n}] = {a}[{batch}, {m}, {k}] @ {b}[{batch}, {k}, {n}]")
+}
+
+/// `gemm(a, [b])  f16[64, 32] = f16[64, 96] @ f16[96, 32] by 32x32x64, add bias output_tile`.
+pub(super) fn composite(
+    spec: &CompositeSpec,
+    sources: [Option<String>; 2],
+    args: &[String],
+) -> String {
+    let CompositeSpec { head, m, n, k, out, .. } = spec;
+    let (a, b) = (spec.a.dtype, spec.b.map(|b| b.dtype));
+    let sources: Vec<String> = sources.into_iter().flatten().collect();
+    let head = match (head, b) {
+        (Head::Gemm, Some(b)) => format!("{out}[{m}, {n}] = {a}[{m}, {k}] @ {b}[{k}, {n}]"),
+        (Head::Math(Some(op)), _) => format!("{out}[{m}, {n}] = {}({a}, {a})", op.name()),
+        (Head::Gemm | Head::Math(None), _) => format!("{out}[{m}, {n}] = {a}"),
+    };
+    let [tile_m, tile_n, tile_k] = spec.tile_extents();
+    let mut args = args.iter();
+    let steps = spec.steps.iter().map(|step| {
+        let arg = if step.operand.is_some() { args.next() } else { None };
+        let arg = arg.map_or(String::new(), |arg| format!(" {arg}"));
+        format!(", {}{arg} {}", step.op.name(), step.scope.name())
+    });
+    let steps: String = steps.collect();
+    format!("({})  {head} by {tile_m}x{tile_n}x{tile_k}{steps}", sources.join(", "))
 }
 
 /// What an atomic command does: its name in the language without what all of them share.

@@ -210,6 +210,23 @@ impl Visit for Row<'_> {
         Columns { operands, bytes: Some(it.out.bytes), ..Columns::default() }
     }
 
+    fn composite(&mut self, it: &command::CompositeCmd) -> Columns {
+        let spec = &self.code.composites[it.spec];
+        let source = |source: command::Source| match source {
+            command::Source::Tile(tile) => self.place(tile),
+            command::Source::Memory(address) => format!("[{address:#x}]"),
+        };
+        let sources = [Some(it.a), it.b].map(|it| it.map(source));
+        let args: Vec<String> = it.args.iter().flatten().map(|arg| self.arg(*arg)).collect();
+        let text = sites::composite(spec, sources, &args);
+        let operands = format!("#{} {text} -> {:#x}", it.number, it.out);
+        Columns { operands, bytes: Some(spec.out_bytes()), ..Columns::default() }
+    }
+
+    fn composite_wait(&mut self, it: &command::CompositeWait) -> Columns {
+        Columns { operands: format!("#{}", it.number), ..Columns::default() }
+    }
+
     fn ipcq_send(&mut self, it: &command::IpcqSend) -> Columns {
         let operands = format!("{} as #{}  {}", self.place(it.src), it.token, message(it.message));
         Columns { operands, bytes: Some(it.message.bytes()), queue: self.to(it.queue) }

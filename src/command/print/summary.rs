@@ -150,6 +150,13 @@ impl Work {
             Command::GemmCmd(it) => {
                 add(&mut self.macs, code.gemms[it.spec].macs());
             }
+            Command::CompositeCmd(it) => {
+                let spec = &code.composites[it.spec];
+                add(&mut self.macs, spec.macs());
+                add(&mut self.elements, spec.elements());
+                add(&mut self.read, spec.streamed_bytes());
+                add(&mut self.written, spec.out_bytes());
+            }
             Command::IpcqSend(it) => add(&mut self.sent, it.message.bytes()),
             Command::IpcqRecv(it) => add(&mut self.received, it.message.bytes()),
             Command::IpcqRecvAsync(it) => add(&mut self.received, it.message.bytes()),
@@ -159,7 +166,7 @@ impl Work {
                 add(&mut self.written, moved.written);
                 add(&mut self.sent, moved.sent);
             }
-            Command::Wait(_) | Command::IpcqRelease(_) => {}
+            Command::CompositeWait(_) | Command::Wait(_) | Command::IpcqRelease(_) => {}
         }
     }
 

@@ -177,6 +177,8 @@ impl Flow<'_> {
             | Template::DmaAtomic { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
+            | Template::Composite { .. }
+            | Template::CompositeWait { .. }
             | Template::Send { .. }
             | Template::Wait { .. }
             | Template::Release { .. }

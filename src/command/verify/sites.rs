@@ -3,8 +3,8 @@
 use super::flow::Held;
 use crate::arena::Id;
 use crate::command::{
-    Arg, ArgSpec, Code, Comm, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec, Message, QueueId,
-    Template, TileReg,
+    Arg, ArgSpec, Code, Comm, CompositeSpec, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec,
+    Message, QueueId, SourceArg, SourceSpec, Template, TileReg,
 };
 use crate::ops::AtomicOp;
 use crate::shape::Shape;
@@ -51,6 +51,12 @@ impl Sizes<'_> {
             Template::Gemm { spec, a, b, acc, out } => {
                 self.gemm(&self.code.gemms[*spec], [*a, *b], *acc, *out)
             }
+            Template::Composite { spec, a, b, args, .. } => {
+                let spec = &self.code.composites[*spec];
+                self.sources(spec, [Some(*a), *b])?;
+                self.step_operands(spec, args)
+            }
+            Template::CompositeWait { .. } => Ok(()),
             Template::Send { queue, src, message } => {
                 self.message(*queue, *message)?;
                 self.is_long(*src, message.bytes(), "the message")
@@ -140,6 +146,38 @@ impl Sizes<'_> {
                 Err("an operand is given that the command does not take, or the other way".into())
             }
         }
+    }
+
+    /// Rules 9 and 10 for the operands of a composite.
+    fn sources(&self, spec: &CompositeSpec, given: [Option<SourceArg>; 2]) -> Check {
+        let (rows, columns) = (spec.source_rows(), spec.source_columns());
+        let taken: [Option<SourceSpec>; 2] = [Some(spec.a), spec.b];
+        for side in 0..2 {
+            match (given[side], taken[side]) {
+                (None, None) => {}
+                (Some(SourceArg::Memory(_)), Some(it)) if it.is_streamed => {}
+                (Some(SourceArg::Tile(tile)), Some(it)) if !it.is_streamed => {
+                    let strides = it.strides.to_vec();
+                    let read = ArgSpec { dtype: it.dtype, offset: 0, strides };
+                    self.holds(tile, &read, &Shape::new([rows[side], columns[side]]))?;
+                }
+                (Some(_) | None, Some(_) | None) => {
+                    return Err("a composite is given other operands than its spec has".into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rules 9 and 10 for the operands of an epilogue.
+    fn step_operands(&self, spec: &CompositeSpec, args: &[Option<Arg>]) -> Check {
+        let shape = Shape::new([spec.m, spec.n]);
+        let read = spec.steps.iter().filter_map(|step| step.operand.as_ref());
+        if args.iter().flatten().count() != read.clone().count() {
+            return Err("an epilogue is given other operands than its spec has".into());
+        }
+        let mut operands = args.iter().zip(read);
+        operands.try_for_each(|(arg, read)| self.operand(*arg, Some(read), &shape))
     }
 
     fn math(&self, spec: &MathSpec, args: &[Option<Arg>; 3], out: TileReg) -> Check {

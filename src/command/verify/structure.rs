@@ -206,7 +206,9 @@ fn specs(code: &Code, template: &Template) -> Result<(), String> {
         | Template::DmaAtomic { lanes, .. } => code.lanes.get(lanes.spec).is_some(),
         Template::Math { spec, .. } => code.maths.get(*spec).is_some(),
         Template::Gemm { spec, .. } => code.gemms.get(*spec).is_some(),
-        Template::Send { .. }
+        Template::Composite { spec, .. } => code.composites.get(*spec).is_some(),
+        Template::CompositeWait { .. }
+        | Template::Send { .. }
         | Template::Recv { .. }
         | Template::RecvAsync { .. }
         | Template::Wait { .. }

@@ -216,6 +216,8 @@ impl Blame<'_> {
             | Template::DmaAtomic { .. }
             | Template::Math { .. }
             | Template::Gemm { .. }
+            | Template::Composite { .. }
+            | Template::CompositeWait { .. }
             | Template::Release { .. }
             | Template::Channel(_)
             | Template::Assert { .. } => "recv",

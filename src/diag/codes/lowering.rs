@@ -11,6 +11,10 @@ codes! {
     TILES_ENTANGLED = "K0504", "tiles-entangled", Error;
     /// A loop that overlaps fewer iterations than it asks for.
     STAGES_REDUCED = "K0505", "stages-reduced", Warning;
+    /// Tiles of a composite that do not fit into what the scheduler keeps of TCM.
+    COMPOSITE_CAPACITY = "K0506", "composite-capacity", Error;
+    /// A composite that nothing waits for.
+    COMPOSITE_NEVER_AWAITED = "K0507", "composite-never-awaited", Warning;
     /// A mask that no lane can fail.
     MASK_ALWAYS_TRUE = "K0510", "mask-always-true", Warning;
     /// A store whose elements are written again before anything reads them.

@@ -137,4 +137,16 @@ codes! {
     LAUNCH_EXTENT_NOT_POSITIVE = "K0382", "launch-extent-not-positive", Error;
     /// An operation whose shapes do not fit together at this launch.
     LAUNCH_TYPES = "K0383", "launch-types", Error;
+    /// Operands of a composite whose shapes do not fit.
+    COMPOSITE_SHAPES = "K0390", "composite-shapes", Error;
+    /// Operands of a composite whose element types do not fit.
+    COMPOSITE_TYPES = "K0391", "composite-types", Error;
+    /// An operand of a composite that is neither a tile nor a reference.
+    COMPOSITE_OPERAND = "K0392", "composite-operand", Error;
+    /// A composite of no kind that there is.
+    COMPOSITE_KIND = "K0393", "composite-kind", Error;
+    /// A step of an epilogue that says something that there is not.
+    EPILOGUE_STEP = "K0394", "epilogue-step", Error;
+    /// A reference where a tile is taken.
+    REFERENCE_AS_TILE = "K0395", "reference-as-tile", Error;
 }

@@ -11,6 +11,7 @@
 //! So a launch whose programs share bytes without messages to order them has one of its meanings.
 //! Every error is a value, and a budget of steps ends what does not end.
 
+mod composite;
 mod control;
 mod memory;
 mod number;

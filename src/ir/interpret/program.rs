@@ -137,7 +137,7 @@ impl<'a> Program<'a> {
 pub(super) fn scalar_dtype(ty: &Type) -> DType {
     match ty {
         Type::Scalar(dtype) => *dtype,
-        Type::Pointer(_) => DType::I64,
+        Type::Pointer(_) | Type::Completion => DType::I64,
         Type::Tile(tile) | Type::Future(tile) => tile.dtype,
     }
 }

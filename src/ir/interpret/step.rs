@@ -7,16 +7,16 @@ use super::tile::{Tile, count, element_of, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition,
-    Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
-    Gather, GatherLoad, Histogram, If, Load, NumPrograms, OpId, PointerCast, ProgramId, Recv,
-    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
-    Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While,
-    Window, Yield,
+    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
+    Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
+    For, Full, Gather, GatherLoad, Histogram, If, Load, NumPrograms, OpId, PointerCast, ProgramId,
+    Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore,
+    Select, Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit,
+    Wait, While, Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
-type Out = Result<Flow, Reason>;
+pub(super) type Out = Result<Flow, Reason>;
 
 impl<'a> Program<'a> {
     /// Runs `op` of the function at hand.
@@ -28,14 +28,14 @@ impl<'a> Program<'a> {
 }
 
 /// One op that is run.
-struct Step<'s, 'a> {
+pub(super) struct Step<'s, 'a> {
     program: &'s mut Program<'a>,
-    world: &'s mut World<'a>,
+    pub(super) world: &'s mut World<'a>,
     op: OpId,
 }
 
 impl<'a> Step<'_, 'a> {
-    fn frame(&mut self) -> Result<&mut Frame<'a>, Reason> {
+    pub(super) fn frame(&mut self) -> Result<&mut Frame<'a>, Reason> {
         self.program.frame()
     }
 
@@ -55,7 +55,7 @@ impl<'a> Step<'_, 'a> {
         Ok(scalar_dtype(self.frame()?.function.ty(value)))
     }
 
-    fn gives(&mut self, held: Held) -> Out {
+    pub(super) fn gives(&mut self, held: Held) -> Out {
         let result = self.result()?;
         self.frame()?.define(&[result], vec![held]);
         Ok(Flow::Next)
@@ -629,6 +629,10 @@ impl Visit for Step<'_, '_> {
         self.write_some(it.base, it.value, |place| bounds.offset(&it.desc, place))
     }
 
+    fn composite(&mut self, it: &Composite) -> Out {
+        self.run_composite(it)
+    }
+
     fn send(&mut self, it: &Send) -> Out {
         let tile = self.frame()?.tile(it.src)?.clone();
         self.world.spend(tile.elements.len())?;
@@ -654,6 +658,10 @@ impl Visit for Step<'_, '_> {
     }
 
     fn wait(&mut self, it: &Wait) -> Out {
+        // A composite has ended where it began.
+        if *self.frame()?.function.ty(it.future) == Type::Completion {
+            return Ok(Flow::Next);
+        }
         let Held::Future(dir, index) = self.frame()?.held(it.future)?.clone() else {
             return Err(Reason::Malformed("a future is expected"));
         };

@@ -8,6 +8,7 @@
 //! one, and what it defines is taken for known. What is read is then verified, so a module that
 //! comes out of [`parse`] keeps every rule of [`verify`](super::verify).
 
+mod composite;
 mod control;
 mod cursor;
 mod ops;

@@ -48,6 +48,7 @@ const OP_NAMES: &[&str] = &[
     "scatter_store",
     "dma_read",
     "dma_write",
+    "composite",
     "send",
     "recv",
     "recv_async",
@@ -191,6 +192,7 @@ impl Parser<'_, '_> {
             "scatter_store" => self.scatter_store(),
             "dma_read" => self.dma_read(),
             "dma_write" => self.dma_write(),
+            "composite" => self.composite(),
             "send" => self.send(),
             "recv" => self.recv(),
             "recv_async" => self.cursor.string().map(|dir| RecvAsync { dir }.into()),
@@ -271,7 +273,7 @@ impl Parser<'_, '_> {
     }
 
     /// Reads `[a, b, …]`.
-    fn bracketed<T>(&mut self, read: fn(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
+    pub(super) fn bracketed<T>(&mut self, read: fn(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
         self.cursor.expect("[")?;
         let mut items = Vec::new();
         while !self.cursor.eat("]") {

@@ -21,11 +21,15 @@ impl Parser<'_, '_> {
                 self.cursor.expect_word("future")?;
                 Ok(Type::Future(self.tile()?))
             }
+            "completion" => {
+                self.cursor.expect_word("completion")?;
+                Ok(Type::Completion)
+            }
             _ => Ok(Type::Scalar(self.dtype()?)),
         }
     }
 
-    fn dtype(&mut self) -> Parse<DType> {
+    pub(super) fn dtype(&mut self) -> Parse<DType> {
         let (word, span) = self.cursor.word("a type")?;
         let known = DType::ALL.iter().copied().find(|dtype| dtype.name() == word);
         if let Some(dtype) = known {
@@ -44,20 +48,24 @@ impl Parser<'_, '_> {
     fn tile(&mut self) -> Parse<TileType> {
         self.cursor.expect("<")?;
         let mut dims = Vec::new();
-        loop {
-            let dim = if self.cursor.sees("%") {
-                Dim::Value(self.value()?)
-            } else if self.cursor.sees_number() {
-                Dim::Const(self.cursor.extent()?)
-            } else {
-                break;
-            };
+        while let Some(dim) = self.dim()? {
             dims.push(dim);
             self.cursor.expect("x")?;
         }
         let dtype = self.dtype()?;
         self.cursor.expect(">")?;
         Ok(TileType::new(dims, dtype))
+    }
+
+    /// Reads an extent, if one stands here.
+    pub(super) fn dim(&mut self) -> Parse<Option<Dim>> {
+        Ok(if self.cursor.sees("%") {
+            Some(Dim::Value(self.value()?))
+        } else if self.cursor.sees_number() {
+            Some(Dim::Const(self.cursor.extent()?))
+        } else {
+            None
+        })
     }
 
     /// Reads a type and where the bytes of a value of it are: `tile<64xf16> in buf0`.

@@ -3,12 +3,12 @@
 use super::{Printer, literal_text, quoted, symbol};
 use crate::dtype::Rounding;
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Concat,
-    Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
-    For, Full, FuncId, Gather, GatherLoad, Histogram, If, Load, NumPrograms, Op, OpId, PointerCast,
-    ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy,
-    ScatterStore, Select, Send, Slice, Sort, SortKind, Storage, Store, Ternary, Transpose, Type,
-    Unary, Value, Visit, Wait, While, Window, Yield,
+    Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Composite,
+    Concat, Condition, Const, Copy, Dim, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, End,
+    EpilogueStep, ExpandDims, Extent, Flip, For, Full, FuncId, Gather, GatherLoad, Head, Histogram,
+    If, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy,
+    Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind,
+    Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window, Yield,
 };
 
 impl Op {
@@ -94,6 +94,26 @@ impl<'a> Printer<'a> {
             let strides: Vec<String> = strides.iter().map(i64::to_string).collect();
             self.put(format!(" strides [{}]", strides.join(", ")));
         }
+    }
+
+    /// `%a f16`.
+    fn end(&mut self, end: &End) {
+        self.value(end.value);
+        self.put(format!(" {}", end.dtype));
+    }
+
+    /// ` epilogue [add %bias output_tile]`, where there is one.
+    fn epilogue(&mut self, steps: &[EpilogueStep]) {
+        for (index, step) in steps.iter().enumerate() {
+            self.put(if index == 0 { " epilogue [" } else { ", " });
+            self.put(step.op.name());
+            if let Some(operand) = step.operand {
+                self.put(" ");
+                self.value(operand);
+            }
+            self.put(format!(" {}", step.scope.name()));
+        }
+        self.put(if steps.is_empty() { "" } else { "]" });
     }
 
     /// The signature that `values` print with, to see whether two lists print alike.
@@ -328,6 +348,34 @@ impl Visit for Printer<'_> {
         self.simple("dma_write", &[it.base, it.value]);
         self.desc(&it.desc);
         self.window(&it.window);
+    }
+    fn composite(&mut self, it: &Composite) {
+        self.put("composite ");
+        self.put(match it.head {
+            Head::Gemm => String::from("gemm "),
+            Head::Math(None) => String::from("math "),
+            Head::Math(Some(op)) => format!("math {} ", op.name()),
+        });
+        self.end(&it.a);
+        if let Some(b) = &it.b {
+            self.put(", ");
+            self.end(b);
+        }
+        self.put(" to ");
+        self.end(&it.out);
+        self.put(" sizes [");
+        for (index, size) in it.sizes.iter().enumerate() {
+            self.put(if index == 0 { "" } else { ", " });
+            match size {
+                Dim::Const(extent) => self.put(extent.to_string()),
+                Dim::Value(value) => self.value(*value),
+            }
+        }
+        self.put("]");
+        self.epilogue(&it.epilogue);
+        if let Some([m, n, k]) = it.tile {
+            self.put(format!(" tile [{m}, {n}, {k}]"));
+        }
     }
     fn send(&mut self, it: &Send) {
         self.put(format!("send {}, ", quoted(&it.dir)));

@@ -26,7 +26,11 @@ pub(super) fn agree(function: &Function, x: &Type, y: &Type) -> bool {
         (Type::Tile(x), Type::Tile(y)) | (Type::Future(x), Type::Future(y)) => {
             x.dtype == y.dtype && same_extents(function, &x.dims, &y.dims)
         }
-        (Type::Scalar(_) | Type::Pointer(_) | Type::Tile(_) | Type::Future(_), _) => false,
+        (Type::Completion, Type::Completion) => true,
+        (
+            Type::Scalar(_) | Type::Pointer(_) | Type::Tile(_) | Type::Future(_) | Type::Completion,
+            _,
+        ) => false,
     }
 }
 

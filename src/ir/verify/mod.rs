@@ -35,6 +35,7 @@
 //! - Only tiles (and futures) have storage; a buffer exists, has at least one copy and is large
 //!   enough; only results of ops are in buffers and slots.
 
+mod composite;
 mod control;
 mod functions;
 mod structure;

@@ -4,9 +4,9 @@ use super::control::{agree, same_extents};
 use super::{At, Rule, Violation};
 use crate::dtype::{DType, Kind};
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Concat, Condition,
-    Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For, Full,
-    Function, Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module,
+    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
+    Condition, Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For,
+    Full, Function, Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module,
     NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape,
     Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType,
     Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The type of the op's one result.
-    fn result(&self) -> Result<&'a Type, String> {
+    pub(super) fn result(&self) -> Result<&'a Type, String> {
         match self.function.ops[self.op].results.as_slice() {
             [result] => Ok(self.ty(*result)),
             results => Err(format!("this gives one value, not {}", results.len())),
@@ -87,7 +87,7 @@ impl<'a> Checker<'a> {
     pub(super) fn tile(&self, value: Value) -> Result<&'a TileType, String> {
         match self.ty(value) {
             Type::Tile(tile) => Ok(tile),
-            Type::Scalar(_) | Type::Pointer(_) | Type::Future(_) => {
+            Type::Scalar(_) | Type::Pointer(_) | Type::Future(_) | Type::Completion => {
                 Err(format!("this takes a tile, not {}", self.show(value)))
             }
         }
@@ -115,7 +115,14 @@ impl<'a> Checker<'a> {
             let fits = match (ty, result) {
                 (Type::Scalar(_), Type::Scalar(_) | Type::Tile(_)) => true,
                 (Type::Tile(from), Type::Tile(to)) => self.broadcasts(&from.dims, &to.dims),
-                (Type::Scalar(_) | Type::Pointer(_) | Type::Tile(_) | Type::Future(_), _) => false,
+                (
+                    Type::Scalar(_)
+                    | Type::Pointer(_)
+                    | Type::Tile(_)
+                    | Type::Future(_)
+                    | Type::Completion,
+                    _,
+                ) => false,
             };
             require(fits, || {
                 let result = self.function.display_type(result);
@@ -129,7 +136,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a tile of shape `from` broadcasts to shape `to`, as far as both are known.
-    fn broadcasts(&self, from: &[Dim], to: &[Dim]) -> bool {
+    pub(super) fn broadcasts(&self, from: &[Dim], to: &[Dim]) -> bool {
         let extent = |dim: &Dim| self.function.extent(*dim);
         let fits = |from: &Dim, to: &Dim| match (extent(from), extent(to)) {
             (Some(1), _) | (None, _) | (_, None) => true,
@@ -138,7 +145,7 @@ impl<'a> Checker<'a> {
         from.len() <= to.len() && from.iter().rev().zip(to.iter().rev()).all(|(f, t)| fits(f, t))
     }
 
-    fn in_domain(&self, name: &str, domain: Domain, dtype: DType) -> Checked {
+    pub(super) fn in_domain(&self, name: &str, domain: Domain, dtype: DType) -> Checked {
         let fits = match domain {
             Domain::Any => true,
             Domain::Float => dtype.is_float(),
@@ -156,7 +163,7 @@ impl<'a> Checker<'a> {
         self.gives(&Type::Tile(TileType::new(dims.to_vec(), dtype)))
     }
 
-    fn address(&self, ptr: Value, dtype: DType) -> Checked {
+    pub(super) fn address(&self, ptr: Value, dtype: DType) -> Checked {
         if let Type::Pointer(element) = self.ty(ptr) {
             return require(*element == dtype, || {
                 format!("a pointer to {element} is used for a tile of {dtype}")
@@ -194,7 +201,7 @@ impl<'a> Checker<'a> {
         let fits = match self.ty(value) {
             Type::Scalar(_) => true,
             Type::Tile(own) => self.broadcasts(&own.dims, &tile.dims),
-            Type::Pointer(_) | Type::Future(_) => false,
+            Type::Pointer(_) | Type::Future(_) | Type::Completion => false,
         };
         require(fits && self.ty(value).dtype() == dtype, || {
             let wanted = self.function.display_type(&Type::Tile(tile.clone()));
@@ -263,7 +270,7 @@ impl Visit for Checker<'_> {
         let fits = match result {
             Type::Scalar(dtype) => dtype.is_float() || matches!(it.value, Literal::Int(_)),
             Type::Pointer(_) => matches!(it.value, Literal::Int(_)),
-            Type::Tile(_) | Type::Future(_) => false,
+            Type::Tile(_) | Type::Future(_) | Type::Completion => false,
         };
         require(fits, || format!("this constant is no {}", self.function.display_type(result)))
     }
@@ -556,6 +563,10 @@ impl Visit for Checker<'_> {
         self.window(&it.window, &it.desc)
     }
 
+    fn composite(&mut self, it: &Composite) -> Checked {
+        self.composite_of(it)
+    }
+
     fn send(&mut self, it: &Send) -> Checked {
         self.no_result()?;
         self.tile(it.src).map(drop)
@@ -580,6 +591,7 @@ impl Visit for Checker<'_> {
     fn wait(&mut self, it: &Wait) -> Checked {
         match self.ty(it.future) {
             Type::Future(tile) => self.gives(&Type::Tile(tile.clone())),
+            Type::Completion => self.no_result(),
             Type::Scalar(_) | Type::Pointer(_) | Type::Tile(_) => {
                 Err(format!("`wait` takes a future, not {}", self.show(it.future)))
             }

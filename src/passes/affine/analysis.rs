@@ -107,7 +107,11 @@ impl<'a> Analysis<'a> {
                 let form = tile.shape().and_then(|shape| self.form(op, (&shape.0, tile.dtype)));
                 self.forms.set(result, form);
             }
-            Type::Scalar(_) | Type::Tile(_) | Type::Pointer(_) | Type::Future(_) => {}
+            Type::Scalar(_)
+            | Type::Tile(_)
+            | Type::Pointer(_)
+            | Type::Future(_)
+            | Type::Completion => {}
         }
     }
 

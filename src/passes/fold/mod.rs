@@ -144,6 +144,7 @@ impl<'a> Folder<'a> {
             | Op::Atomic(_)
             | Op::DmaRead(_)
             | Op::DmaWrite(_)
+            | Op::Composite(_)
             | Op::Send(_)
             | Op::Recv(_)
             | Op::RecvAsync(_)
@@ -234,7 +235,7 @@ impl<'a> Folder<'a> {
         match self.function.ty(value) {
             Type::Scalar(dtype) => Some(*dtype),
             Type::Pointer(_) => Some(crate::dtype::DType::I64),
-            Type::Tile(_) | Type::Future(_) => None,
+            Type::Tile(_) | Type::Future(_) | Type::Completion => None,
         }
     }
 }

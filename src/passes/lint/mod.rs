@@ -1,9 +1,11 @@
 //! What is doubtful in the memory accesses of generic IR: warnings, which change nothing.
 //!
-//! Each is said only where it is proved from the kernel alone, whatever a launch passes: a mask
+//! Each is said only where it is proved from the kernel alone, whatever a launch passes: a
+//! composite that nothing waits for ([`completions`]), a mask
 //! that no lane can fail ([`masks`]), a store whose elements the next store writes again
 //! ([`stores`]), lanes that are not beside each other in memory ([`lanes`]).
 
+mod completions;
 mod lanes;
 mod masks;
 mod stores;
@@ -11,12 +13,14 @@ mod stores;
 use std::cell::Cell;
 
 use crate::diag::Sink;
-use crate::ir::{Function, Module, Op, Value};
+use crate::ir::{Function, Module, Op, UseCounts, Value};
 
 /// Says what is doubtful in every function.
 pub fn lint(module: &Module, sink: &mut Sink) {
     for function in module.functions.values() {
+        let uses = UseCounts::of(function);
         for (id, data) in function.ops.iter() {
+            completions::check(function, id, &uses, sink);
             if let Some(access) = Access::of(&data.op, &data.results) {
                 masks::check(function, id, access, sink);
                 lanes::check(function, id, access, sink);

@@ -4,8 +4,8 @@ use super::Builtin;
 use crate::diag::Diagnostic;
 use crate::dtype::DType;
 use crate::sema::analysis::{Analysis, Style};
-use crate::sema::errors::{calls, constexpr, operands};
-use crate::sema::value::{Constant, Spanned, Val};
+use crate::sema::errors::{calls, composite, constexpr, operands};
+use crate::sema::value::{Constant, Spanned, Val, ViewKind};
 use crate::source::Span;
 use crate::syntax::ast::{self, Arg, ExprId};
 
@@ -118,6 +118,7 @@ impl<'p> Analysis<'p> {
             given.push((first.name, Given { arg, expr: None }));
             place = 1;
         }
+        let dicts = std::mem::replace(&mut self.dicts, builtin.name() == "composite");
         for arg in args {
             let expr = (arg.kind != ast::ArgKind::Star).then_some(arg.value);
             for (keyword, value) in self.arguments_in(arg) {
@@ -128,6 +129,7 @@ impl<'p> Analysis<'p> {
                 };
             }
         }
+        self.dicts = dicts;
         let missing: Vec<&str> = params
             .iter()
             .filter(|it| it.required && given.iter().all(|(name, _)| *name != it.name))
@@ -243,6 +245,11 @@ impl<'p> Analysis<'p> {
     /// Says that `call` takes a tile where it was given something else.
     pub(super) fn expected_tile(&mut self, call: &Call, arg: &Spanned) -> Val {
         let found = self.describe(&arg.val);
+        if let Val::View(view) = &arg.val
+            && view.kind == ViewKind::Reference
+        {
+            return self.report(composite::reference_as_tile(&call.name(), &found, arg.span));
+        }
         let param = self.is_parameter(&arg.val);
         let error = operands::expected_tile(&call.name(), &found, arg.span);
         let error = match param {

@@ -119,6 +119,7 @@ impl Analysis<'_> {
         let descriptor = view.kind == ViewKind::Descriptor;
         match attr.name.as_str() {
             "dtype" => Val::Const(Constant::DType(view.base.dtype)),
+            "shape" if view.kind == ViewKind::Reference => Val::Tuple(view.block.clone()),
             "shape" if descriptor => Val::Tuple(view.shape.clone()),
             "strides" if descriptor => Val::Tuple(view.strides.clone()),
             "block_shape" if descriptor => Val::Tuple(view.block.clone()),
@@ -195,6 +196,7 @@ impl Analysis<'_> {
             match view.kind {
                 ViewKind::Descriptor => VIEW_PROPERTIES.into_iter().chain(methods).collect(),
                 ViewKind::BlockPointer => vec!["dtype"],
+                ViewKind::Reference => vec!["dtype", "shape"],
             }
         } else if tile {
             PROPERTIES.into_iter().chain(METHODS.iter().copied()).chain(["to"]).collect()
@@ -205,7 +207,7 @@ impl Analysis<'_> {
     }
 }
 
-fn dim_val(dim: Dim) -> Val {
+pub(super) fn dim_val(dim: Dim) -> Val {
     match dim {
         Dim::Const(extent) => Val::int(extent),
         Dim::Value(value) => Val::Value(value),

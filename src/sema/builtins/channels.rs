@@ -143,6 +143,12 @@ pub(super) fn recv_async(it: &mut Analysis<'_>, call: &Call) -> Val {
 /// `tl.wait(future)`.
 pub(super) fn wait(it: &mut Analysis<'_>, call: &Call) -> Val {
     let arg = call.arg("future");
+    if let Some(future) = arg.val.value()
+        && *it.ty(future) == Type::Completion
+    {
+        it.frame.build.emit(ir::Wait { future }, Vec::new(), call.span);
+        return Val::NONE;
+    }
     let awaited = arg.val.value().map(|value| (value, it.ty(value).clone()));
     let Some((future, Type::Future(tile))) = awaited else {
         let found = it.describe(&arg.val);

@@ -60,7 +60,7 @@ fn refuse_lanes(it: &mut Analysis<'_>, call: &Call) -> Option<Val> {
 }
 
 /// The byte address that `ptr` is, and the element type there. `dtype` is what the call says.
-fn address(
+pub(super) fn address(
     it: &mut Analysis<'_>,
     call: &Call,
     ptr: &Spanned,
@@ -113,6 +113,9 @@ pub(super) fn store(it: &mut Analysis<'_>, call: &Call) -> Val {
     let Some((tile, dtype)) = value.val.value().zip(it.tile(&value.val).map(|tile| tile.dtype))
     else {
         let found = it.describe(&value.val);
+        if let Val::View(_) = &value.val {
+            return it.expected_tile(call, value);
+        }
         return it.report(operands::store_of_no_tile(&found, value.span));
     };
     let instead = "Triton stores an element for each pointer: `tl.store(ptr + tl.arange(0, n), x)`";

@@ -21,8 +21,10 @@ mod blocks;
 mod channels;
 mod checks;
 mod combine;
+mod composite;
 mod create;
 mod elementwise;
+mod epilogue;
 mod hints;
 mod lanes;
 mod launch;
@@ -182,6 +184,10 @@ const TL: &[Row] = rows! {
     "cdiv", "x, div", elementwise::cdiv;
     /// The matrix product of two tiles, added to `acc` if there is one.
     "dot", "a|input, b|other, acc=None, input_precision=None, allow_tf32=None, max_num_imprecise_acc=None, out_dtype=None", matrix::dot;
+    /// A block of memory that a composite streams tile by tile; nothing is moved here.
+    "ref", "ptr|pointer, shape, dtype=None", composite::reference;
+    /// A tile pipeline from memory or TCM to memory; `wait` waits for its end.
+    "composite", "op, a, b=None, out_ptr, epilogue=None, out_dtype=None, math_op=None", composite::composite;
     /// Sends a tile to the neighbour in a direction.
     "send", "dir, src", channels::send;
     /// Receives a tile from the neighbour in a direction, waiting for it.
@@ -190,7 +196,7 @@ const TL: &[Row] = rows! {
     "recv_async", "dir, shape, dtype", channels::recv_async;
     /// Receives without paying for reading the slot; for measurements.
     "recv_no_consume", "dir, shape, dtype", channels::recv_no_consume;
-    /// The tile that a future stands for.
+    /// The tile that a future stands for, or the end of a composite.
     "wait", "future", channels::wait;
     /// Loops like `range`, with hints for the pipeline.
     "range", "arg1, arg2=None, step=None, num_stages=None, loop_unroll_factor=None, disallow_acc_multi_buffer=False, flatten=False, warp_specialize=False, disable_licm=False", python::tl_range;

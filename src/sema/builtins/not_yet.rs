@@ -2,8 +2,6 @@
 
 /// What each is, by name.
 const NOT_YET: &[(&str, &str)] = &[
-    ("ref", "a handle to HBM that a composite streams"),
-    ("composite", "a tiled pipeline of several engines"),
     ("memory_channel", "a memory channel"),
     ("port_channel", "a port channel"),
     ("switch_channel", "a switch channel"),

@@ -6,6 +6,7 @@ pub(super) mod atomics;
 pub(super) mod blocks;
 pub(super) mod calls;
 pub(super) mod channels;
+pub(super) mod composite;
 pub(super) mod constexpr;
 pub(super) mod control;
 pub(super) mod habits;

@@ -76,7 +76,7 @@ pub(super) struct Cargo {
     pub(super) transfer: TransferId,
     /// The connection of a message; the PE whose memory a DMA works on.
     pub(super) place: u32,
-    /// The number of a message.
+    /// The number of a message, or of a tile of a composite.
     pub(super) token: u64,
     /// The bytes of the message, or that a read asks for.
     pub(super) bytes: u64,
@@ -98,6 +98,12 @@ pub(super) enum CargoKind {
     ReadData,
     /// Data for a memory.
     WriteData,
+    /// Asks a memory for a tile of a composite.
+    TileRequest,
+    /// What the memory answers.
+    TileData,
+    /// A tile of a composite's result for a memory.
+    TileWrite,
     /// The operands of an atomic op, which a memory carries out.
     AtomicRequest,
     /// A message of the host, or of a processor below it.
@@ -404,7 +410,7 @@ impl Network {
     pub(super) fn stored(&mut self, event: &Event) -> Option<(Cargo, Ps)> {
         let train = &mut self.trains[event.subject as usize];
         let new = train.stamp == event.detail
-            && train.cargo.kind == CargoKind::WriteData
+            && matches!(train.cargo.kind, CargoKind::WriteData | CargoKind::TileWrite)
             && !std::mem::replace(&mut train.stored, true);
         new.then_some((train.cargo, train.came + train.after))
     }

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::topology::{
-    Clock, CreditMode, DmaParams, Extent, GemmParams, Grid, HbmParams, IpcqParams, MachineBuilder,
-    MathParams, MmuParams, Node, NodeId, NodeKind, PeParams, ReleaseMode, SlotKind, SlotTier,
-    TcmParams,
+    Clock, CreditMode, DmaParams, Extent, FetchStoreParams, GemmParams, Grid, HbmParams,
+    IpcqParams, MachineBuilder, MathParams, MmuParams, Node, NodeId, NodeKind, PeParams,
+    ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
 };
 
 fn params() -> PeParams {
@@ -20,6 +20,14 @@ fn params() -> PeParams {
         dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
         gemm: GemmParams { overhead: Ps::ZERO, clock, m: 1, n: 1, k: 1, systolic: None },
         math: MathParams { overhead: Ps::ZERO, clock, lanes: 1, transcendental: 1 },
+        scheduler: SchedulerParams {
+            overhead: Ps::ZERO,
+            tile_m: 32,
+            tile_n: 32,
+            tile_k: 64,
+            buffers: 2,
+        },
+        fetch_store: FetchStoreParams { overhead: Ps::ZERO },
         ipcq: IpcqParams {
             slots: 4,
             kind: SlotKind::Tcm,

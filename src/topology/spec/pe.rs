@@ -7,8 +7,9 @@ use crate::topology::section::{
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
-    BlockParams, Clock, CreditMode, Dataflow, DmaParams, GemmParams, HbmParams, IpcqParams,
-    MathParams, MmuParams, PeParams, ReleaseMode, SlotKind, SlotTier, Systolic, TcmParams,
+    BlockParams, Clock, CreditMode, Dataflow, DmaParams, FetchStoreParams, GemmParams, HbmParams,
+    IpcqParams, MathParams, MmuParams, PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier,
+    Systolic, TcmParams,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -78,6 +79,8 @@ fn read_template<L>(
     dma_attrs.finish(errors);
     let gemm = read_gemm(attrs(&mut parts, "pe_gemm", errors), errors);
     let math = read_math(attrs(&mut parts, "pe_math", errors), errors);
+    let scheduler = read_scheduler(attrs(&mut parts, "pe_scheduler", errors), errors);
+    let fetch_store = read_fetch_store(attrs(&mut parts, "pe_fetch_store", errors), errors);
     let tcm = read_tcm(attrs(&mut parts, "pe_tcm", errors), errors);
     let ipcq = read_ipcq(attrs(&mut parts, "pe_ipcq", errors), errors);
     let mmu = read_mmu(attrs(&mut parts, "pe_mmu", errors), errors);
@@ -92,6 +95,8 @@ fn read_template<L>(
         dma,
         gemm,
         math,
+        scheduler,
+        fetch_store,
         ipcq,
         hbm,
         sram_bytes,
@@ -161,6 +166,24 @@ fn read_math(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> MathParams {
     };
     attrs.finish(errors);
     math
+}
+
+fn read_scheduler(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> SchedulerParams {
+    let scheduler = SchedulerParams {
+        overhead: attrs.read("overhead_ns", errors, ns).value,
+        tile_m: attrs.read("tile_m", errors, count(1..=1 << 16)).value,
+        tile_n: attrs.read("tile_n", errors, count(1..=1 << 16)).value,
+        tile_k: attrs.read("tile_k", errors, count(1..=1 << 16)).value,
+        buffers: attrs.read("buffers", errors, count(1..=1 << 10)).value,
+    };
+    attrs.finish(errors);
+    scheduler
+}
+
+fn read_fetch_store(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> FetchStoreParams {
+    let fetch_store = FetchStoreParams { overhead: attrs.read("overhead_ns", errors, ns).value };
+    attrs.finish(errors);
+    fetch_store
 }
 
 fn read_tcm(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> TcmParams {

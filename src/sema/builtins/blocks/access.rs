@@ -53,7 +53,11 @@ pub(super) fn axes(
     axes
 }
 
-pub(super) fn block_dim(it: &Analysis<'_>, view: &BlockView, axis: usize) -> Dim {
+pub(in crate::sema::builtins) fn block_dim(
+    it: &Analysis<'_>,
+    view: &BlockView,
+    axis: usize,
+) -> Dim {
     match view.block.get(axis).map(|val| (known(it, val), val.value())) {
         Some((Some(extent), _)) => Dim::Const(extent as i64),
         Some((None, Some(value))) => Dim::Value(value),

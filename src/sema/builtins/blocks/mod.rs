@@ -11,11 +11,12 @@ use super::{Call, lanes};
 use crate::dtype::DType;
 use crate::ir::Dim;
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::blocks as errors;
+use crate::sema::errors::{blocks as errors, composite};
 use crate::sema::value::{BlockView, Spanned, Val, ViewKind};
 use crate::syntax::ast;
+pub(super) use access::block_dim;
 pub(super) use access::{AxisLanes, BlockLanes, stored};
-use access::{axes, block_dim, dim_val, load, spread, store};
+use access::{axes, dim_val, load, spread, store};
 use arguments::{
     as_tuple, base_pointer, boundary_check, common_rank, counts, known, offsets_of, padding,
     places, unit_stride, view_argument,
@@ -172,6 +173,11 @@ fn block_pointer(
     let Val::View(view) = &ptr.val else { return None };
     if view.kind == ViewKind::Descriptor {
         it.report(errors::descriptor_as_pointer(&call.name(), ptr.span));
+        return Some(Err(()));
+    }
+    if view.kind == ViewKind::Reference {
+        let found = it.describe(&ptr.val);
+        it.report(composite::reference_as_tile(&call.name(), &found, ptr.span));
         return Some(Err(()));
     }
     if let Some((name, arg)) =
