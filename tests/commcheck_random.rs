@@ -223,6 +223,8 @@ fn can_go_on(
         | Command::DmaAtomic(_)
         | Command::MathCmd(_)
         | Command::GemmCmd(_)
+        | Command::CompositeCmd(_)
+        | Command::CompositeWait(_)
         | Command::IpcqRecvAsync(_)
         | Command::IpcqRelease(_)
         | Command::ChannelCmd(_) => true,

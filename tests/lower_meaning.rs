@@ -259,6 +259,14 @@ impl Visit for Machine<'_> {
         self.write(it.out, &terms, spec.out.bytes());
     }
 
+    fn composite(&mut self, it: &command::CompositeCmd) {
+        panic!("no kernel here has composites: {it:?}");
+    }
+
+    fn composite_wait(&mut self, it: &command::CompositeWait) {
+        panic!("no kernel here has composites: {it:?}");
+    }
+
     fn ipcq_send(&mut self, it: &command::IpcqSend) {
         let tile = self.dense(it.src, it.message.elements, it.message.dtype.bytes());
         let dir = self.program.comm.direction(it.queue).into();
