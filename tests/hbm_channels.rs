@@ -72,7 +72,7 @@ fn block(machine: &Machine, dims: &[(u64, i64)], writes: bool) -> u64 {
     } else {
         it.load_block(tile, 0, dims)
     }
-    run(&in_slice_of(0, 1 << 20, program(vec![it.done()])), machine).outcome.time.0
+    run(&in_slice_of(0, 1 << 26, program(vec![it.done()])), machine).outcome.time.0
 }
 
 /// Dispatch and DMA.
@@ -180,4 +180,48 @@ fn kernbench_times_of_one_controller() {
     let all: Vec<u32> = (0..8).collect();
     let found = together(&machine, &all, 0, (16384, true));
     assert!((found / 558.0 - 1.0).abs() <= 0.05, "{found}");
+}
+
+/// Loads, one when the one before is done, of 2 KB of the own slice at these addresses: what each
+/// takes from its request to its last byte in TCM.
+fn with_banks(addresses: &[u64]) -> Vec<u64> {
+    let text = "cube: {hbm_ctrl: {banks: {enabled: true}}, pe_template: {components: {pe_dma: \
+                {attrs: {outstanding: 1}}}}}";
+    let mut it = Writer::new();
+    for address in addresses {
+        let tile = it.fresh(2048);
+        it.load(tile, *address, 512);
+    }
+    let program = in_slice_of(0, 1 << 30, program(vec![it.done()]));
+    let ran = run(&program, &machine("banks.yaml", text));
+    ran.records.iter().map(|it| it.end.0 - it.start.0).collect()
+}
+
+#[test]
+fn banks_make_rows_felt() {
+    // 2 KB are a burst of each of eight channels: four accesses, two cycles apart, the first of
+    // which waits for its row. A transfer pays DMA, this, eight flits, and the way back.
+    let transfer = |row: u64| 1000 + (row + 3 * 2 + 14 + 2) * 1000 + 8000 + BACK;
+    // A channel's row of 2 KB is 16 KB of the slice, and a bank's next row is 16 banks on.
+    let next_row = 16 * 16384;
+    let found = with_banks(&[0, 2048, next_row, next_row + 4096, 16384]);
+    // Commands go by whole cycles of 1 ns; loads begin at fractions of one.
+    let expected = [14, 0, 14 + 14, 0, 14].map(transfer);
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.abs_diff(expected) < 1000, "{found} and {expected}");
+    }
+}
+
+#[test]
+fn banks_stream_at_what_refreshes_leave() {
+    let machine = machine("banks.yaml", "cube: {hbm_ctrl: {banks: {enabled: true}}}");
+    // A megabyte: a bit more than one refresh in 4 us.
+    let bytes = 1u64 << 20;
+    let found = block(&machine, &[(bytes / 4, 4)], false) as f64 / 1000.0;
+    let refreshed = bytes as f64 / 256.0 + 260.0;
+    assert!(found > refreshed && found < refreshed * 1.03, "{found} and {refreshed}");
+    // Row after row of one bank of each channel: one every tRAS + tRP, and nothing overlaps.
+    let rows = 64;
+    let found = block(&machine, &[(rows, 16 * 16384), (512, 4)], false) as f64 / 1000.0;
+    assert!((found / (rows as f64 * 48.0) - 1.0).abs() < 0.05, "{found}");
 }

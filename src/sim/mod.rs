@@ -33,7 +33,7 @@ mod deadlock;
 mod dma;
 mod event;
 mod failure;
-mod hbm;
+pub mod hbm;
 mod ipcq;
 mod modify;
 mod network;

@@ -5,6 +5,7 @@
 //! route is the fixed list of links a message takes. Time belongs to `sim`; nothing here moves.
 
 mod address;
+mod banks;
 mod build;
 mod dependencies;
 mod dot;
@@ -25,6 +26,7 @@ mod yaml;
 pub use address::{
     AddressError, AddressLayout, Die, IoUnit, Location, MCpuUnit, PeUnit, PhysAddr, Unit,
 };
+pub use banks::{AddressMapping, BankAddress, BankParams, BankTiming};
 pub use dependencies::Layers;
 pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};

@@ -1,6 +1,7 @@
 //! What one processing element can do, and how long each part takes. Every number comes from
 //! the machine's YAML; this file holds none.
 
+use super::BankParams;
 use crate::units::{Bandwidth, Ps};
 
 /// A clock, held exactly.
@@ -256,6 +257,8 @@ pub struct HbmParams {
     pub burst: u64,
     /// Its pseudo-channels; `None` where they are not modelled, and memory keeps up with its link.
     pub channels: Option<ChannelParams>,
+    /// The banks behind each channel; `None` where they are not modelled.
+    pub banks: Option<BankParams>,
 }
 
 /// The pseudo-channels of an HBM controller. Burst number `b` is served by channel `b % count`.

@@ -63,6 +63,7 @@ pub fn free_pe() -> PeParams {
             atomic: Ps::ZERO,
             burst: 256,
             channels: None,
+            banks: None,
         },
         sram_bytes: 0,
         mmu: MmuParams {

@@ -11,7 +11,8 @@
 use rustc_hash::FxHashMap;
 
 use super::BurstRun;
-use crate::topology::{ChannelParams, HbmParams, PeId};
+use super::in_order::InOrder;
+use crate::topology::{BankParams, ChannelParams, HbmParams, PeId};
 use crate::units::{Bandwidth, Ps};
 
 /// Which way bytes go.
@@ -45,6 +46,9 @@ pub(in crate::sim) struct Controllers {
     /// Where the channels of a PE begin.
     found: FxHashMap<PeId, u32>,
     channels: Vec<Channel>,
+    /// The banks of each channel, where they are modelled; then they decide instead.
+    banks: Vec<InOrder>,
+    bank_params: Option<BankParams>,
     scratch: Vec<Share>,
 }
 
@@ -82,6 +86,8 @@ impl Controllers {
             flit: flit.max(1),
             found: FxHashMap::default(),
             channels: Vec::new(),
+            banks: Vec::new(),
+            bank_params: hbm.banks.clone(),
             scratch: Vec::new(),
         })
     }
@@ -95,6 +101,10 @@ impl Controllers {
     /// when the last flit is, for which it leaves a link of `rate` when it does.
     pub(in crate::sim) fn read(&mut self, access: &Access<'_>, rate: Bandwidth) -> (Ps, Ps) {
         let base = self.base(access.place);
+        if self.bank_params.is_some() {
+            let (first, end, _) = self.serve_banks(base, access, (false, rate));
+            return self.paced((first, end), access.bytes, rate);
+        }
         self.share_out(access.runs);
         let now = access.first;
         for (number, share) in self.scratch.iter_mut().enumerate() {
@@ -106,16 +116,49 @@ impl Controllers {
             }
         }
         let (first, end) = self.follow(access, rate);
-        let (first, end) = (first + self.params.commit, end + self.params.commit);
-        let tail = access.bytes - access.bytes.saturating_sub(1) / self.flit * self.flit;
-        let unhindered = first + rate.time(access.bytes);
+        let commit = self.params.commit;
+        self.paced((first + commit, end + commit), access.bytes, rate)
+    }
+
+    /// When the first flit of `bytes` is there, and when the last one is for all to have left a link
+    /// of `rate` at `end`.
+    fn paced(&self, (first, end): (Ps, Ps), bytes: u64, rate: Bandwidth) -> (Ps, Ps) {
+        let tail = bytes - bytes.saturating_sub(1) / self.flit * self.flit;
+        let unhindered = first + rate.time(bytes);
         let last = if end <= unhindered { first } else { end.since(rate.time(tail)) };
         (first, last.max(first))
+    }
+
+    /// Lets banks serve a transfer burst by burst, those of a write as if all came with the first.
+    /// Gives when the first burst is there, when the last one has left a link of `rate`, and when
+    /// the last one was taken.
+    fn serve_banks(
+        &mut self,
+        base: usize,
+        access: &Access<'_>,
+        (writes, rate): (bool, Bandwidth),
+    ) -> (Ps, Ps, Ps) {
+        let count = u64::from(self.params.count);
+        let (mut first, mut end, mut taken) = (None, Ps::ZERO, Ps::ZERO);
+        let bursts = access.runs.iter().flat_map(|run| run.first..run.first + run.count);
+        for (burst, before) in bursts.zip((0u64..).step_by(self.burst as usize)) {
+            let banks = &mut self.banks[base + (burst % count) as usize];
+            let at = burst / count * self.burst;
+            let (begun, done) = banks.serve(at, self.burst, (access.first, writes));
+            first.get_or_insert(done);
+            taken = taken.max(begun);
+            end = end.max(done + rate.time(access.bytes.saturating_sub(before)));
+        }
+        (first.unwrap_or(access.first), end, taken)
     }
 
     /// Takes a write, whose last burst has just arrived. Gives when it has all of it.
     pub(in crate::sim) fn write(&mut self, access: &Access<'_>) -> Ps {
         let base = self.base(access.place);
+        if self.bank_params.is_some() {
+            let (.., taken) = self.serve_banks(base, access, (true, Bandwidth::INFINITE));
+            return taken.max(access.last);
+        }
         self.share_out(access.runs);
         let count: u64 = access.runs.iter().map(|run| run.count).sum();
         let span = access.last.since(access.first).0;
@@ -143,6 +186,9 @@ impl Controllers {
         let at = *self.found.entry(place).or_insert(next);
         if at == next {
             self.channels.resize(self.channels.len() + count, Channel::default());
+            if let Some(params) = &self.bank_params {
+                self.banks.resize(self.channels.len(), InOrder::new(params));
+            }
         }
         at as usize * count
     }
@@ -275,6 +321,7 @@ mod tests {
             atomic: Ps::ZERO,
             burst: 256,
             channels: Some(params),
+            banks: None,
         };
         Controllers::new(&hbm, 256).unwrap()
     }

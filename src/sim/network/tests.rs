@@ -43,6 +43,7 @@ fn params() -> PeParams {
             atomic: Ps::ZERO,
             burst: 256,
             channels: None,
+            banks: None,
         },
         sram_bytes: 0,
         mmu: MmuParams {
