@@ -9,10 +9,13 @@
     reason = "a test stops at the first surprise, reads files, and says what it left out"
 )]
 
+mod command_line;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use command_line::kbc_here;
 use kbc::diag::Sink;
 use kbc::sim::hbm::queue::{Controller, Request};
 use kbc::sim::hbm::traffic::{Measured, Pattern, Traffic};
@@ -166,4 +169,20 @@ fn activates_and_refreshes_bound_what_is_random() {
     let refreshed = measure(Pattern::Sequential, "").bandwidth;
     let left = 32.0 * (1.0 - 260.0 / 3900.0);
     assert!(refreshed <= left && refreshed > 0.98 * left, "{refreshed}");
+}
+
+#[test]
+fn the_command_measures_what_the_library_does() {
+    let line =
+        "probe --topology topology/hbm_banks.yaml --memory random,stride=64K --mix 50:50 --json";
+    let ran = kbc_here(line);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let result: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let random = saturate(Pattern::Random, 50);
+    assert_eq!(result["memory"][0]["accesses"].as_u64(), Some(random.accesses));
+    assert_eq!(result["memory"][1]["order"], "stride=65536");
+    // Machines without banks have nothing to measure, and a mix is of a hundred.
+    let refused = kbc_here("probe --memory random");
+    assert_eq!((refused.code, refused.stderr.contains("enabled: true")), (2, true));
+    assert_eq!(kbc_here("probe --memory random --mix 50:51").code, 2);
 }

@@ -1,5 +1,6 @@
 //! `kbc probe`: measures how a machine moves bytes.
 
+mod memory;
 mod traffic;
 
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub(super) struct ProbeArgs {
     /// Synthetic traffic.
     #[command(flatten)]
     traffic: traffic::TrafficArgs,
+    /// Traffic at a memory.
+    #[command(flatten)]
+    memory: memory::MemoryArgs,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -41,6 +45,9 @@ pub(super) fn run(console: Console, args: &ProbeArgs) -> Result<(), Failure> {
     let machine = machine(console, args)?;
     if args.traffic.is_asked() {
         return traffic::run(console, &machine, &args.traffic, args.json);
+    }
+    if args.memory.is_asked() {
+        return memory::run(console, &machine, &args.memory, args.json);
     }
     let options = ProbeOptions { cases: args.case.clone(), bytes: args.bytes, writes: args.write };
     let report = match probe(&machine, &options) {
