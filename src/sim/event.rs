@@ -24,7 +24,7 @@ pub(super) enum EventKind {
     Flit,
     /// The next flit of a train arrives where it was split.
     Feed,
-    /// A link picks the next flit.
+    /// A link picks the next flit; or all wormhole routers go through a cycle.
     Serve,
     /// The last byte of a train has arrived.
     Deliver,

@@ -4,7 +4,8 @@
 //! The rules of timing are in `docs/machine.md` ("Timing"). What lives here:
 //!
 //! - `event`: the queue of events and their order;
-//! - `network`: links, messages as trains of flits;
+//! - `network`: links, messages as trains of flits; `wormhole`: routers with virtual channels;
+//!   `transport`: the one of the two that the machine has; `traffic`: synthetic loads for both;
 //! - `ipcq`: slots and credits between agents;
 //! - `composite`: pipelines of tiles;
 //! - `hbm`: the memories and their channels;
@@ -43,6 +44,7 @@ mod routes;
 mod state;
 pub mod traffic;
 mod transfer;
+mod transport;
 mod wormhole;
 
 pub use control::{Access, Host, HostDma, HostPath, HostWork, Launched, Load};

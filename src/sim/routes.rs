@@ -10,7 +10,8 @@ use crate::units::{Bandwidth, Ps};
 pub(super) struct RouteId(u32);
 
 impl RouteId {
-    fn index(self) -> usize {
+    /// Its place among all routes.
+    pub(super) fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -95,6 +96,11 @@ impl Routes {
     /// The link at a place.
     pub(super) fn link(&self, place: u32) -> u32 {
         self.hops[place as usize]
+    }
+
+    /// Every link of `route`.
+    pub(super) fn links(&self, route: RouteId) -> &[LinkId] {
+        &self.routes[route.index()].links
     }
 
     /// Counts a message.

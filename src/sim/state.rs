@@ -12,8 +12,8 @@ use super::failure::Failure;
 use super::hbm::{BurstLists, Controllers};
 use super::ipcq::Ipcq;
 use super::modify::Modifier;
-use super::network::Network;
 use super::pe::Pe;
+use super::transport::Transport;
 use super::{Options, Outcome, Progress};
 use crate::arena::Id;
 use crate::command::{AgentId, Program};
@@ -29,7 +29,7 @@ pub(super) struct Simulation<'a, L> {
     pub(super) log: &'a mut L,
     pub(super) now: Ps,
     pub(super) events: EventQueue,
-    pub(super) network: Network,
+    pub(super) network: Transport<'a>,
     pub(super) ipcq: Ipcq,
     pub(super) costs: Vec<Costs>,
     pub(super) agents: Vec<Agent>,
@@ -70,8 +70,8 @@ impl<'a, L: LogSink> Simulation<'a, L> {
         options: &'a Options,
         log: &'a mut L,
     ) -> Simulation<'a, L> {
-        let mut network = Network::new(machine, options.mode);
-        let ipcq = Ipcq::new(program, machine, &mut network.routes);
+        let mut network = Transport::new(machine, options.mode);
+        let ipcq = Ipcq::new(program, machine, network.routes());
         let params = machine.params();
         let mut lanes: Vec<u32> = (0..program.agents.len() as u32).collect();
         let place = |agent: &u32| {
@@ -213,7 +213,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
     }
 
     fn finish(mut self) -> Outcome {
-        self.counters.hops = self.network.hops;
+        self.counters.hops = self.network.hops();
         let barrier = self.options.barrier;
         let used = |pe: &Pe| PeUse { pe: pe.id, busy: pe.busy, ended: pe.ended.since(barrier) };
         self.counters.pes = self.pes.iter().map(used).collect();
@@ -221,7 +221,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
         self.counters.links = (0..self.machine.link_count())
             .map(|link| LinkUse { held: self.network.held(link), ..LinkUse::default() })
             .collect();
-        for (links, messages, bytes) in self.network.routes.counts() {
+        for (links, messages, bytes) in self.network.routes().counts() {
             for link in links.iter().map(|link: &LinkId| link.index()) {
                 let used = &mut self.counters.links[link];
                 used.messages += messages;

@@ -154,7 +154,7 @@ impl<L: LogSink> Simulation<'_, L> {
         owner: PeId,
     ) -> Step<RouteId> {
         let to = self.machine.pe(owner).hbm;
-        let route = self.network.routes.find(self.machine, from, to);
+        let route = self.network.routes().find(self.machine, from, to);
         route.ok_or_else(|| self.no_route(agent, op, owner))
     }
 
@@ -198,7 +198,7 @@ impl<L: LogSink> Simulation<'_, L> {
     pub(super) fn answer(&mut self, cargo: &Cargo, bytes: u64) -> Step<()> {
         let pe = self.program.agents[AgentId(cargo.agent)].pe;
         let (from, to) = (self.machine.pe(PeId(cargo.place)).hbm, self.machine.pe(pe).dma);
-        let Some(route) = self.network.routes.find(self.machine, from, to) else {
+        let Some(route) = self.network.routes().find(self.machine, from, to) else {
             let (agent, site) = (AgentId(cargo.agent), cargo.site);
             let from = PeId(cargo.place);
             return Err(Box::new(Failure::NoRoute { agent, site, from, to: pe }));

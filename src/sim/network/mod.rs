@@ -415,12 +415,6 @@ impl Network {
         new.then_some((train.cargo, train.came + train.after))
     }
 
-    /// Delivers a train later than planned.
-    pub(super) fn deliver_at(&self, event: &Event, at: Ps, events: &mut EventQueue) {
-        let again = Event::new(at, event.key, event.kind, event.subject);
-        events.push(again.with(event.detail));
-    }
-
     /// The rate of the first link of a route that takes time or has a rate; `None` if there is
     /// none.
     pub(super) fn first_rate(&self, route: RouteId) -> Option<Bandwidth> {
@@ -581,6 +575,22 @@ impl Train {
             stored: false,
         }
     }
+}
+
+/// What is sent to where it is: when its first flit has come, when its last byte has been read, and
+/// when that has been written. It can be read from the one instant on, its last flit from the other.
+pub(super) fn at_home((from, until): (Ps, Ps), shipment: &Shipment, flit: u64) -> (Ps, Ps, Ps) {
+    let cut = Cut::new(shipment.bytes, flit);
+    let (mut profile, mut written) = (Profile::default(), Profile::default());
+    let mut read = Even::read(from, shipment.read, cut);
+    read.last = read.last.max(until);
+    profile.set(read);
+    let (came, end) = (profile.first(cut), profile.last(cut));
+    if shipment.write == Bandwidth::INFINITE {
+        return (came, end, end);
+    }
+    profile.serve(cut, shipment.write, Ps::ZERO, &mut written);
+    (came, end, written.last(cut))
 }
 
 /// How long a message of `bytes` takes on an idle route, from a source that is read at a rate.

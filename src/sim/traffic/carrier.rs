@@ -7,7 +7,9 @@ use crate::oplog::TransferId;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
 use crate::sim::hbm::Bursts;
 use crate::sim::network::{Cargo, CargoKind, Class, Mode, Network, Shipment};
-use crate::sim::wormhole::{Delivery, Layout, Parcel, RouterNetwork, TICKS, Timebase, lay_out};
+use crate::sim::wormhole::{
+    Delivery, Happened, Layout, Parcel, RouterNetwork, TICKS, Timebase, lay_out,
+};
 use crate::topology::{Machine, PeId, Switching};
 use crate::units::{Bandwidth, Ps};
 
@@ -48,7 +50,7 @@ struct Wormhole<'a> {
     ways: Vec<Ways>,
     /// Of each packet under way: its ways, the one it is on, and when it left the source's queue.
     packets: FxHashMap<u32, (u32, u32, f64)>,
-    arrived: Vec<Delivery>,
+    happened: Happened,
     /// The next cycle in which anything can happen.
     next: Option<u64>,
 }
@@ -116,7 +118,7 @@ impl<'a> Wormhole<'a> {
             found: FxHashMap::default(),
             ways: Vec::new(),
             packets: FxHashMap::default(),
-            arrived: Vec::new(),
+            happened: Happened::default(),
             next: None,
         }
     }
@@ -143,7 +145,7 @@ impl<'a> Wormhole<'a> {
             // From a terminal to itself: there is no way to go.
             let delivery = Delivery::at_once(number, cycle * TICKS);
             self.packets.insert(number, (ways, 0, cycle as f64));
-            self.arrived.push(delivery);
+            self.happened.delivered.push(delivery);
             self.next = Some(cycle);
             return;
         };
@@ -156,12 +158,13 @@ impl<'a> Wormhole<'a> {
         if self.next.is_none_or(|next| next > cycle) {
             return;
         }
-        let mut arrived = std::mem::take(&mut self.arrived);
-        self.network.step(cycle, &mut arrived);
-        for delivery in arrived.drain(..) {
+        let mut happened = std::mem::take(&mut self.happened);
+        self.network.step(cycle, &mut happened);
+        happened.left.clear();
+        for delivery in happened.delivered.drain(..) {
             self.arrive(&delivery, done);
         }
-        self.arrived = arrived;
+        self.happened = happened;
         self.next = self.network.next_after(cycle);
     }
 
@@ -188,7 +191,8 @@ impl<'a> Wormhole<'a> {
 }
 
 fn parcel(way: (u32, u16), (tag, bytes): (u32, u64), start: u64) -> Parcel {
-    Parcel { way, class: Class::Compute as u8, bytes, read: (start, 0), write: 0, tag }
+    let class = Class::Compute as u8;
+    Parcel { way, class, bytes, read: (start, 0), until: 0, write: 0, tag }
 }
 
 impl Interleaved<'_> {

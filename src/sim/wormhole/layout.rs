@@ -28,9 +28,14 @@ impl Timebase {
         (time.0 as f64 * self.rate * TICKS as f64 - SLACK).ceil() as u64
     }
 
-    /// The time of a number of ticks, to the nearest picosecond.
+    /// The first cycle that does not begin before `time`.
+    pub(in crate::sim) fn cycle_from(self, time: Ps) -> u64 {
+        (time.0 as f64 * self.rate - SLACK).ceil() as u64
+    }
+
+    /// The time of a number of ticks, rounded down, so that a cycle begins in no later one.
     pub(in crate::sim) fn time(self, ticks: u64) -> Ps {
-        Ps((ticks as f64 / TICKS as f64 / self.rate).round() as u64)
+        Ps((ticks as f64 / TICKS as f64 / self.rate + SLACK) as u64)
     }
 
     /// How long a flit takes at a rate, in ticks.

@@ -22,17 +22,20 @@
 //! Parts that only send and receive are *terminals*: a source queue of each class in front of each
 //! channel (`source`), and at the other end room that is free again at once.
 //!
-//! Nothing here knows of machines or commands; `carrier` does, which lets kernels run on it.
+//! None of this knows of machines (`layout` does) or of what is sent (`messages`, which lets kernels
+//! run on it, and the traffic generator).
 
 mod allocate;
 mod channel;
 mod layout;
+mod messages;
 mod packet;
 mod router;
 mod source;
 mod wheel;
 
 pub(super) use layout::{Layout, Timebase, lay_out};
+pub(super) use messages::Messages;
 pub(super) use packet::{Delivery, Parcel};
 
 use channel::{Channel, ChannelSpec, End};
@@ -79,6 +82,16 @@ impl RouterParams {
     fn switch_cycles(&self) -> u64 {
         self.switch_alloc + self.crossbar
     }
+}
+
+/// What a cycle brought about.
+#[derive(Debug, Default)]
+pub(super) struct Happened {
+    /// Packets whose last flit has left the source: what the sender knows them by, and when its
+    /// last bit has, in ticks.
+    pub(super) left: Vec<(u32, u64)>,
+    /// Packets that have arrived.
+    pub(super) delivered: Vec<Delivery>,
 }
 
 /// All routers and channels, and what is on them.
@@ -149,6 +162,11 @@ impl RouterNetwork {
         self.hops[place as usize].channel
     }
 
+    /// Cycles for which heads waited to be sent over a channel.
+    pub(super) fn held(&self, channel: u32) -> u64 {
+        self.channels[channel as usize].held
+    }
+
     /// Puts a packet into the queue in front of the first channel of its way.
     pub(super) fn send(&mut self, parcel: Parcel) {
         let packet = Packet::new(parcel, self.params.flit_bytes);
@@ -184,14 +202,14 @@ impl RouterNetwork {
         }
     }
 
-    /// Lets one cycle pass. Cycles that are left out must have been empty. Adds what has arrived.
-    pub(super) fn step(&mut self, cycle: u64, delivered: &mut Vec<Delivery>) {
+    /// Lets one cycle pass. Cycles that are left out must have been empty. Adds what happens.
+    pub(super) fn step(&mut self, cycle: u64, happened: &mut Happened) {
         let mut arrivals = std::mem::take(&mut self.scratch);
         self.wheel.take(cycle, &mut arrivals);
         for arrival in arrivals.drain(..) {
             match arrival {
                 Arrival::Flit { channel, vc, flit } => {
-                    self.arrive((channel, vc), flit, cycle, delivered);
+                    self.arrive((channel, vc), flit, cycle, happened);
                 }
                 Arrival::Credit { channel, vc } => {
                     self.channels[channel as usize].credits[usize::from(vc)] += 1;
@@ -208,7 +226,7 @@ impl RouterNetwork {
             cycle,
         };
         for source in &self.sending {
-            self.sources[*source as usize].step(&mut it);
+            happened.left.extend(self.sources[*source as usize].step(&mut it));
         }
         for router in &self.busy {
             self.routers[*router as usize].step(&mut it);
@@ -227,7 +245,7 @@ impl RouterNetwork {
         (channel, vc): (u32, u16),
         flit: Flit,
         cycle: u64,
-        delivered: &mut Vec<Delivery>,
+        happened: &mut Happened,
     ) {
         let mut it = Surroundings {
             params: &self.params,
@@ -248,18 +266,22 @@ impl RouterNetwork {
             }
             End::Terminal => {
                 give_credit(channel, vc, &mut it);
-                self.receive(flit, cycle, delivered);
+                self.receive(flit, cycle, happened);
             }
         }
     }
 
     /// A flit has reached its target.
-    fn receive(&mut self, flit: Flit, cycle: u64, delivered: &mut Vec<Delivery>) {
+    fn receive(&mut self, flit: Flit, cycle: u64, happened: &mut Happened) {
         let packet = &mut self.packets[flit.packet as usize];
-        let write = packet.parcel.write;
+        let bytes = packet.size_of(flit, self.params.flit_bytes);
+        let write = (packet.parcel.write * bytes).div_ceil(self.params.flit_bytes);
+        if packet.written == 0 {
+            packet.came = cycle;
+        }
         packet.written = packet.written.max(cycle * TICKS) + write;
         if flit.is_last {
-            delivered.push(packet.delivery());
+            happened.delivered.push(packet.delivery());
             self.spare.push(flit.packet);
         }
     }

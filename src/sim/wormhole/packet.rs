@@ -32,6 +32,8 @@ pub(in crate::sim) struct Parcel {
     pub(in crate::sim) bytes: u64,
     /// When its first byte can be read, in ticks, and how long a flit of it takes then.
     pub(in crate::sim) read: (u64, u64),
+    /// When its last flit can be read at the earliest, in ticks.
+    pub(in crate::sim) until: u64,
     /// How long its target takes to write a flit, in ticks.
     pub(in crate::sim) write: u64,
     /// What the sender knows it by.
@@ -53,8 +55,9 @@ pub(super) struct Packet {
     pub(super) since: u64,
     /// The hop at which its head waited longest, and for how many cycles.
     pub(super) held: (u16, u64),
-    /// When its last byte has left its source, and when all that has arrived is written, in ticks.
-    pub(super) source_end: u64,
+    /// The cycle in which its first flit came to its target, and when all that has come is written,
+    /// in ticks.
+    pub(super) came: u64,
     pub(super) written: u64,
 }
 
@@ -65,8 +68,8 @@ pub(in crate::sim) struct Delivery {
     pub(in crate::sim) bytes: u64,
     /// When its last byte is written, in ticks.
     pub(in crate::sim) done: u64,
-    /// When its last byte left its source, in ticks.
-    pub(in crate::sim) source_end: u64,
+    /// The cycle in which its first flit came to its target.
+    pub(in crate::sim) came: u64,
     /// The cycle in which its first flit left the source.
     pub(in crate::sim) first_sent: u64,
     /// Where its way begins, the hop of it at which its head waited longest, and for how long, in
@@ -86,7 +89,7 @@ impl Packet {
             first_sent: 0,
             since: 0,
             held: (0, 0),
-            source_end: 0,
+            came: 0,
             written: 0,
         }
     }
@@ -100,7 +103,9 @@ impl Packet {
     /// The first cycle in which its next flit has been read from its source.
     pub(super) fn is_read_at(&self) -> u64 {
         let (start, each) = self.parcel.read;
-        (start + each * u64::from(self.sent + 1)).div_ceil(TICKS)
+        let is_last = self.sent + 1 == self.flits;
+        let until = if is_last { self.parcel.until } else { 0 };
+        (start + each * u64::from(self.sent + 1)).max(until).div_ceil(TICKS)
     }
 
     /// Counts the wait of its head at its present place, which ended in `cycle` and could have
@@ -118,7 +123,7 @@ impl Packet {
             tag: self.parcel.tag,
             bytes: self.parcel.bytes,
             done: self.written,
-            source_end: self.source_end,
+            came: self.came,
             first_sent: self.first_sent,
             way: self.parcel.way.0,
             held: self.held,
@@ -130,6 +135,7 @@ impl Delivery {
     /// A packet that was where it goes to at a time in ticks.
     pub(in crate::sim) fn at_once(tag: u32, time: u64) -> Delivery {
         let first_sent = time / TICKS;
-        Delivery { tag, bytes: 0, done: time, source_end: time, first_sent, way: 0, held: (0, 0) }
+        let came = first_sent;
+        Delivery { tag, bytes: 0, done: time, came, first_sent, way: 0, held: (0, 0) }
     }
 }

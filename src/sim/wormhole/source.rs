@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
+use super::CLASSES;
 use super::packet::{Flit, NONE};
 use super::router::Surroundings;
 use super::wheel::Arrival;
-use super::{CLASSES, TICKS};
 
 /// What waits in front of one channel.
 #[derive(Debug)]
@@ -41,10 +41,11 @@ impl Source {
         self.queues.iter().all(VecDeque::is_empty)
     }
 
-    /// Sends at most one flit, of the class whose turn it is.
-    pub(super) fn step(&mut self, it: &mut Surroundings<'_>) {
+    /// Sends at most one flit, of the class whose turn it is. Gives the packet whose last flit that
+    /// was, as its sender knows it, and when its last bit has left.
+    pub(super) fn step(&mut self, it: &mut Surroundings<'_>) -> Option<(u32, u64)> {
         if !it.channels[self.channel as usize].is_free_in(it.cycle + 1) {
-            return;
+            return None;
         }
         for turn in 1..=CLASSES {
             let class = (self.last_class + turn) % CLASSES;
@@ -57,10 +58,10 @@ impl Source {
             }
             let vc = self.held[class];
             if vc != NONE && it.channels[self.channel as usize].credits[vc as usize] > 0 {
-                self.send(class, packet, it);
-                return;
+                return self.send(class, packet, it);
             }
         }
+        None
     }
 
     /// Takes the first free virtual channel with room, by turns.
@@ -79,7 +80,7 @@ impl Source {
         }
     }
 
-    fn send(&mut self, class: usize, number: u32, it: &mut Surroundings<'_>) {
+    fn send(&mut self, class: usize, number: u32, it: &mut Surroundings<'_>) -> Option<(u32, u64)> {
         let channel = &mut it.channels[self.channel as usize];
         let packet = &mut it.packets[number as usize];
         let vc = self.held[class];
@@ -96,11 +97,11 @@ impl Source {
         let (end, arrival) = channel.send(it.cycle + 1, (bytes, it.params.flit_bytes));
         it.wheel.push(arrival, Arrival::Flit { channel: self.channel, vc: vc as u16, flit });
         self.last_class = class;
-        if flit.is_last {
-            packet.source_end = end.max(it.cycle * TICKS);
+        flit.is_last.then(|| {
             channel.holder[vc as usize] = NONE;
             self.held[class] = NONE;
             self.queues[class].pop_front();
-        }
+            (packet.parcel.tag, end)
+        })
     }
 }

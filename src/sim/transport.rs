@@ -1,0 +1,117 @@
+//! What carries messages: interleaved links or wormhole routers, as the machine says.
+
+use super::event::{Event, EventQueue};
+use super::network::{Arrival, Cargo, Mode, Network, Shipment};
+use super::routes::{RouteId, Routes};
+use super::wormhole::Messages;
+use crate::oplog::RecordId;
+use crate::topology::{Machine, Switching};
+use crate::units::{Bandwidth, Ps};
+
+/// The network of a run.
+#[derive(Debug)]
+pub(super) enum Transport<'m> {
+    /// Links that mix the flits of all messages.
+    Interleaved(Network),
+    /// Routers with virtual channels.
+    Wormhole(Box<Messages<'m>>),
+}
+
+/// Calls one method of whatever carries messages.
+macro_rules! carry {
+    ($self:ident . $method:ident ( $($argument:expr),* )) => {
+        match $self {
+            Transport::Interleaved(it) => it.$method($($argument),*),
+            Transport::Wormhole(it) => it.$method($($argument),*),
+        }
+    };
+}
+
+impl<'m> Transport<'m> {
+    /// The idle network of `machine`.
+    pub(super) fn new(machine: &'m Machine, mode: Mode) -> Transport<'m> {
+        match machine.network().switching {
+            Switching::Interleaved => Transport::Interleaved(Network::new(machine, mode)),
+            Switching::Wormhole => Transport::Wormhole(Box::new(Messages::new(machine))),
+        }
+    }
+
+    /// The routes asked for so far.
+    pub(super) fn routes(&mut self) -> &mut Routes {
+        match self {
+            Transport::Interleaved(it) => &mut it.routes,
+            Transport::Wormhole(it) => &mut it.routes,
+        }
+    }
+
+    /// Links passed by messages so far.
+    pub(super) fn hops(&self) -> u64 {
+        match self {
+            Transport::Interleaved(it) => it.hops,
+            Transport::Wormhole(it) => it.hops,
+        }
+    }
+
+    /// Says which event is at hand.
+    pub(super) fn at(&mut self, event: &Event) {
+        carry!(self.at(event));
+    }
+
+    /// Lets an event of the network happen.
+    pub(super) fn handle(&mut self, event: Event, events: &mut EventQueue) {
+        carry!(self.handle(event, events));
+    }
+
+    /// Sends something now. Gives the number by which it is known until it has arrived.
+    pub(super) fn send(&mut self, shipment: &Shipment, events: &mut EventQueue) -> u32 {
+        carry!(self.send(shipment, events))
+    }
+
+    /// When the last byte of a message leaves its source, if that lies not in the future.
+    pub(super) fn source_end(&self, message: u32) -> Option<Ps> {
+        carry!(self.source_end(message))
+    }
+
+    /// Says which record the command of a message has.
+    pub(super) fn set_record(&mut self, message: u32, record: RecordId) {
+        carry!(self.set_record(message, record));
+    }
+
+    /// Makes an event of the end of reading of a message.
+    pub(super) fn watch(&mut self, message: u32, events: &mut EventQueue) {
+        carry!(self.watch(message, events));
+    }
+
+    /// The cargo that an event of the end of reading is about, unless it is void.
+    pub(super) fn source_read(&mut self, event: &Event) -> Option<Cargo> {
+        carry!(self.source_read(event))
+    }
+
+    /// Takes the message that a delivery is about off the network, unless the event is void.
+    pub(super) fn take(&mut self, event: &Event) -> Option<Arrival> {
+        carry!(self.take(event))
+    }
+
+    /// The write that a delivery is about, and when its first flit came, if its memory does not
+    /// know yet that all of it has come.
+    pub(super) fn stored(&mut self, event: &Event) -> Option<(Cargo, Ps)> {
+        carry!(self.stored(event))
+    }
+
+    /// Delivers a message later than planned.
+    pub(super) fn deliver_at(&self, event: &Event, at: Ps, events: &mut EventQueue) {
+        let again = Event::new(at, event.key, event.kind, event.subject);
+        events.push(again.with(event.detail));
+    }
+
+    /// The rate of the first link of a route that takes time or has a rate; `None` if there is
+    /// none.
+    pub(super) fn first_rate(&self, route: RouteId) -> Option<Bandwidth> {
+        carry!(self.first_rate(route))
+    }
+
+    /// The time for which messages were held up at `link` by others.
+    pub(super) fn held(&self, link: usize) -> Ps {
+        carry!(self.held(link))
+    }
+}
