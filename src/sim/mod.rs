@@ -5,7 +5,8 @@
 //!
 //! - `event`: the queue of events and their order;
 //! - `network`: links, messages as trains of flits; `wormhole`: routers with virtual channels;
-//!   `transport`: the one of the two that the machine has; `traffic`: synthetic loads for both;
+//!   `transport`: the one of the two that the machine has; `lanes`: parallel connections;
+//!   `traffic`: synthetic loads;
 //! - `ipcq`: slots and credits between agents;
 //! - `composite`: pipelines of tiles;
 //! - `hbm`: the memories and their channels;
@@ -36,6 +37,7 @@ mod event;
 mod failure;
 pub mod hbm;
 mod ipcq;
+mod lanes;
 mod modify;
 mod network;
 mod op;

@@ -72,14 +72,19 @@ impl Routes {
         if let Some(route) = self.found.get(&(from, to)) {
             return Some(*route);
         }
-        let links = machine.route(from, to)?;
+        let id = self.add(machine, machine.route(from, to)?)?;
+        self.found.insert((from, to), id);
+        Some(id)
+    }
+
+    /// Adds a route; `None` if it is longer than any may be.
+    pub(super) fn add(&mut self, machine: &Machine, links: Vec<LinkId>) -> Option<RouteId> {
         let start = self.hops.len() as u32;
         let seen = links.iter().filter(|link| !LinkCosts::of(machine, **link).is_transparent());
         self.hops.extend(seen.map(|link| link.0));
         let hops = u16::try_from(self.hops.len() - start as usize).ok()?;
         let id = RouteId(self.routes.len() as u32);
         self.routes.push(Route { start, hops, links, messages: 0, bytes: 0 });
-        self.found.insert((from, to), id);
         Some(id)
     }
 

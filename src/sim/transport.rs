@@ -1,18 +1,26 @@
 //! What carries messages: interleaved links or wormhole routers, as the machine says.
 
 use super::event::{Event, EventQueue};
+use super::lanes::Lanes;
 use super::network::{Arrival, Cargo, Mode, Network, Shipment};
 use super::routes::{RouteId, Routes};
 use super::wormhole::Messages;
 use crate::oplog::RecordId;
-use crate::topology::{Machine, Switching};
+use crate::topology::{LaneChoice, Machine, Switching};
 use crate::units::{Bandwidth, Ps};
 
 /// The network of a run.
 #[derive(Debug)]
-pub(super) enum Transport<'m> {
+pub(super) struct Transport<'m> {
+    kind: Kind<'m>,
+    /// Where messages choose between parallel connections.
+    lanes: Option<Lanes<'m>>,
+}
+
+#[derive(Debug)]
+enum Kind<'m> {
     /// Links that mix the flits of all messages.
-    Interleaved(Network),
+    Interleaved(Box<Network>),
     /// Routers with virtual channels.
     Wormhole(Box<Messages<'m>>),
 }
@@ -20,9 +28,15 @@ pub(super) enum Transport<'m> {
 /// Calls one method of whatever carries messages.
 macro_rules! carry {
     ($self:ident . $method:ident ( $($argument:expr),* )) => {
-        match $self {
-            Transport::Interleaved(it) => it.$method($($argument),*),
-            Transport::Wormhole(it) => it.$method($($argument),*),
+        match &$self.kind {
+            Kind::Interleaved(it) => it.$method($($argument),*),
+            Kind::Wormhole(it) => it.$method($($argument),*),
+        }
+    };
+    (mut $self:ident . $method:ident ( $($argument:expr),* )) => {
+        match &mut $self.kind {
+            Kind::Interleaved(it) => it.$method($($argument),*),
+            Kind::Wormhole(it) => it.$method($($argument),*),
         }
     };
 }
@@ -30,41 +44,51 @@ macro_rules! carry {
 impl<'m> Transport<'m> {
     /// The idle network of `machine`.
     pub(super) fn new(machine: &'m Machine, mode: Mode) -> Transport<'m> {
-        match machine.network().switching {
-            Switching::Interleaved => Transport::Interleaved(Network::new(machine, mode)),
-            Switching::Wormhole => Transport::Wormhole(Box::new(Messages::new(machine))),
-        }
+        let network = machine.network();
+        let kind = match network.switching {
+            Switching::Interleaved => Kind::Interleaved(Box::new(Network::new(machine, mode))),
+            Switching::Wormhole => Kind::Wormhole(Box::new(Messages::new(machine))),
+        };
+        let chooses = network.lane == LaneChoice::LeastQueued && machine.lanes() > 1;
+        Transport { kind, lanes: chooses.then(|| Lanes::new(machine)) }
     }
 
     /// The routes asked for so far.
     pub(super) fn routes(&mut self) -> &mut Routes {
-        match self {
-            Transport::Interleaved(it) => &mut it.routes,
-            Transport::Wormhole(it) => &mut it.routes,
+        match &mut self.kind {
+            Kind::Interleaved(it) => &mut it.routes,
+            Kind::Wormhole(it) => &mut it.routes,
         }
     }
 
     /// Links passed by messages so far.
     pub(super) fn hops(&self) -> u64 {
-        match self {
-            Transport::Interleaved(it) => it.hops,
-            Transport::Wormhole(it) => it.hops,
+        match &self.kind {
+            Kind::Interleaved(it) => it.hops,
+            Kind::Wormhole(it) => it.hops,
         }
     }
 
     /// Says which event is at hand.
     pub(super) fn at(&mut self, event: &Event) {
-        carry!(self.at(event));
+        carry!(mut self.at(event));
     }
 
     /// Lets an event of the network happen.
     pub(super) fn handle(&mut self, event: Event, events: &mut EventQueue) {
-        carry!(self.handle(event, events));
+        carry!(mut self.handle(event, events));
     }
 
     /// Sends something now. Gives the number by which it is known until it has arrived.
     pub(super) fn send(&mut self, shipment: &Shipment, events: &mut EventQueue) -> u32 {
-        carry!(self.send(shipment, events))
+        let Some(mut lanes) = self.lanes.take() else {
+            return carry!(mut self.send(shipment, events));
+        };
+        let (route, crossing) = lanes.choose(shipment.route, self.routes());
+        let message = carry!(mut self.send(&Shipment { route, ..*shipment }, events));
+        lanes.sent(message, crossing, shipment.bytes);
+        self.lanes = Some(lanes);
+        message
     }
 
     /// When the last byte of a message leaves its source, if that lies not in the future.
@@ -74,28 +98,32 @@ impl<'m> Transport<'m> {
 
     /// Says which record the command of a message has.
     pub(super) fn set_record(&mut self, message: u32, record: RecordId) {
-        carry!(self.set_record(message, record));
+        carry!(mut self.set_record(message, record));
     }
 
     /// Makes an event of the end of reading of a message.
     pub(super) fn watch(&mut self, message: u32, events: &mut EventQueue) {
-        carry!(self.watch(message, events));
+        carry!(mut self.watch(message, events));
     }
 
     /// The cargo that an event of the end of reading is about, unless it is void.
     pub(super) fn source_read(&mut self, event: &Event) -> Option<Cargo> {
-        carry!(self.source_read(event))
+        carry!(mut self.source_read(event))
     }
 
     /// Takes the message that a delivery is about off the network, unless the event is void.
     pub(super) fn take(&mut self, event: &Event) -> Option<Arrival> {
-        carry!(self.take(event))
+        let arrival = carry!(mut self.take(event));
+        if let (Some(lanes), Some(_)) = (&mut self.lanes, &arrival) {
+            lanes.arrived(event.subject);
+        }
+        arrival
     }
 
     /// The write that a delivery is about, and when its first flit came, if its memory does not
     /// know yet that all of it has come.
     pub(super) fn stored(&mut self, event: &Event) -> Option<(Cargo, Ps)> {
-        carry!(self.stored(event))
+        carry!(mut self.stored(event))
     }
 
     /// Delivers a message later than planned.

@@ -11,7 +11,7 @@ use super::{Happened, RouterNetwork, TICKS};
 use crate::arena::Id;
 use crate::oplog::RecordId;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
-use crate::sim::network::{Arrival, Cargo, NONE, Shipment, at_home};
+use crate::sim::network::{Arrival, Cargo, CargoKind, NONE, Shipment, at_home};
 use crate::sim::routes::{LinkCosts, RouteId, Routes};
 use crate::topology::{LinkId, Machine, PeId};
 use crate::units::{Bandwidth, Ps};
@@ -307,7 +307,7 @@ impl<'m> Messages<'m> {
     pub(in crate::sim) fn stored(&mut self, event: &Event) -> Option<(Cargo, Ps)> {
         let message = &mut self.messages[event.subject as usize];
         let is_new = message.number == event.detail
-            && message.cargo.kind == crate::sim::network::CargoKind::WriteData
+            && message.cargo.kind == CargoKind::WriteData
             && !std::mem::replace(&mut message.stored, true);
         is_new.then_some((message.cargo, message.came + message.after))
     }
