@@ -181,6 +181,12 @@ impl EventQueue {
         self.heap.push(event);
     }
 
+    /// Lets an event that was popped happen later.
+    pub(super) fn postpone(&mut self, event: &Event, at: Ps) {
+        let again = Event::new(at, event.key, event.kind, event.subject);
+        self.push(again.with(event.detail));
+    }
+
     /// Takes the first event.
     pub(super) fn pop(&mut self) -> Option<Event> {
         self.heap.pop()

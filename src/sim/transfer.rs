@@ -175,7 +175,7 @@ impl<L: LogSink> Simulation<'_, L> {
         if let Some((cargo, first)) = self.network.stored(event)
             && let Some(done) = self.serve_write(&cargo, first)
         {
-            self.network.deliver_at(event, done, &mut self.events);
+            self.events.postpone(event, done);
             return Ok(());
         }
         let Some(arrival) = self.network.take(event) else { return Ok(()) };

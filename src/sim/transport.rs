@@ -126,12 +126,6 @@ impl<'m> Transport<'m> {
         carry!(mut self.stored(event))
     }
 
-    /// Delivers a message later than planned.
-    pub(super) fn deliver_at(&self, event: &Event, at: Ps, events: &mut EventQueue) {
-        let again = Event::new(at, event.key, event.kind, event.subject);
-        events.push(again.with(event.detail));
-    }
-
     /// The rate of the first link of a route that takes time or has a rate; `None` if there is
     /// none.
     pub(super) fn first_rate(&self, route: RouteId) -> Option<Bandwidth> {

@@ -352,7 +352,7 @@ impl<L: LogSink> Simulation<'_, L> {
         (from, to, owner): (NodeId, NodeId, PeId),
         (bytes, read, class): (u64, Bandwidth, Class),
     ) -> Step<()> {
-        let Some(route) = self.network.routes.find(self.machine, from, to) else {
+        let Some(route) = self.network.routes().find(self.machine, from, to) else {
             let (agent, site) = (AgentId(which.agent), which.site);
             let from = PeId(self.rank_of(which.agent));
             return Err(Box::new(Failure::NoRoute { agent, site, from, to: owner }));

@@ -151,7 +151,7 @@ impl<'m> Fabric<'m> {
                 }
                 EventKind::Deliver => {
                     if let Some(done) = self.store(&event) {
-                        self.network.deliver_at(&event, done, &mut self.events);
+                        self.events.postpone(&event, done);
                         continue;
                     }
                     if let Some(arrival) = self.network.take(&event) {
