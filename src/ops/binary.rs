@@ -79,17 +79,17 @@ binary_ops! {
     /// Product.
     mul = Mul, Simple, Any, |x, y| x * y, x.mul(y);
     /// Quotient of floats.
-    div = Div, Transcendental, Float, |x, y| x / y, x;
+    div = Div, Division, Float, |x, y| x / y, x;
     /// Quotient of integers, truncated toward zero.
-    int_div = IntDiv, Transcendental, Int, |x, y| x, x.div(y);
+    int_div = IntDiv, Division, Int, |x, y| x, x.div(y);
     /// Quotient of integers, rounded toward minus infinity.
-    floor_div = FloorDiv, Transcendental, Int, |x, y| x, x.floor_div(y);
+    floor_div = FloorDiv, Division, Int, |x, y| x, x.floor_div(y);
     /// Remainder of truncated division: it has the sign of the dividend.
-    rem = Rem, Transcendental, Any, |x, y| x.fmod(y), x.rem(y);
+    rem = Rem, Division, Any, |x, y| x.fmod(y), x.rem(y);
     /// The first to the power of the second.
-    pow = Pow, Transcendental, Float, |x, y| x.pow(y), x;
+    pow = Pow, Exponential, Float, |x, y| x.pow(y), x;
     /// Remainder of floor division: it has the sign of the divisor.
-    floor_mod = FloorMod, Transcendental, Int, |x, y| x, x.floor_mod(y);
+    floor_mod = FloorMod, Division, Int, |x, y| x, x.floor_mod(y);
     /// The smaller; a NaN loses.
     minimum = Minimum, Simple, Any, |x, y| x.min(y), x.min(y);
     /// The larger; a NaN loses.

@@ -31,8 +31,16 @@ pub use unary::UnaryOp;
 pub enum CostClass {
     /// One pass of the ALU: add, compare, select.
     Simple,
-    /// Iterative or table-driven: exp, log, division, square root.
-    Transcendental,
+    /// Exponentials and what is made of them: exp, pow, tanh, sigmoid, erf.
+    Exponential,
+    /// Logarithms.
+    Logarithm,
+    /// Square root and its reciprocal.
+    Root,
+    /// Sine and cosine.
+    Trigonometric,
+    /// Quotients and remainders.
+    Division,
 }
 
 /// Which element types an op takes.

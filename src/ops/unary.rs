@@ -83,25 +83,25 @@ unary_ops! {
     /// Smallest integer not below.
     ceil = Ceil, Simple, Float, |x| x.ceil(), x;
     /// Natural exponential.
-    exp = Exp, Transcendental, Float, |x| x.exp(), x;
+    exp = Exp, Exponential, Float, |x| x.exp(), x;
     /// Power of two.
-    exp2 = Exp2, Transcendental, Float, |x| x.exp2(), x;
+    exp2 = Exp2, Exponential, Float, |x| x.exp2(), x;
     /// Natural logarithm.
-    log = Log, Transcendental, Float, |x| x.ln(), x;
+    log = Log, Logarithm, Float, |x| x.ln(), x;
     /// Binary logarithm.
-    log2 = Log2, Transcendental, Float, |x| x.log2(), x;
+    log2 = Log2, Logarithm, Float, |x| x.log2(), x;
     /// Square root, correctly rounded.
-    sqrt = Sqrt, Transcendental, Float, |x| x.sqrt(), x;
+    sqrt = Sqrt, Root, Float, |x| x.sqrt(), x;
     /// Reciprocal square root, `1 / sqrt(x)`.
-    rsqrt = Rsqrt, Transcendental, Float, |x| T::ONE / x.sqrt(), x;
+    rsqrt = Rsqrt, Root, Float, |x| T::ONE / x.sqrt(), x;
     /// Sine of radians.
-    sin = Sin, Transcendental, Float, |x| x.sin(), x;
+    sin = Sin, Trigonometric, Float, |x| x.sin(), x;
     /// Cosine of radians.
-    cos = Cos, Transcendental, Float, |x| x.cos(), x;
+    cos = Cos, Trigonometric, Float, |x| x.cos(), x;
     /// Hyperbolic tangent.
-    tanh = Tanh, Transcendental, Float, |x| x.tanh(), x;
+    tanh = Tanh, Exponential, Float, |x| x.tanh(), x;
     /// Error function.
-    erf = Erf, Transcendental, Float, |x| x.erf(), x;
+    erf = Erf, Exponential, Float, |x| x.erf(), x;
     /// Logistic function, `1 / (1 + exp(-x))`.
-    sigmoid = Sigmoid, Transcendental, Float, |x| T::ONE / (T::ONE + (-x).exp()), x;
+    sigmoid = Sigmoid, Exponential, Float, |x| T::ONE / (T::ONE + (-x).exp()), x;
 }

@@ -2,7 +2,6 @@
 
 use crate::arena::Id;
 use crate::command::{Code, GemmId, GemmSpec, MathId, MathSpec, Program};
-use crate::ops::CostClass;
 use crate::topology::{GemmParams, MathParams, PeParams};
 use crate::units::Ps;
 
@@ -44,10 +43,7 @@ impl Costs {
 
 fn math(spec: &MathSpec, engine: &MathParams) -> Cost {
     let size = spec.shape.elements();
-    let each = match spec.cost {
-        CostClass::Simple => 1,
-        CostClass::Transcendental => u64::from(engine.transcendental),
-    };
+    let each = u64::from(engine.cycles(spec.cost));
     let pass = size.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(each);
     let cycles = pass.saturating_mul(spec.passes());
     Cost { time: engine.overhead + engine.clock.time(cycles), size }

@@ -32,7 +32,7 @@ pub use dot::dot;
 pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
 pub use params::{
     BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams, FetchStoreParams,
-    GemmParams, HbmParams, IpcqParams, MathParams, MmuParams, PeParams, ReleaseMode,
+    GemmParams, HbmParams, IpcqParams, MathFamilies, MathParams, MmuParams, PeParams, ReleaseMode,
     SchedulerParams, SlotKind, SlotTier, Systolic, TcmParams,
 };
 pub use show::show;

@@ -2,6 +2,7 @@
 //! the machine's YAML; this file holds none.
 
 use super::BankParams;
+use crate::ops::CostClass;
 use crate::units::{Bandwidth, Ps};
 
 /// A clock, held exactly.
@@ -216,8 +217,41 @@ pub struct MathParams {
     pub clock: Clock,
     /// Elements done each cycle by a simple op.
     pub lanes: u32,
-    /// Cycles that a transcendental op takes where a simple one takes one.
+    /// Cycles that a transcendental op takes where a simple one takes one, unless its family has
+    /// its own.
     pub transcendental: u32,
+    /// The families that have their own.
+    pub families: MathFamilies,
+}
+
+/// Cycles of the families of ops that a simple ALU does not do; `None` for those of any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MathFamilies {
+    /// Exponentials.
+    pub exp: Option<u32>,
+    /// Logarithms.
+    pub log: Option<u32>,
+    /// Square roots.
+    pub root: Option<u32>,
+    /// Sine and cosine.
+    pub trig: Option<u32>,
+    /// Quotients and remainders.
+    pub div: Option<u32>,
+}
+
+impl MathParams {
+    /// Cycles that an op of this class takes for as many elements as there are lanes.
+    pub fn cycles(&self, class: CostClass) -> u32 {
+        let own = match class {
+            CostClass::Simple => Some(1),
+            CostClass::Exponential => self.families.exp,
+            CostClass::Logarithm => self.families.log,
+            CostClass::Root => self.families.root,
+            CostClass::Trigonometric => self.families.trig,
+            CostClass::Division => self.families.div,
+        };
+        own.unwrap_or(self.transcendental)
+    }
 }
 
 /// The tile scheduler.

@@ -18,8 +18,8 @@ use kbc::sim::{Mode, Options, Outcome, simulate};
 use kbc::source::{FileId, Span};
 use kbc::topology::{
     Clock, CreditMode, DmaParams, Extent, FetchStoreParams, GemmParams, Grid, HbmParams,
-    IpcqParams, Link, Machine, MachineBuilder, MathParams, MmuParams, Node, NodeKind, PeId,
-    PeNodes, PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
+    IpcqParams, Link, Machine, MachineBuilder, MathFamilies, MathParams, MmuParams, Node, NodeKind,
+    PeId, PeNodes, PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
 };
 use kbc::units::{Bandwidth, Ps};
 
@@ -39,7 +39,13 @@ pub fn free_pe() -> PeParams {
         tcm: TcmParams { bytes: 1 << 24, reserved: 0, read: gb(INF), write: gb(INF) },
         dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
         gemm: GemmParams { overhead: Ps::ZERO, clock, m: 16, n: 16, k: 16, systolic: None },
-        math: MathParams { overhead: Ps::ZERO, clock, lanes: 64, transcendental: 4 },
+        math: MathParams {
+            overhead: Ps::ZERO,
+            clock,
+            lanes: 64,
+            transcendental: 4,
+            families: MathFamilies::default(),
+        },
         scheduler: SchedulerParams {
             overhead: Ps::ZERO,
             tile_m: 32,

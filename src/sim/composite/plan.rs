@@ -2,7 +2,6 @@
 
 use crate::command::{CompositeCmd, CompositeSpec, Source, TileBlock};
 use crate::ir::{Head, Scope};
-use crate::ops::CostClass;
 use crate::sim::costs;
 use crate::sim::dma::Block;
 use crate::topology::{MathParams, PeParams};
@@ -145,10 +144,7 @@ impl Plan {
             MathTask::Output(output) => (Scope::OutputTile, self.output(output).elements()),
             MathTask::Whole => (Scope::Kernel, self.spec.m.saturating_mul(self.spec.n)),
         };
-        let each = |class: CostClass| match class {
-            CostClass::Simple => 1,
-            CostClass::Transcendental => u64::from(engine.transcendental),
-        };
+        let each = |class| u64::from(engine.cycles(class));
         let pass: u64 = self.spec.chain(scope).map(each).sum();
         let cycles = elements.div_ceil(u64::from(engine.lanes.max(1))).saturating_mul(pass);
         engine.overhead + engine.clock.time(cycles)

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::topology::{
     Clock, CreditMode, DmaParams, Extent, FetchStoreParams, GemmParams, Grid, HbmParams,
-    IpcqParams, MachineBuilder, MathParams, MmuParams, Node, NodeId, NodeKind, PeParams,
-    ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
+    IpcqParams, MachineBuilder, MathFamilies, MathParams, MmuParams, Node, NodeId, NodeKind,
+    PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
 };
 
 fn params() -> PeParams {
@@ -19,7 +19,13 @@ fn params() -> PeParams {
         tcm: TcmParams { bytes: 1 << 20, reserved: 0, read: free, write: free },
         dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
         gemm: GemmParams { overhead: Ps::ZERO, clock, m: 1, n: 1, k: 1, systolic: None },
-        math: MathParams { overhead: Ps::ZERO, clock, lanes: 1, transcendental: 1 },
+        math: MathParams {
+            overhead: Ps::ZERO,
+            clock,
+            lanes: 1,
+            transcendental: 1,
+            families: MathFamilies::default(),
+        },
         scheduler: SchedulerParams {
             overhead: Ps::ZERO,
             tile_m: 32,

@@ -3,13 +3,13 @@
 use crate::diag::{Diagnostic, machine as codes};
 use crate::source::Span;
 use crate::topology::section::{
-    Errors, Problem, Section, bandwidth, choice, count, ns, size, size_or_none,
+    Errors, Problem, Section, bandwidth, choice, count, count_or_auto, ns, size, size_or_none,
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
     BlockParams, Clock, CreditMode, Dataflow, DmaParams, FetchStoreParams, GemmParams, HbmParams,
-    IpcqParams, MathParams, MmuParams, PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier,
-    Systolic, TcmParams,
+    IpcqParams, MathFamilies, MathParams, MmuParams, PeParams, ReleaseMode, SchedulerParams,
+    SlotKind, SlotTier, Systolic, TcmParams,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 
@@ -163,6 +163,7 @@ fn read_math(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> MathParams {
         clock: attrs.read("clock_freq_ghz", errors, clock).value,
         lanes: attrs.read("vector_width", errors, count(1..=1 << 20)).value,
         transcendental: attrs.read("transcendental", errors, count(1..=1 << 16)).value,
+        families: read_families(&mut attrs, errors),
     };
     attrs.finish(errors);
     math
@@ -184,6 +185,15 @@ fn read_fetch_store(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> FetchSto
     let fetch_store = FetchStoreParams { overhead: attrs.read("overhead_ns", errors, ns).value };
     attrs.finish(errors);
     fetch_store
+}
+
+fn read_families(attrs: &mut Section<'_>, errors: &mut Errors<'_>) -> MathFamilies {
+    let mut families = attrs.section("families", errors);
+    let mut cycles = |key| families.read(key, errors, count_or_auto(1..=1 << 16)).value;
+    let (exp, log, root) = (cycles("exp"), cycles("log"), cycles("root"));
+    let (trig, div) = (cycles("trig"), cycles("div"));
+    families.finish(errors);
+    MathFamilies { exp, log, root, trig, div }
 }
 
 fn read_tcm(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> TcmParams {
