@@ -62,7 +62,9 @@ pub fn check_channels(program: &Program, budget: u64, sink: &mut Sink) -> Result
                 Some((it, step.site, command.at.launch))
             })
             .collect();
-        if !stuck.is_empty() {
+        if stuck.is_empty() {
+            left_over(program, &run, sink);
+        } else {
             reported = Some(sink.error(self::stuck(program, &stuck)));
         }
     }
@@ -136,6 +138,22 @@ fn waits(code: &Code, site: SiteId) -> Option<&'static str> {
     }
 }
 
+/// Warns of signals that nobody waits for: the next launch takes them for its own.
+fn left_over(program: &Program, run: &Run<'_>, sink: &mut Sink) {
+    for (end, more, agent, site) in run.left_over().into_iter().take(MAX_TOLD) {
+        let it = program.channels.ends[end as usize];
+        let noun = if more == 1 { "signal is" } else { "signals are" };
+        let message = format!("{more} {noun} left over on a channel of rank {}", it.rank);
+        let span = program.span(agent, site);
+        let (name, launches) = (block(program, agent), program.channels.launches);
+        sink.warning(
+            Diagnostic::new(codes::LEFT_OVER, message, span, "the last of them")
+                .note(format!("from {name}, after {launches} launches"))
+                .note("a wait that comes later takes a signal that was meant for an earlier one"),
+        );
+    }
+}
+
 fn wrong_output(program: &Program, wrong: &Wrong) -> Diagnostic {
     let Wrong { rank, launch, at, bytes, found, expected, writer } = wrong;
     let chunk = program.channels.ranks[*rank as usize].chunk.max(1);
@@ -179,7 +197,15 @@ fn race(program: &Program, conflict: &Conflict) -> Diagnostic {
     let ((first, first_writes), (second, second_writes)) = (conflict.first, conflict.second);
     let who = |it: &Access| {
         let (name, op) = (block(program, it.agent), op_number(program, it.agent, it.site));
-        let port = if it.thread as usize >= program.agents.len() { " (its port)" } else { "" };
+        let ports = program.agents.len()..program.agents.len() + 2 * program.channels.ends.len();
+        let by = it.thread as usize;
+        let port = if ports.contains(&by) {
+            " (its port)"
+        } else if by >= ports.end {
+            " (the host)"
+        } else {
+            ""
+        };
         format!("{name}, op {op}{port}, launch {}", it.launch)
     };
     let verb = |writes: bool| if writes { "writes" } else { "reads" };

@@ -45,6 +45,8 @@ pub(super) enum State {
 struct Counter {
     expected: u64,
     stamps: Vec<Stamp>,
+    /// Who sent the last.
+    last: Option<(AgentId, SiteId)>,
     waiting: Vec<AgentId>,
 }
 
@@ -209,6 +211,18 @@ impl<'a> Run<'a> {
         found.ok().and(owner)
     }
 
+    /// Ends at which more signals came in than were waited for, with how many more, and who sent
+    /// the last.
+    pub(super) fn left_over(&self) -> Vec<(u32, u64, AgentId, SiteId)> {
+        let counters = (0u32..).zip(&self.counters);
+        let more = counters.filter_map(|(end, it)| {
+            let more = (it.stamps.len() as u64).checked_sub(it.expected).filter(|it| *it > 0)?;
+            let (agent, site) = it.last?;
+            Some((end, more, agent, site))
+        });
+        more.collect()
+    }
+
     /// Compares the output of a rank with its definition.
     fn check_output(&mut self, rank: u32, launch: u32, by: Access) {
         let channels = &self.program.channels;
@@ -371,6 +385,7 @@ impl<'a> Act<'_, 'a> {
         let Some(pair) = self.run.end(end).pair else { return };
         let counter = &mut self.run.counters[pair as usize];
         counter.stamps.push(stamp);
+        counter.last = Some((self.agent, self.site));
         let waiting = std::mem::take(&mut counter.waiting);
         self.run.wake(waiting);
     }
@@ -567,7 +582,9 @@ impl VisitChannel for Act<'_, '_> {
             let stamp = self.run.clocks.stamp(reads);
             self.run.clocks.join(host, &stamp);
         }
-        self.run.host_acts(rank, self.at.launch, self.site);
+        // The host acts at the end of the first block, which has come to it, too.
+        let held = self.run.held[leader.index()].map(|step| step.site);
+        self.run.host_acts(rank, self.at.launch, held.unwrap_or(self.site));
         self.run.clocks.know(leader.0, host);
         self.all_go(&all, leader);
         true

@@ -35,4 +35,6 @@ codes! {
     NO_DEFINITION = "K0916", "plan-no-definition", Warning;
     /// A switch channel on a machine whose ranks have no switch in common.
     NO_SWITCH = "K0917", "plan-no-switch", Error;
+    /// Signals that nobody waits for.
+    LEFT_OVER = "K0918", "plan-signals-left-over", Warning;
 }
