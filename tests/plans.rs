@@ -66,7 +66,11 @@ fn every_plan_gives_its_expected_verdict() {
                 _ => got == "unchecked" || (semantics == Semantics::Device && ran.says("K0911")),
             };
             if !good {
-                wrong.push(format!("{} {bytes} {dtype} {semantics:?}: {got}\n{}", plan.file, ran.text()));
+                wrong.push(format!(
+                    "{} {bytes} {dtype} {semantics:?}: {got}\n{}",
+                    plan.file,
+                    ran.text()
+                ));
             }
         }
     }
@@ -87,7 +91,10 @@ fn the_race_of_the_multi_node_reduce_scatter_is_found_and_named() {
         assert_eq!(reuses, known.contains(&plan.file.as_str()), "{}\n{}", plan.file, ran.text());
         if plan.file == known[0] {
             let text = ran.text();
-            assert!(text.contains("rank 0, thread block 0, op 12 (its port), launch 1 reads"), "{text}");
+            assert!(
+                text.contains("rank 0, thread block 0, op 12 (its port), launch 1 reads"),
+                "{text}"
+            );
             assert!(text.contains("rank 0, thread block 0, op 6, launch 2 writes"), "{text}");
         }
     }

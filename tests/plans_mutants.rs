@@ -1,6 +1,8 @@
 //! Plans with one mistake: a signal, a wait, a barrier or a data op dropped, or an index shifted.
 //! Nearly all must be caught before anything is timed: as a deadlock, a race, signals left over or a
-//! wrong result.
+//! wrong result. The rest is redundant: what it writes is there already (an in-place block that is
+//! unpacked over itself, a sum that is unpacked where it was added up), so the data stays right,
+//! which is verified.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use kbc::dtype::DType;
 use kbc::import::Semantics;
 use kbc::replay::data::Random;
-use plan_kit::{Ran, check, expected, settings, shared};
+use plan_kit::{Ran, check, expected, run, settings, shared};
 use serde_json::Value;
 
 const MUTANTS: usize = 300;
@@ -116,7 +118,8 @@ fn nearly_every_mutant_is_caught() {
     let with = settings(8 << 10, DType::F32, 3, Semantics::Intent);
     let (mut by, mut survivors) = (BTreeMap::<(&str, &str), usize>::new(), Vec::new());
     for number in 0..MUTANTS {
-        let draw = |of: u64, count: usize| (random.bits(3 * number as u64 + of) % count as u64) as usize;
+        let draw =
+            |of: u64, count: usize| (random.bits(3 * number as u64 + of) % count as u64) as usize;
         let plan = &plans[draw(0, plans.len())];
         let json: Value = serde_json::from_str(&plan.text).unwrap();
         let all = sites(&json);
@@ -132,7 +135,12 @@ fn nearly_every_mutant_is_caught() {
         let ran = check(&mutate(&json, site).to_string(), with);
         match caught(&ran, races) {
             Some(how) => *by.entry((site.kind, how)).or_default() += 1,
-            None => survivors.push(format!("{}: {site:?}", plan.file)),
+            // What changes nothing that anybody sees is no mistake: the data is what it must be.
+            None => {
+                let data = run(&mutate(&json, site).to_string(), with, None);
+                assert_eq!(data.verdict, "verified", "{}: {site:?}", plan.file);
+                survivors.push(format!("{}: {site:?}", plan.file));
+            }
         }
     }
     for ((kind, how), count) in &by {

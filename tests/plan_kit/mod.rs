@@ -33,7 +33,8 @@ impl Ran {
 
     /// Every message, with its notes.
     pub fn text(&self) -> String {
-        let line = |it: &Diagnostic| format!("{} {}\n{}\n", it.code.id, it.message, it.notes.join("\n"));
+        let line =
+            |it: &Diagnostic| format!("{} {}\n{}\n", it.code.id, it.message, it.notes.join("\n"));
         self.diagnostics.iter().map(line).collect()
     }
 }
@@ -102,9 +103,13 @@ pub fn expected(folder: &Path) -> Vec<Expected> {
         let mut cells = line.splitn(10, ',');
         let mut cell = || cells.next().unwrap_or("").to_owned();
         let (file, collective) = (cell(), cell());
-        let verdict = { (0..6).for_each(|_| drop(cell())); cell() };
+        let verdict = {
+            (0..6).for_each(|_| drop(cell()));
+            cell()
+        };
         let note = cell();
-        let text = fs::read_to_string(folder.join(&file)).expect("every plan of the table is there");
+        let text =
+            fs::read_to_string(folder.join(&file)).expect("every plan of the table is there");
         Expected { file, text, verdict, note, collective }
     };
     table.lines().skip(1).map(row).collect()
