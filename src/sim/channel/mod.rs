@@ -25,8 +25,8 @@ use super::agent::Status;
 use super::event::{Event, EventKey, EventKind};
 use super::op::{Ready, Release};
 use super::state::{Simulation, Step};
-use crate::command::channel::{ChannelCmd, ChannelKind};
-use crate::command::{AgentId, Program, SiteId};
+use crate::command::channel::{ChannelCmd, ChannelKind, ChannelOp};
+use crate::command::{AgentId, Command, Program, SiteId, Template};
 use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId, TransferId};
 use crate::topology::PeId;
 use crate::units::Ps;
@@ -188,7 +188,7 @@ impl<L: LogSink> Simulation<'_, L> {
     pub(super) fn stuck_blocks(&self) -> Vec<(AgentId, SiteId, u32)> {
         let waiting = self.agents.iter().zip(0..).filter_map(|(state, agent)| {
             let step = state.held.as_ref().filter(|_| state.status != Status::Ended)?;
-            let crate::command::Command::ChannelCmd(it) = step.command else { return None };
+            let Command::ChannelCmd(it) = step.command else { return None };
             Some((AgentId(agent), step.site, it.at.launch))
         });
         waiting.collect()
@@ -262,7 +262,10 @@ impl<L: LogSink> Simulation<'_, L> {
             engine,
             cause: ready.release.cause,
         };
-        self.push(record, action == Action::Delivery)
+        // A run ends with its kernels.
+        let site = &self.program.code(AgentId(which.agent)).sites[which.site];
+        let ends = is_kernel_end(&site.template);
+        self.push(record, action == Action::Delivery || ends)
     }
 
     /// Takes something off its flight.
@@ -284,4 +287,9 @@ impl<L: LogSink> Simulation<'_, L> {
     fn is_port(&self, end: u32) -> bool {
         self.program.channels.ends[end as usize].kind == ChannelKind::Port
     }
+}
+
+/// Whether a command is the end of a kernel.
+fn is_kernel_end(template: &Template) -> bool {
+    matches!(template, Template::Channel(it) if matches!(it.op, ChannelOp::KernelEnd(_)))
 }
