@@ -15,85 +15,71 @@
 mod plan_kit;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Instant;
 
 use kbc::dtype::DType;
 use kbc::import::Semantics;
 use plan_kit::{check, expected, run, settings, shared};
 
-/// An all-to-all of `ranks` ranks by packets, `parts` to each peer, each pair of a part's ops in
-/// the two thread blocks of its peer.
-fn all_to_all(ranks: u32, parts: u32) -> String {
-    let chunks = ranks * parts;
-    let mut text = format!(
-        "{{\"name\":\"alltoall\",\"collective\":\"alltoall\",\"protocol\":\"LL\",\"inplace\":false,\
-         \"use_double_scratch_buffer\":true,\"gpus\":["
-    );
-    for rank in 0..ranks {
-        let peers: Vec<u32> = (0..ranks).filter(|it| *it != rank).collect();
-        let comma = if rank > 0 { "," } else { "" };
-        let connected: Vec<String> = peers.iter().map(u32::to_string).collect();
-        let remote = |peer: &u32| {
-            format!("{{\"rank\":{peer},\"type\":\"s\",\"access_channel_types\":[\"memory\"]}}")
+/// An operand of one rank's own buffer.
+fn chunk(buffer: &str, index: u32, size: u32) -> String {
+    format!("{{\"type\":\"{buffer}\",\"index\":{index},\"size\":{size}}}")
+}
+
+fn op(name: &str, source: &str, target: &str) -> String {
+    format!("{{\"name\":\"{name}\",\"src_buff\":[{source}],\"dst_buff\":[{target}]}}")
+}
+
+fn block(id: usize, channel: Option<usize>, ops: &[String]) -> String {
+    let (channels, buffers) = match channel {
+        Some(place) => (
+            format!("{{\"channel_type\":\"memory\",\"channel_ids\":[{place}]}}"),
+            format!("{{\"access_channel_type\":\"memory\",\"remote_buffer_ids\":[{place}]}}"),
+        ),
+        None => (String::new(), String::new()),
+    };
+    let ops = ops.join(",");
+    format!(
+        "{{\"id\":{id},\"channels\":[{channels}],\"remote_buffer_refs\":[{buffers}],\"ops\":[{ops}]}}"
+    )
+}
+
+/// What one rank of [`all_to_all`] does.
+fn rank_of(rank: u32, ranks: u32, parts: u32) -> String {
+    let peers: Vec<u32> = (0..ranks).filter(|it| *it != rank).collect();
+    let own = rank * parts;
+    let mut blocks =
+        vec![block(0, None, &[op("copy", &chunk("i", own, parts), &chunk("o", own, parts))])];
+    for (place, peer) in peers.iter().enumerate() {
+        let put = |part: u32| {
+            let target = format!("{{\"buffer_id\":0,\"index\":{},\"size\":1}}", own + part);
+            let put = op("ppkt", &chunk("i", peer * parts + part, 1), &target);
+            put.replacen('{', "{\"channel_type\":\"memory\",", 1)
         };
-        let remotes: Vec<String> = peers.iter().map(remote).collect();
-        write!(
-            text,
-            "{comma}{{\"id\":{rank},\"input_chunks\":{chunks},\"output_chunks\":{chunks},\
-             \"scratch_chunks\":{chunks},\"channels\":[{{\"channel_type\":\"memory\",\
-             \"connected_to\":[{}]}}],\"remote_buffers\":[{}],\"semaphores\":[],\"threadblocks\":[",
-            connected.join(","),
-            remotes.join(",")
-        )
-        .unwrap();
-        let copy = format!(
-            "{{\"id\":0,\"channels\":[],\"remote_buffer_refs\":[],\"ops\":[{{\"name\":\"copy\",\
-             \"src_buff\":[{{\"type\":\"i\",\"index\":{0},\"size\":{parts}}}],\
-             \"dst_buff\":[{{\"type\":\"o\",\"index\":{0},\"size\":{parts}}}]}}]}}",
-            rank * parts
-        );
-        text.push_str(&copy);
-        for (place, peer) in peers.iter().enumerate() {
-            let op = |part: u32| {
-                format!(
-                    "{{\"name\":\"ppkt\",\"channel_type\":\"memory\",\
-                     \"src_buff\":[{{\"type\":\"i\",\"index\":{},\"size\":1}}],\
-                     \"dst_buff\":[{{\"buffer_id\":0,\"index\":{},\"size\":1}}]}}",
-                    peer * parts + part,
-                    rank * parts + part
-                )
-            };
-            let ops: Vec<String> = (0..parts).map(op).collect();
-            write!(
-                text,
-                ",{{\"id\":{},\"channels\":[{{\"channel_type\":\"memory\",\"channel_ids\":[{place}]}}],\
-                 \"remote_buffer_refs\":[{{\"access_channel_type\":\"memory\",\
-                 \"remote_buffer_ids\":[{place}]}}],\"ops\":[{}]}}",
-                2 * place + 1,
-                ops.join(",")
-            )
-            .unwrap();
-            let op = |part: u32| {
-                format!(
-                    "{{\"name\":\"upkt\",\"src_buff\":[{{\"type\":\"s\",\"index\":{0},\"size\":1}}],\
-                     \"dst_buff\":[{{\"type\":\"o\",\"index\":{0},\"size\":1}}]}}",
-                    peer * parts + part
-                )
-            };
-            let ops: Vec<String> = (0..parts).map(op).collect();
-            write!(
-                text,
-                ",{{\"id\":{},\"channels\":[],\"remote_buffer_refs\":[],\"ops\":[{}]}}",
-                2 * place + 2,
-                ops.join(",")
-            )
-            .unwrap();
-        }
-        text.push_str("]}");
+        let unpack = |part: u32| {
+            op("upkt", &chunk("s", peer * parts + part, 1), &chunk("o", peer * parts + part, 1))
+        };
+        blocks.push(block(2 * place + 1, Some(place), &(0..parts).map(put).collect::<Vec<_>>()));
+        blocks.push(block(2 * place + 2, None, &(0..parts).map(unpack).collect::<Vec<_>>()));
     }
-    text.push_str("]}");
-    text
+    let remote = |peer: &u32| {
+        format!("{{\"rank\":{peer},\"type\":\"s\",\"access_channel_types\":[\"memory\"]}}")
+    };
+    let remotes: Vec<String> = peers.iter().map(remote).collect();
+    let (chunks, remotes, blocks) = (ranks * parts, remotes.join(","), blocks.join(","));
+    format!(
+        "{{\"id\":{rank},\"input_chunks\":{chunks},\"output_chunks\":{chunks},\"scratch_chunks\":{chunks},\
+         \"channels\":[{{\"channel_type\":\"memory\",\"connected_to\":{peers:?}}}],\
+         \"remote_buffers\":[{remotes}],\"semaphores\":[],\"threadblocks\":[{blocks}]}}"
+    )
+}
+
+/// An all-to-all of `ranks` ranks by packets, `parts` to each peer, each peer's in two blocks.
+fn all_to_all(ranks: u32, parts: u32) -> String {
+    let gpus: Vec<String> = (0..ranks).map(|rank| rank_of(rank, ranks, parts)).collect();
+    let head = "{\"name\":\"alltoall\",\"collective\":\"alltoall\",\"protocol\":\"LL\",\
+                \"inplace\":false,\"use_double_scratch_buffer\":true,\"gpus\":[";
+    format!("{head}{}]}}", gpus.join(","))
 }
 
 fn import_and_check() {
