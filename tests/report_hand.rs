@@ -182,6 +182,7 @@ fn report(records: &[Record], time: u64) -> Report {
     let (sources, span) = sources();
     let (program, machine) = (program(code(span)), machine());
     let usage = |link, busy, queued| LinkUse {
+        messages: 2,
         link: LinkId(link),
         bytes: 1024,
         busy: Ps(busy),

@@ -428,7 +428,7 @@ pub(super) fn links(machine: &Machine, outcome: &sim::Outcome) -> Vec<LinkUse> {
     let of = |(index, it): (usize, &sim::LinkUse)| {
         let link = LinkId::from_index(index);
         let busy = machine.link(link).bandwidth.time(it.bytes);
-        LinkUse { link, bytes: it.bytes, busy, queued: it.held }
+        LinkUse { link, messages: it.messages, bytes: it.bytes, busy, queued: it.held }
     };
     carried.map(of).collect()
 }

@@ -9,7 +9,7 @@ use super::{EngineUsage, LinkRow, PathRow, Report, Segment, Share, cause_name, e
 const MAX_SEGMENTS: usize = 10_000;
 
 pub(super) fn render(report: &Report) -> Value {
-    let traffic = &report.traffic;
+    let (traffic, network) = (&report.traffic, report.network());
     let waiting: serde_json::Map<String, Value> = CAUSES
         .into_iter()
         .map(|cause| (cause_name(cause).to_owned(), json!(report.waiting.of(cause).0)))
@@ -27,6 +27,12 @@ pub(super) fn render(report: &Report) -> Value {
             "segments_total": report.segments.len(),
         },
         "engines": report.engines.iter().map(engine).collect::<Vec<_>>(),
+        "network": {
+            "overhead_ps": network.overhead.0,
+            "wire_ps": network.wire.0,
+            "serialisation_ps": network.serialisation.0,
+            "queueing_ps": network.queueing.0,
+        },
         "links": report.links.iter().map(link).collect::<Vec<_>>(),
         "traffic": {
             "messages": traffic.messages,
@@ -102,6 +108,9 @@ fn link(row: &LinkRow) -> Value {
         "from": row.from,
         "to": row.to,
         "bytes": row.usage.bytes,
+        "messages": row.usage.messages,
+        "overhead_ps": row.overhead.0,
+        "wire_ps": row.wire.0,
         "busy_ps": row.usage.busy.0,
         "queued_ps": row.usage.queued.0,
         "peak_gb_per_s": limit(row.peak_gb_per_s),

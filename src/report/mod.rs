@@ -50,6 +50,8 @@ pub struct Run<'a> {
 pub struct LinkUse {
     /// The link.
     pub link: LinkId,
+    /// Messages and transfers carried.
+    pub messages: u64,
     /// Bytes carried.
     pub bytes: u64,
     /// The time for which bytes entered it.
@@ -126,6 +128,24 @@ pub struct LinkRow {
     pub to: String,
     /// Its bandwidth in GB/s; infinity where it has no limit.
     pub peak_gb_per_s: f64,
+    /// What all messages paid on its wire.
+    pub wire: Ps,
+    /// What they paid in the node it enters.
+    pub overhead: Ps,
+}
+
+/// What all messages and transfers paid on all links together. One that goes over several links is
+/// serialised on each of them at once, so these are sums of links, not of latencies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkCosts {
+    /// Overheads of the nodes entered.
+    pub overhead: Ps,
+    /// Time on wires.
+    pub wire: Ps,
+    /// Time for which bytes entered links.
+    pub serialisation: Ps,
+    /// Time for which messages were held up by others.
+    pub queueing: Ps,
 }
 
 /// What there is to say about a run.
@@ -197,6 +217,17 @@ impl Report {
         &self.links
     }
 
+    /// What messages paid on all links together.
+    pub fn network(&self) -> NetworkCosts {
+        let sum = |cost: fn(&LinkRow) -> Ps| self.links.iter().map(cost).sum();
+        NetworkCosts {
+            overhead: sum(|row| row.overhead),
+            wire: sum(|row| row.wire),
+            serialisation: sum(|row| row.usage.busy),
+            queueing: sum(|row| row.usage.queued),
+        }
+    }
+
     /// What was moved.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
@@ -224,7 +255,10 @@ fn links(run: &Run<'_>) -> Vec<LinkRow> {
     let mut rows: Vec<LinkRow> = known
         .map(|usage| {
             let (from, to) = run.machine.ends(usage.link);
+            let times = |each: Ps| Ps(each.0.saturating_mul(usage.messages));
             LinkRow {
+                wire: times(run.machine.link(usage.link).wire),
+                overhead: times(run.machine.node(to).overhead),
                 usage: *usage,
                 from: run.machine.node(from).name.clone(),
                 to: run.machine.node(to).name.clone(),
