@@ -3,8 +3,9 @@
 //!
 //! `cargo bench --bench triton` prints, for each kernel, what compiling, simulating and replaying
 //! take, how many events and commands that is, and how many times faster than Triton's interpreter
-//! (3.9.0, one thread, the same kind of machine) the replay and the whole run are. Stages are told
-//! apart by leaving them out: a check compiles, a run without data compiles and simulates.
+//! (3.9.0, one thread, the same kind of machine) the replay and the whole run are. A check compiles.
+//! A run tells when it has simulated; what follows is the report, and with data the replay, which is
+//! what a run with data takes longer there than one without.
 
 #![allow(
     clippy::unwrap_used,
@@ -145,7 +146,7 @@ enum Depth {
     Replay,
 }
 
-fn run(row: &Row, depth: Depth) -> Option<SimReport> {
+fn run(row: &Row, depth: Depth, simulated: &mut dyn FnMut()) -> Option<SimReport> {
     let mut session = Session::new();
     let unit = session.load("kernel.py", row.text.as_bytes()).expect("the kernel parses");
     if matches!(depth, Depth::Compile) {
@@ -155,7 +156,7 @@ fn run(row: &Row, depth: Depth) -> Option<SimReport> {
     let no_data = matches!(depth, Depth::Simulate);
     let sim = SimOptions { no_data, threads: Some(1), ..SimOptions::default() };
     let request = SimRequest { unit: &unit, launch: &row.launch, sim: &sim };
-    Some(session.simulate(request, &mut |_| {}).expect("the kernel is right"))
+    Some(session.simulate(request, &mut |_| simulated()).expect("the kernel is right"))
 }
 
 /// Seconds that this thread has run, by the kernel's count; where there is none, seconds since `start`.
@@ -168,41 +169,62 @@ fn clock(start: Instant) -> f64 {
     ran.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds as f64 * 1e-9)
 }
 
-/// The least of nine times to every depth, in seconds. The depths take turns, so that what slows the
-/// machine down slows them all.
-fn seconds(row: &Row) -> [f64; 3] {
+/// The least of nine times, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    compile: f64,
+    /// Compiled and simulated.
+    simulate: f64,
+    /// What a run does after it has simulated, without data and with.
+    report: f64,
+    replay: f64,
+}
+
+/// How long a row takes to a depth, and how long of that after it has simulated.
+fn timed(row: &Row, depth: Depth, start: Instant) -> [f64; 2] {
+    let before = clock(start);
+    let mut simulated = before;
+    run(row, depth, &mut || simulated = clock(start));
+    let after = clock(start);
+    [after - before, after - simulated]
+}
+
+/// The depths take turns, so that what slows the machine down slows them all.
+fn times(row: &Row) -> Times {
     let start = Instant::now();
-    let mut least = [f64::INFINITY; 3];
+    let mut least = [[f64::INFINITY; 2]; 3];
     for _ in 0..9 {
         for (least, depth) in least.iter_mut().zip([Depth::Compile, Depth::Simulate, Depth::Replay])
         {
-            let before = clock(start);
-            run(row, depth);
-            *least = least.min(clock(start) - before);
+            for (least, time) in least.iter_mut().zip(timed(row, depth, start)) {
+                *least = least.min(time);
+            }
         }
     }
-    least
+    let [[compile, _], [simulate, report], [_, rest]] = least;
+    Times { compile, simulate, report, replay: rest - report }
 }
 
 fn main() {
     for row in [add(), softmax(), matmul()] {
-        let [compile, simulate, all] = seconds(&row);
-        let report = run(&row, Depth::Replay).expect("a run has a report");
+        let times = times(&row);
+        let report = run(&row, Depth::Replay, &mut || ()).expect("a run has a report");
         let outcome = &report.launches[0].outcome;
-        let replay = all - simulate;
+        let all = times.simulate + times.replay;
         println!("{}: {} simulated", row.name, outcome.time);
         println!("  {} commands, {} events", outcome.counters.commands, outcome.events);
         println!(
-            "  compile {:.1} ms, simulate {:.1} ms, replay {:.1} ms, all {:.1} ms",
-            compile * 1e3,
-            (simulate - compile) * 1e3,
-            replay * 1e3,
+            "  compile {:.1} ms, simulate {:.1} ms, report {:.1} ms, replay {:.1} ms, all {:.1} ms",
+            times.compile * 1e3,
+            (times.simulate - times.compile - times.report) * 1e3,
+            times.report * 1e3,
+            times.replay * 1e3,
             all * 1e3
         );
         println!(
             "  Triton's interpreter {:.2} s: replay is {:.0} times faster, all {:.0} times",
             row.interpreter_s,
-            row.interpreter_s / replay,
+            row.interpreter_s / times.replay,
             row.interpreter_s / all
         );
     }
@@ -212,17 +234,17 @@ fn main() {
 #[divan::bench(args = [Depth::Compile, Depth::Simulate, Depth::Replay], sample_count = 5, sample_size = 1)]
 fn vector_add(bencher: Bencher<'_, '_>, depth: Depth) {
     let row = add();
-    bencher.bench_local(|| run(&row, depth).is_some());
+    bencher.bench_local(|| run(&row, depth, &mut || ()).is_some());
 }
 
 #[divan::bench(args = [Depth::Compile, Depth::Simulate, Depth::Replay], sample_count = 5, sample_size = 1)]
 fn row_softmax(bencher: Bencher<'_, '_>, depth: Depth) {
     let row = softmax();
-    bencher.bench_local(|| run(&row, depth).is_some());
+    bencher.bench_local(|| run(&row, depth, &mut || ()).is_some());
 }
 
 #[divan::bench(args = [Depth::Compile, Depth::Simulate, Depth::Replay], sample_count = 5, sample_size = 1)]
 fn tiled_matmul(bencher: Bencher<'_, '_>, depth: Depth) {
     let row = matmul();
-    bencher.bench_local(|| run(&row, depth).is_some());
+    bencher.bench_local(|| run(&row, depth, &mut || ()).is_some());
 }

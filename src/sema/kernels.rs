@@ -2,7 +2,7 @@
 //!
 //! A parameter of a `@triton.jit` kernel does not say whether it is a pointer. A kernel is
 //! analysed with all of them integers; those that turn out to be addresses become pointers, and
-//! it is analysed again. So it is where a scalar that a loop carries turns out to become a single
+//! it is analysed again, unless what its text shows was right at once. So it is where a scalar that a loop carries turns out to become a single
 //! element of a tile.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ use super::promote;
 use super::scope::{Binding, Slot};
 use super::symbols::Assumed;
 use super::value::{Constant, Namespace, Pointer, Val};
-use super::{ArgType, Dialect, Input};
+use super::{ArgType, Dialect, Input, written};
 use crate::diag::{Code, Diagnostic, Sink, types as codes};
 use crate::dtype::DType;
-use crate::ir::{self, Type};
+use crate::ir::{self, Op, Type, UseCounts};
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, FunctionStyle, Param};
 
@@ -80,6 +80,19 @@ struct Attempt {
 impl Attempt {
     fn errors(&self) -> usize {
         self.said.iter().filter(|it| it.is_error()).count()
+    }
+
+    /// Whether the function made bears out a guess of its pointers: it uses each, and none as the
+    /// address of a block, which would say what the pointer points at.
+    fn bears_out_a_guess(&self) -> bool {
+        let Some(function) = self.function.as_ref().filter(|_| self.said.is_empty()) else {
+            return false;
+        };
+        let is_block = |op: &Op| matches!(op, Op::Load(_) | Op::Store(_));
+        let uses = UseCounts::of(function);
+        let mut params = function.params.iter().map(|it| it.value);
+        params.all(|it| !matches!(function.ty(it), Type::Pointer(_)) || uses.count(it) > 0)
+            && !function.ops.values().any(|it| is_block(&it.op))
     }
 
     /// Whether another element type may mend it.
@@ -170,11 +183,57 @@ fn other_elements(first: Attempt, attempt: &dyn Fn(&Elements) -> Attempt) -> Att
 fn analyze_with<'p>(
     program: &'p Program<'p>,
     input: &'p Input<'p>,
-    (at, style): (FunctionRef, Style),
+    kernel: (FunctionRef, Style),
     instances: Instances,
     elements: &Elements,
 ) -> Attempt {
-    let mut pointers = PointerParams::new();
+    if elements.is_empty() {
+        let guessed = guessed_pointers(program, input, kernel);
+        if !guessed.is_empty() {
+            let attempt =
+                analyze_from(program, input, kernel, instances.clone(), (&guessed, elements));
+            if attempt.bears_out_a_guess() {
+                return attempt;
+            }
+        }
+    }
+    analyze_from(program, input, kernel, instances, (&PointerParams::new(), elements))
+}
+
+/// What the text shows of the parameters of which nothing is said.
+fn guessed_pointers(
+    program: &Program<'_>,
+    input: &Input<'_>,
+    (at, style): (FunctionRef, Style),
+) -> PointerParams {
+    let function = program.function(at);
+    if style != Style::Jit {
+        return PointerParams::new();
+    }
+    let written = written::pointers(program.units[at.unit].ast, function);
+    let is_unsaid = |param: &Param| {
+        let name = &param.name.name;
+        let said = param.annotation.is_some() || param.default.is_some() || param.variadic;
+        !said && !input.arguments.contains_key(name) && !input.constants.contains_key(name)
+    };
+    written
+        .into_iter()
+        .filter(|(place, _)| is_unsaid(&function.params[*place]))
+        .map(|(place, because)| {
+            (place, PointerParam { dtype: ASSUMED_ELEMENT, because, is_assumed: true })
+        })
+        .collect()
+}
+
+/// [`analyze_with`], beginning with these pointers.
+fn analyze_from<'p>(
+    program: &'p Program<'p>,
+    input: &'p Input<'p>,
+    (at, style): (FunctionRef, Style),
+    instances: Instances,
+    (known, elements): (&PointerParams, &Elements),
+) -> Attempt {
+    let mut pointers = known.clone();
     let mut assumed = Assumed::new();
     let mut lifted = BTreeSet::new();
     loop {
@@ -338,9 +397,8 @@ impl Analysis<'_> {
     /// Adds the parameters that turned out to be pointers; says so where it is not clear.
     fn find_pointers(&mut self, known: &mut PointerParams, elements: &Elements) {
         let params = &self.program.function(self.frame.at).params;
-        let is_named_so = |place: usize| {
-            params.get(place).is_some_and(|it| it.name.name.to_ascii_lowercase().contains("ptr"))
-        };
+        let is_named_so =
+            |place: usize| params.get(place).is_some_and(|it| written::is_named_so(&it.name.name));
         let found: Vec<Found> = self.frame.pointers.found(&is_named_so);
         let mut unsaid = PointerParams::new();
         for found in found {

@@ -10,8 +10,8 @@
 //!   two paths bound to a name, and [`liveness`] says which names matter.
 //! * [`operands`], [`promote`] and [`shapes`] bring operands together; [`fold`] is Python's
 //!   arithmetic on what the compiler holds.
-//! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers, [`symbols`]
-//!   keeps apart what is made of `tl.constexpr` parameters without a value.
+//! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers, [`written`]
+//!   guesses it from the text; [`symbols`] keeps apart what is made of `tl.constexpr` parameters without a value.
 //! * [`builtins`] is the table of `tl`'s functions.
 //! * [`errors`] holds every message.
 //!
@@ -46,6 +46,7 @@ mod stmt;
 mod symbols;
 mod unused;
 mod value;
+mod written;
 
 pub use builtins::reference as builtin_reference;
 pub use program::imports;

@@ -3,73 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::source::Span;
-use crate::syntax::ast::{Arg, ArgKind, ExprId, ExprKind, FStringPart, Module, Stmt, StmtKind};
+use crate::syntax::ast::{Arg, ArgKind, ExprId, ExprKind, Module, Stmt, StmtKind};
 
 /// Calls `visit` with each name that the expression reads.
 pub(super) fn reads_of_expr<'p>(module: &'p Module, expr: ExprId, visit: &mut dyn FnMut(&'p str)) {
     if let ExprKind::Name(name) = module.kind(expr) {
         visit(name);
     }
-    for_each_child(module, expr, &mut |child| reads_of_expr(module, child, visit));
-}
-
-/// Calls `visit` with each expression directly inside `expr`.
-pub(super) fn for_each_child(module: &Module, expr: ExprId, visit: &mut dyn FnMut(ExprId)) {
-    match module.kind(expr) {
-        ExprKind::Attribute { value, .. } => visit(*value),
-        ExprKind::Call { func, args } => {
-            visit(*func);
-            args.iter().for_each(|arg| visit(arg.value));
-        }
-        ExprKind::Subscript { value, index } => {
-            visit(*value);
-            visit(*index);
-        }
-        ExprKind::Slice { lower, upper, step } => {
-            [lower, upper, step].into_iter().flatten().for_each(|it| visit(*it));
-        }
-        ExprKind::Unary { operand, .. } | ExprKind::Starred(operand) => visit(*operand),
-        ExprKind::Walrus { value, .. } => visit(*value),
-        ExprKind::Binary { left, right, .. } => {
-            visit(*left);
-            visit(*right);
-        }
-        ExprKind::Compare { first, rest } => {
-            visit(*first);
-            rest.iter().for_each(|(_, it)| visit(*it));
-        }
-        ExprKind::BoolOp { operands: items, .. }
-        | ExprKind::Tuple(items)
-        | ExprKind::List(items) => items.iter().for_each(|it| visit(*it)),
-        ExprKind::IfElse { condition, then, otherwise } => {
-            [condition, then, otherwise].into_iter().for_each(|it| visit(*it));
-        }
-        ExprKind::Dict(items) => items.iter().for_each(|(key, value)| {
-            visit(*key);
-            visit(*value);
-        }),
-        ExprKind::FString(parts) => parts.iter().for_each(|part| {
-            if let FStringPart::Value { value, .. } = part {
-                visit(*value);
-            }
-        }),
-        ExprKind::Lambda { body, .. } => visit(*body),
-        ExprKind::Comprehension { element, clauses, .. } => {
-            visit(*element);
-            for clause in clauses {
-                visit(clause.iter);
-                clause.conditions.iter().for_each(|it| visit(*it));
-            }
-        }
-        ExprKind::Int(_)
-        | ExprKind::Float(_)
-        | ExprKind::Str(_)
-        | ExprKind::Bool(_)
-        | ExprKind::None
-        | ExprKind::Ellipsis
-        | ExprKind::Name(_)
-        | ExprKind::Error => {}
-    }
+    module.kind(expr).each_child(&mut |child| reads_of_expr(module, child, visit));
 }
 
 /// Calls `visit` with each expression of the statement that is not in its blocks and is not only
@@ -162,7 +103,7 @@ fn bound_by_expr<'p>(module: &'p Module, expr: ExprId, visit: &mut dyn FnMut(&'p
     {
         visit(name);
     }
-    for_each_child(module, expr, &mut |child| bound_by_expr(module, child, visit));
+    module.kind(expr).each_child(&mut |child| bound_by_expr(module, child, visit));
 }
 
 /// The name in `dst=name`.
@@ -170,6 +111,14 @@ pub(super) fn dst_name<'p>(module: &'p Module, arg: &'p Arg) -> Option<&'p str> 
     let ArgKind::Keyword(keyword) = &arg.kind else { return None };
     let ExprKind::Name(name) = module.kind(arg.value) else { return None };
     (keyword.name == "dst").then_some(name.as_str())
+}
+
+/// What a statement binds one name to, if it does nothing else.
+pub(super) fn simple_binding<'p>(module: &'p Module, stmt: &'p Stmt) -> Option<(&'p str, ExprId)> {
+    let StmtKind::Assign { targets, value } = &stmt.kind else { return None };
+    let [target] = targets.as_slice() else { return None };
+    let ExprKind::Name(name) = module.kind(*target) else { return None };
+    Some((name, *value))
 }
 
 /// Every name that a run of statements may bind, with the first place where it does.
@@ -244,7 +193,7 @@ fn has_attribute(module: &Module, body: &[Stmt], test: &dyn Fn(&str) -> bool) ->
 /// Whether `test` holds of the expression or of one inside it.
 pub(super) fn any_expr(module: &Module, expr: ExprId, test: &dyn Fn(&ExprKind) -> bool) -> bool {
     let mut found = test(module.kind(expr));
-    for_each_child(module, expr, &mut |child| found = found || any_expr(module, child, test));
+    module.kind(expr).each_child(&mut |child| found = found || any_expr(module, child, test));
     found
 }
 

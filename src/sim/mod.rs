@@ -103,7 +103,8 @@ pub struct Outcome {
     pub counters: Counters,
 }
 
-/// Simulates `program` on `machine`. Tells `progress` now and then how far it is.
+/// Simulates `program` on `machine`. Tells `progress` now and then how far it is,
+/// and when it is done.
 ///
 /// # Errors
 /// Why the run stopped before its end: a deadlock, an address that is nobody's, a stream that

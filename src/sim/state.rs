@@ -141,6 +141,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
         if let Some(failure) = self.find_stuck() {
             return Err(Box::new(failure));
         }
+        progress(self.progress());
         Ok(self.finish())
     }
 
