@@ -5,7 +5,7 @@ use super::{CompositeId, CompositeSpec, Message, QueueId, TileRef};
 use crate::arena::Arena;
 use crate::dtype::{DType, Rounding};
 use crate::id;
-use crate::ir::{Buffer, DmaDesc, Literal, MAX_STEP_OPERANDS, SortKind};
+use crate::ir::{Buffer, DmaDesc, Inspection, Literal, MAX_STEP_OPERANDS, SortKind};
 use crate::ops::{AtomicOp, BinaryOp, CompareOp, CostClass, ReduceOp, TernaryOp, UnaryOp};
 use crate::shape::Shape;
 use crate::source::Span;
@@ -23,6 +23,8 @@ id! {
     DescId, "d";
     /// What a vector command computes.
     MathId, "m";
+    /// What a command says of what it sees.
+    TextId, "t";
     /// What a matrix command computes.
     GemmId, "g";
     /// The lanes of a gather or scatter.
@@ -48,6 +50,8 @@ pub struct Code {
     pub descs: Arena<DescId, DmaDesc>,
     /// Vector computations.
     pub maths: Arena<MathId, MathSpec>,
+    /// What commands say of what they see.
+    pub texts: Arena<TextId, String>,
     /// Matrix computations.
     pub gemms: Arena<GemmId, GemmSpec>,
     /// Tile pipelines.
@@ -463,6 +467,9 @@ pub enum MathOp {
         /// The extent of the first operand along it.
         extent: u64,
     },
+    /// True once it has looked at the elements: to print them, or to refuse the run where one is not
+    /// true.
+    Inspect(Inspection, TextId),
     /// How often each integer below `bins` occurs in the first operand where the second, if there
     /// is one, holds.
     Histogram {
@@ -497,6 +504,7 @@ impl MathOp {
             | MathOp::Full
             | MathOp::Copy
             | MathOp::Reduce(..)
+            | MathOp::Inspect(..)
             | MathOp::Scan { .. }
             | MathOp::Sort { .. } => (1, 1),
             MathOp::Histogram { .. } => (1, 2),
@@ -512,6 +520,9 @@ impl MathOp {
 impl MathSpec {
     /// Elements of the result: one for each of the walked shape, but where an op says otherwise.
     pub fn result_elements(&self) -> u64 {
+        if let MathOp::Inspect(..) = self.op {
+            return 1;
+        }
         let MathOp::Reduce(_, axis) = self.op else {
             let MathOp::Histogram { bins } = self.op else { return self.shape.elements() };
             return bins;

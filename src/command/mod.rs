@@ -24,7 +24,7 @@ mod window;
 pub use code::{
     Arg, ArgSpec, Code, DescId, FactorSpec, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec,
     LiveSet, MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId,
-    SourceArg, Template, TileReg, WindowArgs,
+    SourceArg, Template, TextId, TileReg, WindowArgs,
 };
 pub use composite::{
     CompositeCmd, CompositeId, CompositeSpec, CompositeWait, Source, SourceSpec, StepSpec,

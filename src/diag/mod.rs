@@ -191,6 +191,13 @@ impl Sink {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Reports errors, warnings and notes; the proof of an error, if there is one.
+    pub fn take_all(&mut self, diagnostics: Vec<Diagnostic>) -> Option<Reported> {
+        let failed = diagnostics.iter().any(Diagnostic::is_error);
+        self.diagnostics.extend(diagnostics);
+        failed.then_some(Reported(()))
+    }
+
     /// Reports all that `other` holds.
     pub fn append(&mut self, other: Sink) {
         self.diagnostics.extend(other.diagnostics);

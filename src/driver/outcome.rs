@@ -48,6 +48,8 @@ pub struct LaunchResult {
     pub outcome: Outcome,
     /// What the host takes around it; `None` where no host reaches the PEs.
     pub host: Option<HostPath>,
+    /// What its kernel printed, a line each.
+    pub printed: Vec<String>,
 }
 
 /// What a simulation found out.
@@ -102,14 +104,15 @@ impl SimReport {
         let host = launch
             .host
             .map_or_else(String::new, |host| format!("host           {}\n", host_text(host)));
-        let mut text = format!(
+        let mut text = printed_text(&launch.printed);
+        text.push_str(&format!(
             "{} on {} of {}\n\ntime           {}\n{host}messages       {}\ncommunication  {check}\n",
             launch.label,
             ranks(self.world),
             self.machine,
             outcome.time,
             grouped(outcome.messages),
-        );
+        ));
         if let Some(report) = &launch.report {
             text.push_str(&report.text());
         }
@@ -165,6 +168,7 @@ fn launch_json(launch: &LaunchResult) -> serde_json::Value {
         "host_time_ps": launch.host.map(|host| host.total().0),
         "host_ps": launch.host.map(host_json),
         "communication": launch.verdict.map(|verdict| verdict.to_string()),
+        "printed": launch.printed,
         "report": launch.report.as_ref().map(Report::json),
     })
 }
@@ -189,6 +193,21 @@ fn host_text(host: HostPath) -> String {
     let taking = parts.iter().filter(|(_, time)| *time > Ps::ZERO);
     let parts: Vec<String> = taking.map(|(name, time)| format!("{name} {time}")).collect();
     format!("{} around it: {}", host.total(), parts.join(", "))
+}
+
+/// The lines that people read of what a kernel printed.
+const PRINTED_LINES: usize = 100;
+
+fn printed_text(lines: &[String]) -> String {
+    let mut text: String =
+        lines.iter().take(PRINTED_LINES).map(|line| format!("{line}\n")).collect();
+    if let Some(more) = lines.len().checked_sub(PRINTED_LINES).filter(|more| *more > 0) {
+        text.push_str(&format!("… and {} more lines; --json has them all\n", grouped(more as u64)));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }
 
 fn ranks(world: u32) -> String {

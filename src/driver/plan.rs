@@ -122,7 +122,14 @@ impl Session {
         let mut runner = Runner { session: self, program: &program, machine: &machine, progress };
         if sim.no_explain {
             let outcome = runner.time(&mut NoLog::default())?;
-            let result = LaunchResult { label, verdict, report: None, outcome, host: None };
+            let result = LaunchResult {
+                label,
+                verdict,
+                report: None,
+                outcome,
+                host: None,
+                printed: Vec::new(),
+            };
             return Ok(SimReport::new(&target, vec![result], Data::Skipped, String::new()));
         }
         let mut log = SpillLog::new(sim.spill);
@@ -145,7 +152,8 @@ impl Session {
         } else {
             replay(&program, &log, sim.seed, &mut self.sink)?
         };
-        let result = LaunchResult { label, verdict, report, outcome, host: None };
+        let result =
+            LaunchResult { label, verdict, report, outcome, host: None, printed: Vec::new() };
         Ok(SimReport::new(&target, vec![result], data, String::new()))
     }
 

@@ -118,7 +118,7 @@ impl Session {
             return Err(sink.error(super::compile::bug(message)));
         };
         let verdict = ran.verdict();
-        let reported = ran.diagnostics.into_iter().map(|it| sink.error(it)).last();
+        let reported = sink.take_all(ran.diagnostics);
         let data = match (verdict, reported) {
             (Some(Verdict::Mismatch), _) => Data::Mismatch,
             (_, Some(reported)) => return Err(reported),

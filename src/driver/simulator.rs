@@ -11,7 +11,7 @@ use super::{LaunchOptions, SimOptions, given};
 use crate::arena::Id;
 use crate::command::{Agent, Program};
 use crate::commcheck::Verdict;
-use crate::diag::{Diagnostic, Reported, Sink, lowering as codes, runtime};
+use crate::diag::{Diagnostic, Reported, Sink, constexpr, lowering as codes, runtime};
 use crate::dtype::DType;
 use crate::host::{
     Argument, Completion, Device, LaunchRequest, Refusal, Runners, Scalar, Tensor, TensorId,
@@ -20,7 +20,7 @@ use crate::host::{
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, IpcqOptions, Launch};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
-use crate::replay::{Memory, Origin, Replay};
+use crate::replay::{Memory, Origin, Printed, Replay};
 use crate::report::{LinkUse, Report, Trace};
 use crate::script::Script;
 use crate::sema::{ArgType, Constant};
@@ -28,6 +28,9 @@ use crate::sim;
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast;
 use crate::topology::{LinkId, Machine, PeId};
+
+/// The lines of each call's prints that stand beside errors.
+const PRINTED_BESIDE_ERRORS: usize = 20;
 
 /// Told how far a simulation is: simulated time, events, agents finished of how many.
 pub type Progress<'p> = dyn FnMut(sim::Progress) + Send + 'p;
@@ -221,9 +224,9 @@ impl<'s> Simulator<'s> {
         verdict: Option<Verdict>,
         sink: &mut Sink,
     ) -> Result<(), Reported> {
-        let (label, report, outcome) = if self.parts.sim.no_explain {
+        let (report, outcome, printed) = if self.parts.sim.no_explain {
             let outcome = self.time(&program, &mut NoLog::default(), sink)?;
-            (String::from(label), None, outcome)
+            (None, outcome, Vec::new())
         } else {
             let mut log = SpillLog::new(self.parts.sim.spill);
             let outcome = self.time(&program, &mut log, sink)?;
@@ -240,16 +243,24 @@ impl<'s> Simulator<'s> {
             if let Some(trace) = &mut self.parts.trace {
                 trace.launch(label, &run);
             }
-            if !self.parts.sim.no_data {
-                self.replay(&program, &log, sink)?;
-            }
+            let printed = match self.parts.sim.no_data {
+                true => Vec::new(),
+                false => self.replay(&program, &log, sink)?,
+            };
             if let Some(trouble) = log.trouble() {
                 return Err(sink.error(unreadable(&trouble)));
             }
-            (String::from(label), report, outcome)
+            (report, outcome, printed)
         };
         let host = self.host_path(&program, &outcome);
-        self.results.push(LaunchResult { label, verdict, report, outcome, host });
+        self.results.push(LaunchResult {
+            label: label.into(),
+            verdict,
+            report,
+            outcome,
+            host,
+            printed,
+        });
         self.programs.push(program);
         Ok(())
     }
@@ -266,19 +277,31 @@ impl<'s> Simulator<'s> {
         run.map_err(|failure| sink.error(failure.diagnostic(program, self.parts.sources)))
     }
 
+    /// Replays a run on the data. Gives what its kernel printed; where something is wrong, that is
+    /// said beside it.
     fn replay(
         &mut self,
         program: &Program,
         log: &SpillLog,
         sink: &mut Sink,
-    ) -> Result<(), Reported> {
+    ) -> Result<Vec<String>, Reported> {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
         let threads = self.parts.sim.threads.unwrap_or_else(cores);
         let mut replay = Replay::new(program, memory).with_threads(threads);
         log.for_each_batch(&mut |batch| replay.advance(batch, sink));
         replay.check_races(sink);
+        let printed = replay.take_printed();
         self.memory = replay.into_memory();
-        sink.reported().map_or(Ok(()), Err)
+        let Some(reported) = sink.reported() else {
+            let sources = self.parts.sources;
+            let line =
+                |it: &Printed| format!("{}: {}: {}", sources.location(it.span), it.pe, it.text);
+            return Ok(printed.iter().map(line).collect());
+        };
+        for it in printed_before(&printed) {
+            sink.warning(it);
+        }
+        Err(reported)
     }
 
     /// A launch as the compiler takes it, and what must be known to analyse its kernel.
@@ -522,4 +545,24 @@ fn unreadable(trouble: &str) -> Diagnostic {
 fn unmapped(tensor: &Tensor) -> Refusal {
     let message = format!("the tensor `{}` is not in the machine's memory", tensor.name);
     Refusal { diagnostics: vec![compile::bug(message)] }
+}
+
+/// What a kernel printed before it went wrong, the lines of each call together.
+fn printed_before(printed: &[Printed]) -> Vec<Diagnostic> {
+    let mut calls: Vec<(Span, Vec<String>)> = Vec::new();
+    for it in printed {
+        let line = format!("{}: {}", it.pe, it.text);
+        match calls.iter_mut().find(|(span, _)| *span == it.span) {
+            Some((_, lines)) => lines.push(line),
+            None => calls.push((it.span, vec![line])),
+        }
+    }
+    let said = |(span, lines): (Span, Vec<String>)| {
+        let plural = if lines.len() == 1 { "" } else { "s" };
+        let text = format!("the kernel printed {} line{plural} here", lines.len());
+        let it = Diagnostic::new(constexpr::PRINTED, text, span, "printed while it ran");
+        let shown = lines.into_iter().take(PRINTED_BESIDE_ERRORS);
+        shown.fold(it, Diagnostic::note)
+    };
+    calls.into_iter().map(said).collect()
 }

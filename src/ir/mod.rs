@@ -30,7 +30,8 @@ pub use op::{
     Uses, Visit, Wait, While, Window, Wrap, Yield,
 };
 pub use tile_op::{
-    Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort, SortKind,
+    Bitcast, Concat, Flip, Gather, Histogram, Inspect, Inspection, ReduceBy, Scan, ScanBy, Slice,
+    Sort, SortKind,
 };
 pub use types::{Dim, Literal, TileType, Type};
 pub use walk::{Cloner, MAX_DEPTH, Nest, Substitution, UseCounts};

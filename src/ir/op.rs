@@ -5,7 +5,7 @@
 
 use super::composite::Composite;
 use super::tile_op::{
-    Bitcast, Concat, Flip, Gather, Histogram, ReduceBy, Scan, ScanBy, Slice, Sort,
+    Bitcast, Concat, Flip, Gather, Histogram, Inspect, ReduceBy, Scan, ScanBy, Slice, Sort,
 };
 use super::{BlockId, Dim, FuncId, Literal, Value};
 use crate::dtype::{DType, Rounding};
@@ -683,6 +683,7 @@ ops! {
     store: Store, Writes, [ptr, value], [];
     gather_load: GatherLoad, Reads, [ptr, offsets, mask, other], [];
     scatter_store: ScatterStore, Writes, [ptr, offsets, value, mask], [];
+    inspect: Inspect, Writes, [x], [];
     atomic: Atomic, Writes, [ptr, offsets, value, expected, mask], [];
     dma_read: DmaRead, Reads, [base, window, fill], [];
     dma_write: DmaWrite, Writes, [base, window, value], [];

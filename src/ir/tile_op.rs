@@ -104,6 +104,43 @@ pub struct Histogram {
     pub mask: Option<Value>,
 }
 
+/// Looks at a tile while a kernel runs, and changes nothing. Gives an `i1` of rank 0 that holds once it
+/// has looked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspect {
+    /// What is done with what is seen.
+    pub how: Inspection,
+    /// The tile; of an assertion, `i1`.
+    pub x: Value,
+    /// What is said before the elements, or where the assertion does not hold.
+    pub text: String,
+}
+
+/// What an [`Inspect`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Inspection {
+    /// Prints the elements.
+    Print,
+    /// Prints the text alone.
+    Say,
+    /// Refuses the run unless all elements are true.
+    Assert,
+}
+
+impl Inspection {
+    /// All of them.
+    pub const ALL: [Inspection; 3] = [Inspection::Print, Inspection::Say, Inspection::Assert];
+
+    /// Its word in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Inspection::Print => "print",
+            Inspection::Say => "say",
+            Inspection::Assert => "assert",
+        }
+    }
+}
+
 /// A reduction along one axis by a computation of its own, of several tiles of one shape together.
 /// `combine` takes as many rank-0 tiles of the left as of the right, in the order of `xs`, and
 /// yields their combination; it computes element by element. Neighbours are combined first: each

@@ -10,7 +10,8 @@ use super::slice::Slice;
 use crate::arena::{Arena, Id, SideTable};
 use crate::command::{
     Code, Comm, CompositeId, CompositeSpec, DescId, GemmId, GemmSpec, Inst, LaneId, LaneSpec,
-    LiveSet, MathId, MathSpec, Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TileReg,
+    LiveSet, MathId, MathSpec, Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TextId,
+    TileReg,
 };
 use crate::diag::{Diagnostic, Reported, Sink, internal};
 use crate::ir::{DmaDesc, Function, Literal, OpId, Reading, Storage, TileType, Value, ValueData};
@@ -44,6 +45,7 @@ pub(super) struct Emitter<'a> {
     pub(super) tiles: SideTable<Value, Option<TileReg>>,
     descs: Interned<DmaDesc, DescId>,
     maths: Interned<MathSpec, MathId>,
+    texts: Interned<String, TextId>,
     gemms: Interned<GemmSpec, GemmId>,
     lanes: Interned<LaneSpec, LaneId>,
     composites: Interned<CompositeSpec, CompositeId>,
@@ -98,6 +100,7 @@ pub(super) fn emit(source: &Source<'_>, sink: &mut Sink) -> Result<Code, Reporte
         tiles: SideTable::new(),
         descs: Interned(FxHashMap::default()),
         maths: Interned(FxHashMap::default()),
+        texts: Interned(FxHashMap::default()),
         gemms: Interned(FxHashMap::default()),
         lanes: Interned(FxHashMap::default()),
         composites: Interned(FxHashMap::default()),
@@ -334,6 +337,11 @@ impl<'a> Emitter<'a> {
 
     pub(super) fn math_spec(&mut self, spec: MathSpec) -> MathId {
         self.maths.id(&mut self.code.maths, spec)
+    }
+
+    /// The number of a text.
+    pub(super) fn text(&mut self, text: &str) -> TextId {
+        self.texts.id(&mut self.code.texts, text.to_owned())
     }
 
     pub(super) fn gemm_spec(&mut self, spec: GemmSpec) -> GemmId {

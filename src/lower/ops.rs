@@ -335,6 +335,12 @@ impl ir::Visit for Emitter<'_> {
         self.vector(vector, &args)
     }
 
+    fn inspect(&mut self, it: &ir::Inspect) -> Out {
+        let (shape, text) = (self.shape(it.x)?, self.text(&it.text));
+        let op = MathOp::Inspect(it.how, text);
+        self.vector(Vector { op, cost: CostClass::Simple, shape }, &[it.x])
+    }
+
     fn reduce_by(&mut self, _: &ir::ReduceBy) -> Out {
         self.combination()
     }

@@ -4,14 +4,15 @@ use super::block::Block;
 use super::bytes::Bytes;
 use super::fault::{Fault, FaultKind};
 use super::image::{Origin, Writer};
+use super::inspect::{Printed, Seen};
 use super::local::Local;
 use super::memory::Memory;
 use super::numeric::{self, Factors, Input, NumericError};
 use crate::command::channel::ChannelCmd;
 use crate::command::{
     AgentId, CompositeCmd, CompositeWait, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite,
-    GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, MathArg, MathCmd, MathSpec, Program,
-    Step, TileRef, Visit, Wait,
+    GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, MathArg, MathCmd, MathOp, MathSpec,
+    Program, Step, TileRef, Visit, Wait,
 };
 use crate::launch;
 use crate::topology::PeId;
@@ -25,6 +26,8 @@ pub(super) struct Executor<'a> {
     pub(super) local: &'a mut Local,
     /// What is found wrong.
     pub(super) faults: &'a mut Vec<Fault>,
+    /// What is printed.
+    pub(super) printed: &'a mut Vec<Printed>,
     /// What the command sends, if it is a send.
     pub(super) message: Vec<u8>,
 }
@@ -180,6 +183,11 @@ impl Visit for Executor<'_> {
         self.local.mark(out.clone());
         let mut copies = [Bytes::default(), Bytes::default(), Bytes::default()];
         let (slices, target) = self.local.operands(&ranges, out, &mut copies);
+        if let MathOp::Inspect(how, text) = spec.op {
+            target.fill(1);
+            let seen = Seen::of(spec, slices[0].unwrap_or_default());
+            return self.inspected(how, text, seen);
+        }
         let inputs: Vec<Input<'_>> = it
             .args
             .iter()

@@ -63,6 +63,17 @@ pub(super) enum FaultKind {
         /// How many elements there are along the axis.
         extent: u64,
     },
+    /// What it asserts of a tile does not hold.
+    AssertionFails {
+        /// The place of the first element that is not true, counted row by row.
+        place: usize,
+        /// How many are not.
+        count: usize,
+        /// The shape that is counted.
+        shape: crate::shape::Shape,
+        /// What the kernel says.
+        said: String,
+    },
     /// The program or the log breaks one of kbc's own rules.
     Broken(String),
 }
@@ -78,6 +89,7 @@ impl FaultKind {
             FaultKind::OutOfBounds { .. } => runtime::OUT_OF_BOUNDS,
             FaultKind::DivisionByZero { .. } => runtime::TILE_DIVISION_BY_ZERO,
             FaultKind::NoSuchElement { .. } => runtime::NO_SUCH_ELEMENT,
+            FaultKind::AssertionFails { .. } => runtime::TILE_ASSERTION_FAILS,
             FaultKind::Tile(_, Unreadable::Outside) | FaultKind::Broken(_) => internal::INTERNAL,
         }
     }
@@ -150,6 +162,19 @@ fn diagnostic(program: &Program, fault: &Fault, others: usize) -> Diagnostic {
             let message =
                 format!("{pe} gathers element {index} of a tile with {extent} along the axis");
             let label = format!("the index is {index} at {}", index_of(*place as u64, shape));
+            Diagnostic::new(fault.kind.code(), message, span(program, fault), label)
+        }
+        FaultKind::AssertionFails { place, count, shape, said } => {
+            let separator = if said.is_empty() { "" } else { ": " };
+            let message = format!("an assertion fails on {pe}{separator}{said}");
+            let label = match shape.rank() {
+                0 => String::from("this is false"),
+                _ => format!(
+                    "false for {count} of {} elements, first at {}",
+                    shape.elements(),
+                    index_of(*place as u64, shape)
+                ),
+            };
             Diagnostic::new(fault.kind.code(), message, span(program, fault), label)
         }
         FaultKind::Broken(what) => Diagnostic::new(

@@ -21,6 +21,7 @@ pub mod data;
 mod execute;
 mod fault;
 mod image;
+mod inspect;
 mod lanes;
 mod local;
 mod memory;
@@ -37,6 +38,7 @@ mod windows;
 
 pub use channel::{ChannelReplay, LaunchData};
 pub use image::{Origin, Writer};
+pub use inspect::Printed;
 pub use memory::Memory;
 pub use race::RaceCheck;
 pub use value::{Value, ulps, value};
@@ -59,6 +61,7 @@ pub struct Replay<'p> {
     planner: Planner,
     agents: Agents,
     reporter: Reporter,
+    printed: Vec<Printed>,
     threads: usize,
 }
 
@@ -71,6 +74,7 @@ impl<'p> Replay<'p> {
             planner: Planner::new(program),
             agents: Agents::new(program),
             reporter: Reporter::default(),
+            printed: Vec::new(),
             threads: 1,
         }
     }
@@ -85,8 +89,9 @@ impl<'p> Replay<'p> {
     pub fn advance(&mut self, records: &[Record], sink: &mut Sink) {
         for batch in records.chunks(BATCH) {
             let plan = self.planner.plan(self.program, &mut self.memory, batch);
-            let faults = self.agents.run(self.program, &self.memory, &plan, self.threads);
-            self.reporter.report(self.program, faults, sink);
+            let mut found = self.agents.run(self.program, &self.memory, &plan, self.threads);
+            self.printed.append(&mut found.printed);
+            self.reporter.report(self.program, found.faults, sink);
         }
     }
 
@@ -108,6 +113,11 @@ impl<'p> Replay<'p> {
         };
         self.reporter.any |= check.races > 0;
         check
+    }
+
+    /// What kernels have printed since this was asked last, in the order of the log.
+    pub fn take_printed(&mut self) -> Vec<Printed> {
+        std::mem::take(&mut self.printed)
     }
 
     /// Whether anything wrong with the data was reported.

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::execute::Executor;
 use super::fault::{Fault, FaultKind};
+use super::inspect::Printed;
 use super::local::Local;
 use super::memory::Memory;
 use super::plan::{Deed, MessageId, Plan, Task};
@@ -42,6 +43,8 @@ struct State {
     local: Option<Local>,
     /// What was found wrong, with the number of the task in its plan.
     faults: Vec<(usize, Fault)>,
+    /// What was printed, likewise.
+    printed: Vec<(usize, Printed)>,
     /// Where in its own tasks of a plan it is.
     next: usize,
 }
@@ -61,6 +64,20 @@ struct Inbox {
     awaited: Option<MessageId>,
 }
 
+/// What running a plan has brought, in the order of the log.
+pub(super) struct Found {
+    /// What is wrong.
+    pub(super) faults: Vec<Fault>,
+    /// What kernels print.
+    pub(super) printed: Vec<Printed>,
+}
+
+/// What came of tasks, by the number of the task.
+fn in_order<T>(mut found: Vec<(usize, T)>) -> Vec<T> {
+    found.sort_by_key(|(index, _)| *index);
+    found.into_iter().map(|(_, it)| it).collect()
+}
+
 /// What a plan runs on.
 #[derive(Clone, Copy)]
 struct Context<'a> {
@@ -73,7 +90,7 @@ struct Context<'a> {
 impl Agents {
     /// The agents of `program`, none of whose memory is written.
     pub(super) fn new(program: &Program) -> Agents {
-        let state = || State { local: None, faults: Vec::new(), next: 0 };
+        let state = || State { local: None, faults: Vec::new(), printed: Vec::new(), next: 0 };
         Agents {
             states: program.agents.ids().map(|_| Mutex::new(state())).collect(),
             inboxes: program.agents.ids().map(|_| Mutex::default()).collect(),
@@ -88,27 +105,27 @@ impl Agents {
         touched.cloned().unwrap_or_default()
     }
 
-    /// Runs a plan on up to `threads` threads. Returns what was found wrong, in the order of the
-    /// log.
+    /// Runs a plan on up to `threads` threads.
     pub(super) fn run(
         &self,
         program: &Program,
         memory: &Memory,
         plan: &Plan,
         threads: usize,
-    ) -> Vec<Fault> {
+    ) -> Found {
         let context = Context { program, memory, agents: self, tasks: &plan.tasks };
         if threads > 1 && plan.independent && plan.tasks.len() >= MIN_PARALLEL_TASKS {
             context.run_by_agent(threads);
         } else {
             context.run_in_order();
         }
-        let mut faults = plan.faults.clone();
+        let (mut faults, mut printed) = (plan.faults.clone(), Vec::new());
         for state in &self.states {
-            faults.append(&mut lock(state).faults);
+            let mut state = lock(state);
+            faults.append(&mut state.faults);
+            printed.append(&mut state.printed);
         }
-        faults.sort_by_key(|(index, _)| *index);
-        faults.into_iter().map(|(_, fault)| fault).collect()
+        Found { faults: in_order(faults), printed: in_order(printed) }
     }
 }
 
@@ -135,7 +152,7 @@ impl Context<'_> {
     /// Runs a command; a send puts its message in the inbox of `to`. Returns whether `to` was put
     /// aside for this message.
     fn execute(self, state: &mut State, index: usize, step: Step, to: Option<AgentId>) -> bool {
-        let mut faults = Vec::new();
+        let (mut faults, mut printed) = (Vec::new(), Vec::new());
         let agent = self.tasks[index].agent;
         let executor = Executor {
             program: self.program,
@@ -144,10 +161,12 @@ impl Context<'_> {
             step,
             local: state.local(self.program, agent),
             faults: &mut faults,
+            printed: &mut printed,
             message: if to.is_some() { self.buffer() } else { Vec::new() },
         };
         let message = executor.run();
         state.faults.extend(faults.into_iter().map(|fault| (index, fault)));
+        state.printed.extend(printed.into_iter().map(|it| (index, it)));
         let Some(to) = to else { return false };
         let mut inbox = lock(&self.agents.inboxes[to.index()]);
         inbox.messages.insert((agent, step.seq), message);

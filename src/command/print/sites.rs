@@ -324,6 +324,7 @@ pub(super) fn math(spec: &MathSpec, args: &[String]) -> String {
         }
         MathOp::Concat { axis, .. } => format!("concat({list}, axis {axis})  {result}"),
         MathOp::Gather { axis, .. } => format!("gather({list}, axis {axis})  {result}"),
+        MathOp::Inspect(how, _) => format!("{}({list})  {from}{shape}", how.name()),
         MathOp::Histogram { bins } => {
             format!("histogram({list}, {bins} bins)  {from}{shape}")
         }

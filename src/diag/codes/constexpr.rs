@@ -43,10 +43,6 @@ codes! {
     COMPILE_TIME_COMPARISON = "K0420", "compile-time-comparison", Error;
     /// What `tl.static_print` prints.
     PRINTED = "K0421", "printed", Note;
-    /// A print that runs with the kernel, which is left out.
-    NOT_TRACED = "K0422", "print-not-traced", Warning;
-    /// An assertion on the data of a tile, which is left out.
-    NOT_CHECKED = "K0423", "assertion-not-checked", Warning;
     /// A parameter that the launch gives no value.
     ARGUMENT_MISSING = "K0450", "argument-missing", Error;
     /// A value that a parameter cannot hold.

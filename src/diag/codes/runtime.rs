@@ -23,4 +23,6 @@ codes! {
     WRONG_RESULT = "K0735", "wrong-result", Error;
     /// A gather inside a tile names an element that is not there.
     NO_SUCH_ELEMENT = "K0745", "no-such-element", Error;
+    /// What a kernel asserts of a tile does not hold.
+    TILE_ASSERTION_FAILS = "K0746", "tile-assertion-fails", Error;
 }

@@ -9,10 +9,10 @@ use crate::dtype::DType;
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
     Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
-    For, Full, Gather, GatherLoad, Histogram, If, Load, NumPrograms, OpId, PointerCast, ProgramId,
-    Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore,
-    Select, Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type, Unary, Value, Visit,
-    Wait, While, Window, Yield,
+    For, Full, Gather, GatherLoad, Histogram, If, Inspect, Inspection, Load, NumPrograms, OpId,
+    PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan,
+    ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type,
+    Unary, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
@@ -471,6 +471,16 @@ impl Visit for Step<'_, '_> {
             Ok(())
         })?;
         self.gives_tile(tile)
+    }
+
+    fn inspect(&mut self, it: &Inspect) -> Out {
+        let x = self.frame()?.tile(it.x)?;
+        if it.how == Inspection::Assert && x.elements.contains(&0) {
+            return Err(Reason::Assertion(it.text.clone()));
+        }
+        let elements = x.elements.len();
+        self.world.spend(elements)?;
+        self.gives_tile(Tile { dtype: DType::I1, shape: Vec::new(), elements: vec![1] })
     }
 
     fn histogram(&mut self, it: &Histogram) -> Out {

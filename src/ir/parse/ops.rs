@@ -39,6 +39,7 @@ const OP_NAMES: &[&str] = &[
     "sort",
     "gather",
     "histogram",
+    "inspect",
     "reduce_by",
     "scan_by",
     "dot",
@@ -198,6 +199,7 @@ impl Parser<'_, '_> {
             "recv_async" => self.cursor.string().map(|dir| RecvAsync { dir }.into()),
             "wait" => self.operands().map(|[future]| Wait { future }.into()),
             "release" => self.operands().map(|[tile]| Release { tile }.into()),
+            "inspect" => self.tile_op(name),
             "assert" => self.assert(),
             "call" => self.call(id),
             _ => match AtomicOp::from_name(name) {

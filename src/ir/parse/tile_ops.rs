@@ -4,8 +4,8 @@ use super::Parser;
 use super::cursor::Parse;
 use crate::diag::syntax;
 use crate::ir::{
-    Bitcast, BlockId, Concat, Flip, Gather, Histogram, Op, OpId, ReduceBy, Scan, ScanBy, Slice,
-    Sort, SortKind, Value,
+    Bitcast, BlockId, Concat, Flip, Gather, Histogram, Inspect, Inspection, Op, OpId, ReduceBy,
+    Scan, ScanBy, Slice, Sort, SortKind, Value,
 };
 use crate::ops::BinaryOp;
 
@@ -20,6 +20,7 @@ impl Parser<'_, '_> {
             "scan" => self.scan(),
             "sort" => self.sort(),
             "gather" => self.with_axis().map(|([x, index], axis)| Gather { x, index, axis }.into()),
+            "inspect" => self.inspect(),
             _ => self.histogram(),
         }
     }
@@ -60,6 +61,17 @@ impl Parser<'_, '_> {
         let kind = if self.cursor.eat_word("merge") { SortKind::Merge } else { SortKind::Full };
         let descending = self.cursor.eat_word("descending");
         Ok(Sort { kind, x, descending }.into())
+    }
+
+    fn inspect(&mut self) -> Parse<Op> {
+        let known = Inspection::ALL.into_iter().find(|it| self.cursor.eat_word(it.name()));
+        let how = known.unwrap_or(Inspection::Assert);
+        if known.is_none() {
+            self.cursor.expect(how.name())?;
+        }
+        let x = self.value()?;
+        self.cursor.expect(",")?;
+        Ok(Inspect { how, x, text: self.cursor.string()? }.into())
     }
 
     fn histogram(&mut self) -> Parse<Op> {

@@ -6,9 +6,10 @@ use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Composite,
     Concat, Condition, Const, Copy, Dim, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, End,
     EpilogueStep, ExpandDims, Extent, Flip, For, Full, FuncId, Gather, GatherLoad, Head, Histogram,
-    If, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy,
-    Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind,
-    Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window, Yield,
+    If, Inspect, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce,
+    ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
+    SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window,
+    Yield,
 };
 
 impl Op {
@@ -282,6 +283,10 @@ impl Visit for Printer<'_> {
     fn gather(&mut self, it: &Gather) {
         self.simple("gather", &[it.x, it.index]);
         self.put(format!(" axis {}", it.axis));
+    }
+    fn inspect(&mut self, it: &Inspect) {
+        self.simple(&format!("inspect {}", it.how.name()), &[it.x]);
+        self.put(format!(", {}", quoted(&it.text)));
     }
     fn histogram(&mut self, it: &Histogram) {
         self.simple("histogram", &[it.x]);

@@ -4,7 +4,8 @@ use super::control::{agree, same_extents};
 use super::types::{Checked, Checker, require};
 use crate::dtype::DType;
 use crate::ir::{
-    Bitcast, BlockId, Concat, Dim, Gather, Histogram, Slice, Sort, SortKind, TileType, Type, Value,
+    Bitcast, BlockId, Concat, Dim, Gather, Histogram, Inspect, Inspection, Slice, Sort, SortKind,
+    TileType, Type, Value,
 };
 
 impl<'a> Checker<'a> {
@@ -99,6 +100,14 @@ impl<'a> Checker<'a> {
         let mask = self.tile(mask)?;
         let fits = mask.dtype == DType::I1 && same_extents(self.function, &mask.dims, &from.dims);
         require(fits, || String::from("the mask of a histogram is an i1 for each integer"))
+    }
+
+    pub(super) fn inspect_of(&self, it: &Inspect) -> Checked {
+        let tile = self.tile(it.x)?;
+        require(it.how != Inspection::Assert || tile.dtype == DType::I1, || {
+            format!("what is asserted is i1, not {}", self.show(it.x))
+        })?;
+        self.gives_tile(&[], DType::I1)
     }
 
     /// Checks a reduction or scan of `xs` by the block `combine`.

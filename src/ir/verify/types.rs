@@ -6,10 +6,10 @@ use crate::dtype::{DType, Kind};
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
     Condition, Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For,
-    Full, Function, Gather, GatherLoad, Histogram, If, Literal, Load, MAX_WINDOW_AXES, Module,
-    NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape,
-    Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary, TileType,
-    Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
+    Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load, MAX_WINDOW_AXES,
+    Module, NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release,
+    Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary,
+    TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, Domain};
 
@@ -461,6 +461,10 @@ impl Visit for Checker<'_> {
 
     fn gather(&mut self, it: &Gather) -> Checked {
         self.gather_of(it)
+    }
+
+    fn inspect(&mut self, it: &Inspect) -> Checked {
+        self.inspect_of(it)
     }
 
     fn histogram(&mut self, it: &Histogram) -> Checked {

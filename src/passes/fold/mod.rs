@@ -136,6 +136,7 @@ impl<'a> Folder<'a> {
             | Op::Sort(_)
             | Op::Gather(_)
             | Op::Histogram(_)
+            | Op::Inspect(_)
             | Op::Dot(_)
             | Op::Load(_)
             | Op::Store(_)

@@ -134,6 +134,14 @@ fn plainly(spec: &MathSpec, inputs: &[Input<'_>], out: &mut [u8]) -> Result<(), 
     math(&spec, &plain, out)
 }
 
+/// The elements of a tile that `arg` reads over `shape`, row by row.
+///
+/// # Errors
+/// Where it reads beyond the tile.
+pub(super) fn elements(arg: &ArgSpec, bytes: &[u8], shape: &Shape) -> Result<Bytes, NumericError> {
+    in_order(arg, bytes, shape)
+}
+
 /// The elements of an operand in the order in which it reads them.
 fn in_order(arg: &ArgSpec, bytes: &[u8], shape: &Shape) -> Result<Bytes, NumericError> {
     let size = arg.dtype.bytes() as usize;
@@ -217,6 +225,7 @@ fn elementwise(
             | MathOp::Sort { .. }
             | MathOp::Concat { .. }
             | MathOp::Gather { .. }
+            | MathOp::Inspect(..)
             | MathOp::Histogram { .. },
             _,
         ) => Err(NumericError::Malformed("a command has operands that its op does not take")),

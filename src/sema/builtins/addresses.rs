@@ -30,7 +30,7 @@ pub(super) fn cast(it: &mut Analysis<'_>, call: &Call) -> Option<Val> {
 }
 
 /// The byte address of each pointer.
-fn address(it: &mut Analysis<'_>, pointer: Pointer, dtype: DType, span: Span) -> Val {
+pub(super) fn address(it: &mut Analysis<'_>, pointer: Pointer, dtype: DType, span: Span) -> Val {
     let first = pointer_cast(it, pointer.address, Type::I64, span);
     let first = Val::Value(it.cast(first, dtype, span));
     let Some(offsets) = pointer.offsets else { return first };

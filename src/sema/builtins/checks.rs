@@ -1,11 +1,13 @@
 //! Assertions.
 
 use super::Call;
+use crate::dtype::DType;
 use crate::ir;
 use crate::sema::analysis::Analysis;
-use crate::sema::errors::{constexpr, warnings};
+use crate::sema::errors::constexpr;
 use crate::sema::logic::Truth;
 use crate::sema::value::{Spanned, Val};
+use crate::syntax::ast;
 
 /// `tl.static_assert(cond, msg)`: now if the compiler knows, else when the launch does.
 pub(super) fn static_assert(it: &mut Analysis<'_>, call: &Call) -> Val {
@@ -13,18 +15,36 @@ pub(super) fn static_assert(it: &mut Analysis<'_>, call: &Call) -> Val {
     Val::NONE
 }
 
-/// `tl.device_assert(cond, msg)`.
+/// `tl.device_assert(cond, msg, mask)`: where the mask is not set, the condition need not hold.
 pub(super) fn device_assert(it: &mut Analysis<'_>, call: &Call) -> Val {
-    if call.some("mask").is_some() {
-        let found = it.describe(&call.arg("cond").val);
-        it.say(warnings::not_checked("tl.device_assert", &found, call.span));
+    let (cond, name) = (call.arg("cond"), "tl.device_assert");
+    let Some(mask) = call.some("mask") else {
+        it.assertion(name, cond, call.some("msg"));
         return Val::NONE;
-    }
-    it.assertion("tl.device_assert", call.arg("cond"), call.some("msg"));
+    };
+    let truths = [mask, cond].map(|arg| Spanned { val: it.truths(arg), span: arg.span });
+    let [set, holds] = truths;
+    let unset = match it.tile(&set.val).is_some() {
+        true => it.unary(ast::UnaryOp::Invert, &set, mask.span),
+        false => it.not(&set),
+    };
+    let unset = Spanned { val: unset, span: mask.span };
+    let val = it.binary(ast::BinaryOp::BitOr, &unset, &holds, cond.span);
+    it.assertion(name, &Spanned { val, span: cond.span }, call.some("msg"));
     Val::NONE
 }
 
 impl Analysis<'_> {
+    /// Numbers as truth values: those that are not 0.
+    fn truths(&mut self, numbers: &Spanned) -> Val {
+        let is_number = self.operand_dtype(&numbers.val).is_some_and(|it| it != DType::I1);
+        if !is_number {
+            return numbers.val.clone();
+        }
+        let zero = Spanned { val: Val::int(0), span: numbers.span };
+        self.compare(ast::CompareOp::Ne, numbers, &zero, numbers.span)
+    }
+
     /// Refuses to go on unless `condition` holds.
     pub(in crate::sema) fn assertion(
         &mut self,
@@ -38,9 +58,10 @@ impl Analysis<'_> {
             (None, None) => String::new(),
         });
         if self.tile(&condition.val).is_some() {
-            let found = self.describe(&condition.val);
-            self.say(warnings::not_checked(name, &found, condition.span));
-            return;
+            let Some(x) = self.truths(condition).value() else { return };
+            let text = said.unwrap_or_default();
+            let op = ir::Inspect { how: ir::Inspection::Assert, x, text };
+            return self.inspect(op, condition.span);
         }
         match self.truth(&format!("the condition of `{name}`"), condition) {
             Truth::Known(true) | Truth::Error => {}

@@ -204,11 +204,11 @@ const TL: &[Row] = rows! {
     "static_range", "arg1, arg2=None, step=None", python::static_range;
     /// Refuses to compile unless a condition holds.
     "static_assert", "cond, msg=''", checks::static_assert;
-    /// Refuses to run unless a condition holds.
+    /// Refuses the run unless a condition holds, of every element that the mask does not leave out.
     "device_assert", "cond, msg='', mask=None", checks::device_assert;
     /// Says something while compiling: values that are known, types of the others.
     "static_print", "*values, sep=' '", prints::static_print;
-    /// Accepted and left out: values are not traced while a kernel runs.
+    /// Prints elements of tiles and scalars, as a run has them, with the line and the PE.
     "device_print", "prefix, *values, hex=False", prints::device_print;
     /// A value of the compile time.
     "constexpr", "value", hints::constexpr;
@@ -260,7 +260,7 @@ const PYTHON: &[Row] = rows! {
     "int", "x", python::int;
     /// A scalar as a float.
     "float", "x", python::float;
-    /// Accepted and left out, as `tl.device_print`.
+    /// As `tl.device_print`.
     "print", "prefix, *values, hex=False", prints::device_print;
     /// A scalar as a truth value.
     "bool", "x", python::bool;
