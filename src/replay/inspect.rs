@@ -110,8 +110,8 @@ fn brackets(place: u64, shape: &Shape) -> (usize, usize) {
     let (mut opened, mut closed, mut row) = (0, 0, 1);
     for extent in shape.0.iter().rev() {
         row *= extent;
-        opened += usize::from(place % row == 0);
-        closed += usize::from((place + 1) % row == 0);
+        opened += usize::from(place.is_multiple_of(row));
+        closed += usize::from((place + 1).is_multiple_of(row));
     }
     (opened, closed)
 }
