@@ -233,6 +233,7 @@ impl Visit for Machine<'_> {
             | MathOp::Sort { .. }
             | MathOp::Concat { .. }
             | MathOp::Gather { .. }
+            | MathOp::Inspect(..)
             | MathOp::Histogram { .. } => panic!("no kernel here has this: {:?}", spec.op),
         };
         self.write(it.out, &terms, spec.out.bytes());
