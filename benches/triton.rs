@@ -146,7 +146,7 @@ enum Depth {
     Replay,
 }
 
-fn run(row: &Row, depth: Depth, simulated: &mut dyn FnMut()) -> Option<SimReport> {
+fn run(row: &Row, depth: Depth, simulated: &mut (dyn FnMut() + Send)) -> Option<SimReport> {
     let mut session = Session::new();
     let unit = session.load("kernel.py", row.text.as_bytes()).expect("the kernel parses");
     if matches!(depth, Depth::Compile) {
