@@ -158,7 +158,7 @@ pub(super) fn analyze(
         Body::Source { main, imports } => (main, imports),
     };
     let names = library::MODULES.iter().map(|(name, _)| *name);
-    let library: Vec<&str> = names.filter(|name| !name.contains('.')).collect();
+    let library: Vec<&str> = names.filter(|name| !name.contains('.') && *name != "tp").collect();
     let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
     let Known { constants, arguments, entry, dialect } = known;
     let library = &library;

@@ -24,6 +24,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("ccl.tree", include_str!("../../lib/ccl/tree.kb")),
     ("nn", include_str!("../../lib/nn.kb")),
     ("random", include_str!("../../lib/random.kb")),
+    ("tp", include_str!("../../lib/tp.kb")),
     ("tl", include_str!("../../lib/tl.kb")),
     ("libdevice", include_str!("../../lib/libdevice.kb")),
 ];
@@ -35,7 +36,8 @@ pub(super) const IMPLIED: &[&str] = &["tl", "libdevice"];
 /// The modules that a host program can launch: `torch.distributed` does. `ccl.ring` lies in
 /// `lib/ccl/ring.kb`.
 pub(super) fn launchable() -> impl Iterator<Item = (&'static str, &'static str)> {
-    MODULES.iter().copied().filter(|(name, _)| name.starts_with("ccl."))
+    let is_launched = |name: &str| name.starts_with("ccl.") || name == "tp";
+    MODULES.iter().copied().filter(move |(name, _)| is_launched(name))
 }
 
 /// The file of the module `name`.

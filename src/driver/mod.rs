@@ -9,6 +9,7 @@
 //! Nothing here reads files or prints: `cli` hands in texts and prints what comes back.
 
 mod compile;
+mod costs;
 mod direct;
 mod emit;
 mod front;

@@ -7,15 +7,15 @@ use super::front::{self, Known, Unit};
 use super::machine::Target;
 use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
-use super::{LaunchOptions, SimOptions, given};
+use super::{LaunchOptions, SimOptions, costs, given};
 use crate::arena::Id;
 use crate::command::{Agent, Program};
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, constexpr, lowering as codes, runtime};
 use crate::dtype::DType;
 use crate::host::{
-    Argument, Completion, Device, LaunchRequest, Refusal, Runners, Scalar, Tensor, TensorId,
-    Ticket, Writer,
+    Argument, Completion, Device, Exchange, LaunchRequest, PeCosts, Refusal, Runners, Scalar,
+    Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, IpcqOptions, Launch};
@@ -513,6 +513,14 @@ impl Device for Simulator<'_> {
         self.know(tensor);
         let read = self.memory.read(PeId(rank), tensor.base, tensor.bytes());
         read.map_err(|_| unmapped(tensor))
+    }
+
+    fn costs(&self) -> Option<PeCosts> {
+        Some(costs::of_pe(&self.parts.machine, self.parts.launch.ipcq))
+    }
+
+    fn exchange(&self, pairs: &[(u32, u32)]) -> Option<Exchange> {
+        costs::of_exchange(&self.parts.machine, pairs)
     }
 
     fn writer(&self, tensor: &Tensor, place: u64, rank: u32) -> Option<Writer> {

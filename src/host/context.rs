@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::array::Array;
-use super::device::{Argument, Completion, Device, LaunchRequest, Refusal, Ticket, Writer};
+use super::device::{
+    Argument, Completion, Device, Exchange, LaunchRequest, PeCosts, Refusal, Ticket, Writer,
+};
 use super::index::Index;
 use super::tensor::{Placement, Tensor, TensorId};
 use super::{HostError, array};
@@ -111,6 +113,16 @@ impl<'d> Context<'d> {
     /// Whether tensors have contents.
     pub fn has_data(&self) -> bool {
         self.device.has_data()
+    }
+
+    /// What a PE's part of an exchange costs, as the device says.
+    pub fn costs(&self) -> Option<PeCosts> {
+        self.device.costs()
+    }
+
+    /// What messages take when each of these pairs of ranks sends one, as the device says.
+    pub fn exchange(&self, pairs: &[(u32, u32)]) -> Option<Exchange> {
+        self.device.exchange(pairs)
     }
 
     /// How the launches that have ended did so, in order.

@@ -51,12 +51,63 @@ pub trait Device {
     /// As the device says.
     fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal>;
 
+    /// What a PE's part of an exchange costs; `None` where the device has no model of it.
+    fn costs(&self) -> Option<PeCosts> {
+        None
+    }
+
+    /// What messages take when each of these pairs of ranks sends one at the same time.
+    fn exchange(&self, pairs: &[(u32, u32)]) -> Option<Exchange> {
+        let _ = pairs;
+        None
+    }
+
     /// Who wrote element `place` of `tensor` last, counted row by row, as `rank` sees it; `None`
     /// where the device does not know.
     fn writer(&self, tensor: &Tensor, place: u64, rank: u32) -> Option<Writer> {
         let _ = (tensor, place, rank);
         None
     }
+}
+
+/// A time that is linear in a size: α + β · size.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Linear {
+    /// In nanoseconds.
+    pub fixed_ns: f64,
+    /// In nanoseconds for each byte, or each element.
+    pub each_ns: f64,
+}
+
+impl Linear {
+    /// The time for a size.
+    pub fn ns(self, size: f64) -> f64 {
+        self.fixed_ns + self.each_ns * size
+    }
+}
+
+/// What messages take that are sent at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exchange {
+    /// One of them, by its bytes: the longest way, and the link that carries the most.
+    pub worst: Linear,
+    /// The mean of their latencies, in nanoseconds.
+    pub mean_ns: f64,
+}
+
+/// What a PE's own part of an exchange costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PeCosts {
+    /// Each command, in nanoseconds.
+    pub dispatch_ns: f64,
+    /// Messages that may be on their way to one receiver before a credit has come back.
+    pub slots: f64,
+    /// A message's way into its slot and out of it, by its bytes.
+    pub slot: Linear,
+    /// A block of its own memory read or written, by its bytes.
+    pub memory: Linear,
+    /// Two tiles combined, by their elements.
+    pub combine: Linear,
 }
 
 /// Who wrote an element.

@@ -22,7 +22,10 @@ mod tensor;
 
 pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
 pub use context::{Context, Data, TensorHandle, TensorSpec};
-pub use device::{Argument, Completion, Device, LaunchRequest, Refusal, Runners, Ticket, Writer};
+pub use device::{
+    Argument, Completion, Device, Exchange, LaunchRequest, Linear, PeCosts, Refusal, Runners,
+    Ticket, Writer,
+};
 pub use elementwise::{Arithmetic, Weak};
 pub use index::{Index, part_shape};
 pub use reduce::Reduction;

@@ -72,6 +72,20 @@ fn create(
     Ok(Value::object(TensorValue::on_device(handle, shape)))
 }
 
+/// A tensor of this name, shape and type, unwritten, where tensors of this rank lie.
+pub(super) fn new_tensor(
+    evaluator: &mut Evaluator<'_>,
+    (name, shape, dtype): (String, Shape, DType),
+    span: Span,
+) -> Result<TensorValue> {
+    let options = Options { dtype: Some(dtype), placement: None, name: Some(name) };
+    let placement = place(evaluator, &options, &shape, span)?;
+    let name = options.name.unwrap_or_default();
+    let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
+    let made = machine(evaluator, span)?.create(spec, || Ok(None));
+    Ok(TensorValue::on_device(made.map_err(|error| fault(error, span))?, shape))
+}
+
 /// Where a tensor lies: all of a rank's own on its device, any other as it is said.
 fn place(
     evaluator: &mut Evaluator<'_>,

@@ -15,6 +15,7 @@ mod methods;
 mod random;
 mod spawn;
 mod tensor;
+mod tp;
 mod verify;
 
 use std::any::Any;
@@ -41,8 +42,8 @@ pub(super) struct Torch;
 const TABLES: [&[Native]; 3] = [create::TABLE, functions::TABLE, launch::TABLE];
 
 /// The modules that `torch` has.
-const MODULES: [&str; 6] =
-    ["distributed", "multiprocessing", "ahbm", "accelerator", "testing", "verify"];
+const MODULES: [&str; 7] =
+    ["distributed", "multiprocessing", "tp", "ahbm", "accelerator", "testing", "verify"];
 
 /// `torch.testing`.
 const TESTING: Module = Module { name: "torch.testing", functions: check::TABLE, constants: &[] };
@@ -79,6 +80,7 @@ impl Object for Torch {
         let module = match name {
             "distributed" => return Ok(Some(Value::object(distributed::Distributed))),
             "multiprocessing" => Some(spawn::MULTIPROCESSING),
+            "tp" => Some(tp::TP),
             "ahbm" => Some(device::AHBM),
             "accelerator" => Some(device::ACCELERATOR),
             "testing" => Some(TESTING),

@@ -1,6 +1,7 @@
 //! Which algorithm a collective runs with.
 
 use super::collective::{Ask, Kind, PLAIN};
+use super::model::{Estimate, estimate};
 use crate::diag::{hosting, nearest_help};
 use crate::dtype::DType;
 use crate::host::Scalar;
@@ -9,6 +10,9 @@ use crate::script::entry::Script;
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
 use crate::source::Span;
+
+/// What asks for the fastest algorithm.
+const AUTO: &str = "auto";
 
 /// The algorithms of each collective: what they are called, and their modules of the library. The
 /// first is the one that takes any number of ranks.
@@ -53,6 +57,8 @@ pub(super) fn names_of(collective: &str) -> Vec<&'static str> {
 pub(super) struct Need<'n> {
     /// What is asked.
     pub(super) ask: &'n Ask,
+    /// Elements that each rank gives.
+    pub(super) elements: u64,
     /// Their type.
     pub(super) dtype: DType,
     /// The text of the call.
@@ -102,7 +108,7 @@ impl Choice {
 }
 
 /// The host functions of a module, told everything about a launch but its size.
-fn told<'a>(
+pub(super) fn told<'a>(
     evaluator: &Evaluator<'a>,
     module: &str,
     ask: &Ask,
@@ -127,27 +133,66 @@ fn told<'a>(
 
 /// The algorithm that is asked for, or else the best of those there are.
 pub(super) fn choose(evaluator: &mut Evaluator<'_>, need: &Need<'_>) -> Result<Choice> {
-    let kind = need.ask.kind;
-    let all = algorithms(kind);
-    let default = all.first().map_or("", |(name, _)| name);
-    let (wanted, why) = match &need.ask.algorithm {
-        Some(name) => (name.as_str(), String::from("it was asked for")),
-        None => (default, String::from("it is the default")),
-    };
-    let Some((name, module)) = all.iter().find(|(name, _)| *name == wanted) else {
-        return Err(unknown(need, wanted));
-    };
-    let script = told(evaluator, module, need.ask, need.dtype)?;
-    let chunks = match script.function("chunks") {
-        Some(function) => {
-            let mut inner = script.evaluator();
-            let chunks = script.call(&mut inner, function, &[])?;
-            u64::try_from(chunks.as_int().unwrap_or(1)).unwrap_or(1)
+    let all = algorithms(need.ask.kind);
+    match need.ask.algorithm.as_deref() {
+        None | Some(AUTO) => best(evaluator, need, all),
+        Some(wanted) => {
+            let found = all.iter().find(|(name, _)| *name == wanted);
+            let (name, module) = *found.ok_or_else(|| unknown(need, wanted))?;
+            chosen(evaluator, need, (name, module), String::from("it was asked for"))
         }
-        None => 1,
+    }
+}
+
+/// The one that the model takes for the fastest, and why.
+fn best(
+    evaluator: &mut Evaluator<'_>,
+    need: &Need<'_>,
+    all: &[(&'static str, &'static str)],
+) -> Result<Choice> {
+    let Some(first) = all.first() else { return Err(unknown(need, AUTO)) };
+    if all.len() == 1 || need.ask.members.len() < 2 {
+        return chosen(evaluator, need, *first, String::from("there is no other"));
+    }
+    let mut found: Vec<(Estimate, (&'static str, &'static str))> = Vec::new();
+    for algorithm in all {
+        let script = told(evaluator, algorithm.1, need.ask, need.dtype)?;
+        let estimate = estimate(evaluator, need, (algorithm.1, chunks(&script)?))?;
+        found.extend(estimate.map(|estimate| (estimate, *algorithm)));
+    }
+    // Of equal ones the first in the table.
+    found.sort_by(|left, right| left.0.ns().total_cmp(&right.0.ns()));
+    let Some((estimate, algorithm)) = found.first().copied() else {
+        return chosen(evaluator, need, *first, String::from("nothing is known of the machine"));
     };
+    let next = found.get(1).map_or(String::new(), |(next, (name, _))| {
+        format!(", before {name} with {:.0} ns", next.ns())
+    });
+    let why = format!(
+        "the model says {:.0} ns: {:.0} of latency and overheads, {:.0} of bytes{next}",
+        estimate.ns(),
+        estimate.alpha_ns,
+        estimate.beta_ns
+    );
+    chosen(evaluator, need, algorithm, why)
+}
+
+fn chosen(
+    evaluator: &Evaluator<'_>,
+    need: &Need<'_>,
+    (name, module): (&'static str, &'static str),
+    why: String,
+) -> Result<Choice> {
+    let chunks = chunks(&told(evaluator, module, need.ask, need.dtype)?)?;
     let (ask, dtype) = (need.ask.clone(), need.dtype);
     Ok(Choice { ask, dtype, name, module, chunks, why, queues: PLAIN })
+}
+
+/// What the elements of a rank are padded to a multiple of.
+fn chunks(script: &Script<'_>) -> Result<u64> {
+    let Some(function) = script.function("chunks") else { return Ok(1) };
+    let chunks = script.call(&mut script.evaluator(), function, &[])?;
+    Ok(u64::try_from(chunks.as_int().unwrap_or(1)).unwrap_or(1))
 }
 
 fn unknown(need: &Need<'_>, wanted: &str) -> Fault {

@@ -103,7 +103,7 @@ impl Collective {
     /// Runs it, and says which algorithm that was.
     pub(in crate::script::torch) fn run(&self, evaluator: &mut Evaluator<'_>) -> Result<Choice> {
         let dtype = self.dtype(evaluator)?;
-        let need = Need { ask: &self.ask, dtype, span: self.span };
+        let need = Need { ask: &self.ask, elements: self.elements(), dtype, span: self.span };
         let choice = choose(evaluator, &need)?;
         if self.ask.members.len() == 1 {
             self.alone(evaluator)?;

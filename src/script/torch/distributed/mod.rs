@@ -7,6 +7,7 @@
 mod algorithm;
 mod collective;
 mod group;
+mod model;
 mod work;
 
 use std::any::Any;
