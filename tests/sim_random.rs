@@ -13,9 +13,13 @@
 mod sim_kit;
 
 use kbc::command::{Program, TileReg};
+use kbc::diag::Sink;
 use kbc::oplog::to_text;
 use kbc::sim::Mode;
-use kbc::topology::{ChannelParams, CreditMode, Machine, PeId, PeParams, ReleaseMode};
+use kbc::source::SourceMap;
+use kbc::topology::{
+    BankParams, ChannelParams, CreditMode, Machine, PeId, PeParams, ReleaseMode, load,
+};
 use kbc::units::Ps;
 use proptest::prelude::*;
 use sim_kit::*;
@@ -123,15 +127,23 @@ fn kernel(pes: u32, steps: &[Step], rounds: i64, slots: u32) -> Program {
     own_memory(in_a_ring(uniform(pes, it.done()), slots), 0, 4096)
 }
 
+fn banks() -> BankParams {
+    let (mut sources, mut sink) = (SourceMap::new(), Sink::new());
+    let text = include_str!("../topology/hbm_banks.yaml");
+    let file = sources.add("hbm_banks.yaml", text);
+    load(&sources, file, &mut sink).unwrap().params().hbm.banks.clone().unwrap()
+}
+
 fn pe() -> impl Strategy<Value = PeParams> {
     let credit = prop_oneof![
         Just(CreditMode::Asynchronous),
         Just(CreditMode::Blocking),
         Just(CreditMode::Ideal)
     ];
+    let banks = banks();
     let release = prop_oneof![Just(ReleaseMode::LastUse), Just(ReleaseMode::AtRecv)];
     (any::<bool>(), credit, release, 1..4u32, 1..4u32, 0..2000u64).prop_map(
-        |(free, credit, release, outstanding, queue_depth, dispatch)| {
+        move |(free, credit, release, outstanding, queue_depth, dispatch)| {
             let mut pe = if free { free_pe() } else { costly_pe() };
             (pe.ipcq.credit, pe.ipcq.release) = (credit, release);
             (pe.dma.outstanding, pe.queue_depth) = (outstanding, queue_depth);
@@ -144,6 +156,7 @@ fn pe() -> impl Strategy<Value = PeParams> {
                 commit: Ps(dispatch % 5 * 1000),
                 turnaround: Ps(dispatch % 7 * 1000),
             });
+            pe.hbm.banks = (dispatch % 6 == 0).then(|| banks.clone());
             pe
         },
     )
