@@ -13,6 +13,9 @@
     reason = "a test stops at the first surprise, reads machine files, and prints its table"
 )]
 
+mod command_line;
+
+use command_line::{Scratch, kbc, root};
 use kbc::diag::Sink;
 use kbc::report::LoadMean;
 use kbc::sim::traffic::{OpenLoop, Pattern, offer};
@@ -160,4 +163,34 @@ fn a_torus_with_datelines_runs_without_deadlock_under_load() {
             assert!(point.accepted > 0.05, "{count} {point:?}");
         }
     }
+}
+
+#[test]
+fn the_command_prints_curves_and_refuses_what_does_not_fit() {
+    let scratch = Scratch::new();
+    let mesh = root().join("topology/mesh4x4.yaml");
+    let probe = |words: &str| {
+        let mut line = vec!["probe", "--topology", mesh.to_str().unwrap()];
+        line.extend(words.split(' '));
+        kbc(scratch.path(), &line)
+    };
+    let out = probe("--traffic bitcomp --load 0.1,1 --json --svg curve.svg");
+    let json: serde_json::Value = serde_json::from_str(&out.stdout).unwrap();
+    let points = json["points"].as_array().unwrap();
+    // The opposite column is 3, 1, 1 or 3 away, and so is the row.
+    assert!((points[0]["hops"].as_f64().unwrap() - 4.0).abs() < 0.1, "{json}");
+    assert_eq!((&points[0]["saturated"], &points[1]["saturated"]), (&false.into(), &true.into()));
+    // What arrives in saturation is less than what is offered, and not nothing.
+    let accepted = points[1]["accepted"].as_f64().unwrap();
+    assert!(accepted > 0.2 && accepted < 0.8, "{json}");
+    let svg = std::fs::read_to_string(scratch.path().join("curve.svg")).unwrap();
+    assert!(svg.contains("saturated at 1"), "{svg}");
+    assert_eq!(probe("--traffic nobody").code, 2);
+    assert_eq!(probe("--traffic uniform --load 1.5").code, 2);
+    assert_eq!(probe("--load 0.5").code, 2);
+    let row = ["probe", "--traffic", "transpose", "--topology"];
+    let ring = root().join("topology/ring8.yaml");
+    let out = kbc(scratch.path(), &[&row[..], &[ring.to_str().unwrap()]].concat());
+    assert_eq!(out.code, 2);
+    assert!(out.stderr.contains("8 columns and 1 rows"), "{}", out.stderr);
 }

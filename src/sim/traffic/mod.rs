@@ -57,7 +57,8 @@ pub struct LoadPoint {
     pub network_latency: Option<f64>,
     /// The longest latency of any.
     pub longest: f64,
-    /// Flits that arrived, of each PE and cycle, while measuring.
+    /// Flits that arrived, of each PE and cycle, while measuring; in the last period before it where
+    /// the network was saturated by then.
     pub accepted: f64,
     /// Links that the mean packet passed.
     pub hops: f64,
@@ -136,7 +137,9 @@ struct Run<'a> {
     open_made: u64,
     open_measured: u64,
     sums: Sums,
+    /// Flits that have arrived since a cycle.
     arrived_flits: u64,
+    counted_from: u64,
     saturated: bool,
     done: Vec<Done>,
 }
@@ -164,6 +167,7 @@ impl<'a> Run<'a> {
             open_measured: 0,
             sums: Sums::default(),
             arrived_flits: 0,
+            counted_from: 0,
             saturated: false,
             done: Vec::new(),
         }
@@ -206,7 +210,7 @@ impl<'a> Run<'a> {
         let made = self.made[packet.number as usize];
         self.open -= 1;
         self.open_made -= made;
-        if self.phase == Phase::Measuring {
+        if self.phase != Phase::Draining {
             self.arrived_flits += u64::from(self.traffic.packet_flits);
         }
         let (from, to) = self.measured;
@@ -236,6 +240,7 @@ impl<'a> Run<'a> {
             return;
         }
         if self.phase == Phase::WarmUp {
+            (self.arrived_flits, self.counted_from) = (0, self.now);
             if self.now >= self.measured.0 {
                 self.phase = Phase::Measuring;
             }
@@ -272,7 +277,7 @@ impl<'a> Run<'a> {
         let packets = self.sums.packets.max(1) as f64;
         let is_known = !self.saturated && self.sums.packets > 0;
         let until = if self.measured.1 == 0 { self.now } else { self.measured.1 };
-        let cycles = until.saturating_sub(self.measured.0).max(1);
+        let cycles = until.saturating_sub(self.counted_from).max(1);
         let network = self.carrier.has_cycles().then_some(self.sums.network / packets);
         LoadPoint {
             load,
