@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise, reads files, and says what it left out"
 )]
 
+use kbc::command::channel::{BlockSync, ChannelCmd, ChannelOp, Moment};
 use kbc::command::{
     Command, CompositeCmd, CompositeId, CompositeWait, DescId, DmaAtomic, DmaGather, DmaRead,
     DmaScatter, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId,
@@ -46,6 +47,8 @@ fn samples() -> Vec<Command> {
         IpcqRecvAsync { slot: tile, message }.into(),
         Wait { slot: tile }.into(),
         IpcqRelease { slot: tile }.into(),
+        ChannelCmd { op: ChannelOp::BlockSync(BlockSync {}), at: Moment { launch: 1, offset: 0 } }
+            .into(),
     ]
 }
 

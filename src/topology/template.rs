@@ -10,8 +10,8 @@ use std::fmt::Write;
 /// `# network: {…}`, which are links, and everything from `  pe_template:` on.
 pub fn gpu_nodes(template: &str, nodes: &[u32]) -> String {
     let costs = |part: &str| {
-        let line = template.lines().find_map(|line| line.strip_prefix(&format!("# {part}: ")));
-        line.map_or("bw_gbs: inf, latency_ns: 0", |line| line.trim_matches(['{', '}']))
+        let line = template.lines().find_map(|line| line.strip_prefix(&format!("# {part}: {{")));
+        line.map_or("bw_gbs: inf, latency_ns: 0", |line| line.trim_end_matches('}'))
     };
     let count = nodes.iter().max().map_or(0, |last| last + 1);
     let rest = template.find("  pe_template:").map_or("", |at| &template[at..]);
