@@ -175,3 +175,17 @@ fn the_host_is_probed_too() {
         assert!(far <= probed.sample.total, "{}", probed.case.name);
     }
 }
+
+/// kernbench's 8 PEs that send to their likes in the next cube, 963 ns: seven of them take one UCIe
+/// connection. Seven PEs and one connection here, in the same 6 x 6 routers.
+#[test]
+fn seven_pes_on_one_connection() {
+    let text = "sip: {ucie: {connections: 1}}\ncube: {noc: {w: 6, h: 6}, hbm_ctrl: {commit_ns: 8}}";
+    let (mut sources, mut sink) = (SourceMap::new(), Sink::new());
+    let id = sources.add("one.yaml", text);
+    let machine = topology::load(&sources, id, &mut sink).unwrap().build(&mut sink).unwrap();
+    let seven: Vec<Transfer> =
+        (0..7).map(|pe| Transfer { issuer: PeId(pe), owner: PeId(8 + pe), writes: true }).collect();
+    let found = measure(&machine, &seven, 16 << 10).unwrap().makespan.as_ns();
+    assert!((found / 963.0 - 1.0).abs() <= 0.05, "{found} ns");
+}

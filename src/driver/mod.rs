@@ -8,6 +8,7 @@
 //!
 //! Nothing here reads files or prints: `cli` hands in texts and prints what comes back.
 
+mod backing;
 mod compile;
 mod costs;
 mod direct;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::backing::Backing;
 use super::compile::{self, Request};
 use super::front::{self, Known, Unit};
 use super::machine::Target;
@@ -71,10 +72,13 @@ pub(super) struct Simulator<'s> {
     programs: Vec<Program>,
     /// What the MMUs of the PEs hold.
     mapped: AddressMap,
+    /// The memory that the tensors of a host program have.
+    backing: Backing,
 }
 
 impl<'s> Simulator<'s> {
     pub(super) fn new(parts: Parts<'s>) -> Simulator<'s> {
+        let backing = Backing::new(parts.target);
         Simulator {
             parts,
             modules: Vec::new(),
@@ -83,6 +87,7 @@ impl<'s> Simulator<'s> {
             results: Vec::new(),
             programs: Vec::new(),
             mapped: AddressMap::default(),
+            backing,
         }
     }
 
@@ -359,8 +364,11 @@ impl<'s> Simulator<'s> {
         self.map(AddressMap::new(regions));
     }
 
-    fn know(&mut self, tensor: &Tensor) {
+    /// Makes a tensor known, and gives it memory if it is new.
+    fn know(&mut self, tensor: &Tensor) -> Result<(), Refusal> {
         if self.tensors.get(&tensor.id) != Some(tensor) {
+            let backed = self.backing.add(tensor);
+            backed.map_err(|it| Refusal { diagnostics: vec![it] })?;
             // A new tensor may lie where one that was freed did.
             let end = |it: &Tensor| it.base + it.bytes();
             let (base, after) = (tensor.base, end(tensor));
@@ -368,6 +376,7 @@ impl<'s> Simulator<'s> {
             self.tensors.insert(tensor.id, tensor.clone());
             self.map_tensors();
         }
+        Ok(())
     }
 }
 
@@ -475,20 +484,20 @@ impl Device for Simulator<'_> {
     }
 
     fn write(&mut self, tensor: &Tensor, bytes: &[u8]) -> Result<(), Refusal> {
-        self.know(tensor);
+        self.know(tensor)?;
         let written = self.memory.write(None, tensor.base, bytes);
         written.map_err(|_| unmapped(tensor))
     }
 
     fn write_copy(&mut self, tensor: &Tensor, rank: u32, bytes: &[u8]) -> Result<(), Refusal> {
-        self.know(tensor);
+        self.know(tensor)?;
         let written = self.memory.write(Some(PeId(rank)), tensor.base, bytes);
         written.map_err(|_| unmapped(tensor))
     }
 
     fn submit(&mut self, request: LaunchRequest) -> Result<Ticket, Refusal> {
         for tensor in request.tensors() {
-            self.know(tensor);
+            self.know(tensor)?;
         }
         let (launch, known) = self.launch(&request);
         let mut sink = Sink::new();
@@ -504,13 +513,17 @@ impl Device for Simulator<'_> {
         }
     }
 
+    fn forget(&mut self, tensor: TensorId) {
+        self.backing.remove(tensor);
+    }
+
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal> {
         let result = self.results.get(ticket.0 as usize);
         Ok(Completion { time: result.map_or_else(Default::default, |it| it.outcome.time) })
     }
 
     fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal> {
-        self.know(tensor);
+        self.know(tensor)?;
         let read = self.memory.read(PeId(rank), tensor.base, tensor.bytes());
         read.map_err(|_| unmapped(tensor))
     }

@@ -334,6 +334,7 @@ impl<'d> Context<'d> {
                 entry.is_alive = false;
                 entry.host = None;
                 self.addresses.free(entry.tensor.base);
+                self.device.forget(id);
             }
         }
         Ok(())

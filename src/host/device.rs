@@ -38,6 +38,9 @@ pub trait Device {
     /// As the device says: the kernel does not compile, does not fit, would deadlock.
     fn submit(&mut self, request: LaunchRequest) -> Result<Ticket, Refusal>;
 
+    /// Says that a tensor is gone, so that its memory may go to others.
+    fn forget(&mut self, _tensor: TensorId) {}
+
     /// Lets a launch end.
     ///
     /// # Errors

@@ -126,6 +126,28 @@ impl AddressMap {
         entries
     }
 
+    /// Calls `visit(first address)` for each entry that `address..address + bytes` touches, in pages of
+    /// `page` bytes, if a region holds all of it.
+    pub fn each_entry(&self, address: u64, bytes: u64, page: u64, visit: &mut dyn FnMut(u64)) {
+        let Ok(index) = self.find(address, bytes.max(1)) else { return };
+        let region = &self.regions[index];
+        let whole = [Shard { offset: 0, bytes: region.bytes, pe: PeId(0) }];
+        let shards = match &region.placement {
+            Placement::Sharded(shards) => shards.as_slice(),
+            Placement::Replicated => &whole,
+        };
+        let (offset, end) = (address - region.base, address - region.base + bytes);
+        let first = shards.partition_point(|shard| shard.offset + shard.bytes <= offset);
+        for shard in shards[first..].iter().take_while(|shard| shard.offset < end) {
+            let begins = region.base + shard.offset;
+            let lo = begins.max(address);
+            let hi = (begins + shard.bytes).min(address + bytes);
+            for number in lo / page..hi.div_ceil(page) {
+                visit(begins.max(number * page));
+            }
+        }
+    }
+
     /// Calls `visit(owner, bytes)` for each run of `address..address + bytes` that lies in one
     /// PE's memory, as `reader` sees it, lowest address first.
     ///

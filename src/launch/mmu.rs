@@ -139,6 +139,14 @@ impl Mapping {
         Ok(Mapping { stretches })
     }
 
+    /// Gives all memory back.
+    pub fn release(self, pools: &mut Pools) {
+        for it in self.stretches {
+            let was = pools.free(it.pa);
+            debug_assert!(was, "the stretch was taken from these pools");
+        }
+    }
+
     /// The MMU of `pe`, with pages of `page` bytes.
     pub fn mmu(&self, pe: PeId, page: u64) -> Mmu {
         let mut mmu = Mmu::new(page);

@@ -113,6 +113,27 @@ impl Block {
         }
     }
 
+    /// Calls `visit(address, bytes)` for each row of bytes that it moves; where data says which, for the
+    /// whole tensor.
+    pub(super) fn each_row(&self, code: &Code, visit: &mut dyn FnMut(u64, u64)) {
+        let mut each = |base: u64, desc: &DmaDesc| {
+            let went = each_run(base, desc, &mut |at, bytes| {
+                visit(at, bytes);
+                Ok(())
+            });
+            debug_assert!(went.is_ok(), "the visit never fails");
+        };
+        match self.shape {
+            Shape::Strided(desc) => each(self.base, &code.descs[desc]),
+            Shape::Window(desc, window) => {
+                let pieces = window.pieces(self.base, &code.descs[desc]);
+                pieces.iter().for_each(|piece| each(piece.base, &piece.desc));
+            }
+            Shape::Known(spec) => each(self.base, &block_of(&code.lanes[spec])),
+            Shape::Lanes(_) => visit(self.lo, self.hi - self.lo),
+        }
+    }
+
     /// Whose memory it lies in: into `pieces`, one for each owner, in the order of their first
     /// bytes.
     ///

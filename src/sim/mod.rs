@@ -14,6 +14,7 @@
 //! - `control`: the host, and the processors between it and the PEs;
 //! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
 //! - `channel`: thread blocks and what they do to each other's memory;
+//! - `mmu`: what translating addresses costs;
 //! - `deadlock`, `failure`: why a run stops early, and how the user is told.
 //!
 //! **PE run-ahead.** A PE lives on its own local time. PE_CPU and the engines go on as far as
@@ -38,6 +39,7 @@ mod failure;
 pub mod hbm;
 mod ipcq;
 mod lanes;
+mod mmu;
 mod modify;
 mod network;
 mod op;

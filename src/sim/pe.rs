@@ -347,10 +347,10 @@ impl<L: LogSink> Simulation<'_, L> {
     /// Begins a transfer whose source keeps the channel's reading side for `reading`.
     fn begin_transfer(&mut self, agent: u32, op: &Op, reading: Ps) -> Step<()> {
         let number = self.agents[agent as usize].pe;
+        let leaves = op.start + self.params.dma.overhead + self.translation(agent, op);
         let pe = &mut self.pes[number as usize];
         let state = &mut pe.channels[op.channel as usize];
         state.in_flight += 1;
-        let leaves = op.start + self.params.dma.overhead;
         state.free = leaves + reading;
         state.last = Some(Release { cause: Cause::Engine, ..op.release });
         if leaves <= self.now {

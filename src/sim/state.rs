@@ -11,6 +11,7 @@ use super::event::{Event, EventKind, EventQueue};
 use super::failure::Failure;
 use super::hbm::{BurstLists, Controllers};
 use super::ipcq::Ipcq;
+use super::mmu::Tlbs;
 use super::modify::Modifier;
 use super::pe::Pe;
 use super::transport::Transport;
@@ -43,6 +44,8 @@ pub(super) struct Simulation<'a, L> {
     /// The HBM controllers, where their channels are modelled, and what is on its way to them.
     pub(super) controllers: Option<Controllers>,
     pub(super) bursts: BurstLists,
+    /// What the PEs remember of their MMUs' entries.
+    pub(super) tlbs: Tlbs,
     /// Scratch for the pieces of a transfer.
     pub(super) pieces: Vec<Piece>,
     /// The atomic ops of the memories that have had any, by their PE.
@@ -90,6 +93,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             pes[number as usize].lanes += 1;
             agents[*agent as usize].pe = number;
         }
+        let tlbs = Tlbs::new(&params.mmu, pes.len());
         Simulation {
             program,
             machine,
@@ -107,6 +111,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             counters: Counters::default(),
             controllers: Controllers::new(&params.hbm, machine.flit_bytes()),
             bursts: BurstLists::default(),
+            tlbs,
             pieces: Vec::new(),
             modifiers: BTreeMap::new(),
             channels: ChannelSim::new(program),

@@ -9,6 +9,8 @@ codes! {
     NO_ROUTE = "K0703", "no-route", Error;
     /// The log of a run cannot be read back.
     LOG_UNREADABLE = "K0704", "log-unreadable", Error;
+    /// Tensors need more memory than a PE has.
+    MEMORY_FULL = "K0705", "memory-full", Error;
     /// A command reads memory that nothing has written.
     UNWRITTEN_READ = "K0730", "unwritten-read", Error;
     /// Two PEs touch the same bytes, one to write, in no fixed order.
