@@ -1,7 +1,7 @@
 //! What the host asks of the machine.
 
 use super::scalar::Scalar;
-use super::tensor::Tensor;
+use super::tensor::{Tensor, TensorId};
 use crate::diag::Diagnostic;
 use crate::launch::IpcqOptions;
 use crate::source::Span;
