@@ -131,6 +131,11 @@ impl Block {
             }
             Shape::Known(spec) => each(self.base, &block_of(&code.lanes[spec])),
             Shape::Lanes(_) => visit(self.lo, self.hi - self.lo),
+            Shape::Rows(rows, width, pitch) => {
+                for row in 0..rows {
+                    visit(self.base + row * pitch, width);
+                }
+            }
         }
     }
 
