@@ -225,6 +225,7 @@ fn can_go_on(
         | Command::GemmCmd(_)
         | Command::CompositeCmd(_)
         | Command::CompositeWait(_)
+        | Command::IpcqStream(_)
         | Command::IpcqRecvAsync(_)
         | Command::IpcqRelease(_)
         | Command::ChannelCmd(_) => true,

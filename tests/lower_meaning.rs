@@ -282,6 +282,10 @@ impl Visit for Machine<'_> {
         }
     }
 
+    fn ipcq_stream(&mut self, it: &command::IpcqStream) {
+        panic!("no kernel here streams: {it:?}");
+    }
+
     fn ipcq_recv_async(&mut self, it: &command::IpcqRecvAsync) {
         self.receive(it.slot, it.message.elements);
     }

@@ -71,7 +71,7 @@ fn machine() -> Machine {
     let mut builder = MachineBuilder::new("twins", extent, params, 256);
     let mut node = |name: &str, kind| {
         let (name, overhead) = (name.to_owned(), Ps::ZERO);
-        builder.node(Node { name, kind, overhead, store_and_forward: false })
+        builder.node(Node { name, kind, overhead, store_and_forward: false, multicast: false })
     };
     let dmas = [node("pe0.dma", NodeKind::PeDma), node("pe1.dma", NodeKind::PeDma)];
     let hbms = [node("pe0.hbm", NodeKind::HbmCtrl), node("pe1.hbm", NodeKind::HbmCtrl)];

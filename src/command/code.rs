@@ -384,6 +384,21 @@ pub enum Template {
         /// What is expected.
         message: Message,
     },
+    /// See [`super::IpcqStream`].
+    Stream {
+        /// The direction that the message comes from.
+        queue: QueueId,
+        /// What makes the result of the message and `acc`.
+        spec: MathId,
+        /// What the message is combined with.
+        acc: Option<TileReg>,
+        /// Its result, defined just before; `None` where nobody reads it.
+        out: Option<TileReg>,
+        /// The directions that the result goes on in.
+        to: Vec<QueueId>,
+        /// What is expected and sent on.
+        message: Message,
+    },
     /// See [`super::IpcqRecvAsync`].
     RecvAsync {
         /// The direction.
@@ -646,6 +661,27 @@ pub struct LaneSpec {
     pub mask: Option<ArgSpec>,
     /// How the tile that is written is read; for a gather, what masked-off lanes hold.
     pub value: Option<ArgSpec>,
+}
+
+impl Template {
+    /// The directions that it sends in.
+    pub fn sends_to(&self) -> &[QueueId] {
+        if let Template::Send { queue, .. } = self {
+            return std::slice::from_ref(queue);
+        }
+        if let Template::Stream { to, .. } = self { to } else { &[] }
+    }
+
+    /// The direction that it receives from.
+    pub fn receives_from(&self) -> Option<QueueId> {
+        if let Template::Recv { queue, .. }
+        | Template::Stream { queue, .. }
+        | Template::RecvAsync { queue, .. } = self
+        {
+            return Some(*queue);
+        }
+        None
+    }
 }
 
 impl WindowArgs {

@@ -37,6 +37,7 @@ pub use walker::{Step, WalkError, Walker};
 pub use window::{AxisWindow, Piece, Window};
 
 use self::channel::ChannelCmd;
+pub use crate::ir::MAX_STREAM_OUTPUTS;
 use crate::ops::AtomicOp;
 
 /// Where a tile's bytes are, in the memory of the agent that holds it.
@@ -208,6 +209,32 @@ pub struct IpcqRecv {
     pub message: Message,
 }
 
+/// Takes the next message of a queue, combines it with a tile and sends the result on, element by
+/// element as the message arrives. Its slot is released at its end. Posted; PE_CPU stalls only while
+/// a neighbour that it sends to has no free slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IpcqStream {
+    /// The slot of the message.
+    pub slot: TileRef,
+    /// What makes the result: its operands are the message and `acc`.
+    pub spec: MathId,
+    /// What the message is combined with.
+    pub acc: Option<TileRef>,
+    /// The result; `None` where nobody reads it.
+    pub out: Option<TileRef>,
+    /// Where the result goes on: directions, and the numbers of the messages in them.
+    pub to: [Option<(QueueId, u64)>; MAX_STREAM_OUTPUTS],
+    /// What is expected and sent on.
+    pub message: Message,
+}
+
+impl IpcqStream {
+    /// Where the result goes on.
+    pub fn outputs(&self) -> impl Iterator<Item = (QueueId, u64)> {
+        self.to.into_iter().flatten()
+    }
+}
+
 /// Claims the next message of a queue without waiting for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IpcqRecvAsync {
@@ -229,6 +256,16 @@ pub struct Wait {
 pub struct IpcqRelease {
     /// The slot.
     pub slot: TileRef,
+}
+
+impl Command {
+    /// The directions that it sends in.
+    pub fn sends_to(&self) -> impl Iterator<Item = QueueId> {
+        let send = if let Command::IpcqSend(it) = self { Some(it.queue) } else { None };
+        let stream = if let Command::IpcqStream(it) = self { Some(*it) } else { None };
+        let outputs = stream.into_iter().flat_map(|it| it.to.into_iter().flatten());
+        send.into_iter().chain(outputs.map(|(queue, _)| queue))
+    }
 }
 
 /// Makes [`Command`] and [`Visit`] from rows `method: Struct, "text name";`.
@@ -295,6 +332,7 @@ commands! {
     composite_wait: CompositeWait, "composite_wait";
     ipcq_send: IpcqSend, "ipcq_send";
     ipcq_recv: IpcqRecv, "ipcq_recv";
+    ipcq_stream: IpcqStream, "ipcq_stream";
     ipcq_recv_async: IpcqRecvAsync, "ipcq_recv_async";
     wait: Wait, "wait";
     ipcq_release: IpcqRelease, "ipcq_release";

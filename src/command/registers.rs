@@ -183,6 +183,10 @@ impl Template {
                 dst.iter_mut().for_each(|tile| *tile = map.read_tile(*tile));
                 *out = map.write_tile(*out);
             }
+            Template::Stream { acc, out, .. } => {
+                let tiles = acc.iter_mut().chain(out);
+                tiles.for_each(|tile| *tile = map.read_tile(*tile));
+            }
             Template::RecvAsync { out, .. } => *out = map.write_tile(*out),
             Template::Send { src: tile, .. }
             | Template::Wait { slot: tile }

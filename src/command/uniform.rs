@@ -244,10 +244,11 @@ impl Analysis<'_> {
             | Template::Composite { .. }
             | Template::CompositeWait { .. }
             | Template::Assert { .. } => false,
-            Template::Channel(_) => self.divergent > 0,
-            Template::Send { .. } | Template::Recv { .. } | Template::RecvAsync { .. } => {
-                self.divergent > 0
-            }
+            Template::Channel(_)
+            | Template::Send { .. }
+            | Template::Recv { .. }
+            | Template::Stream { .. }
+            | Template::RecvAsync { .. } => self.divergent > 0,
             Template::Wait { slot } => self.divergent > 0 || holds(*slot),
             Template::Release { tile, live } => {
                 self.divergent > 0 || holds(*tile) || self.any_depends(*live)

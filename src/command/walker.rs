@@ -4,9 +4,9 @@ use super::channel::{ChannelCmd, Moment};
 use super::{
     Agent, AgentId, Arg, AxisWindow, Code, Command, CompositeCmd, CompositeWait, DescId, DmaAtomic,
     DmaGather, DmaRead, DmaScatter, DmaWrite, GemmCmd, Inst, IpcqRecv, IpcqRecvAsync, IpcqRelease,
-    IpcqSend, LaneArgs, Lanes, LiveSet, MathArg, MathCmd, Message, Operand, Pc, Place, Program,
-    QueueId, Reg, ScalarExpr, SiteId, Source, SourceArg, Template, TileRef, TileReg, Wait, Window,
-    WindowArgs,
+    IpcqSend, IpcqStream, LaneArgs, Lanes, LiveSet, MAX_STREAM_OUTPUTS, MathArg, MathCmd, Message,
+    Operand, Pc, Place, Program, QueueId, Reg, ScalarExpr, SiteId, Source, SourceArg, Template,
+    TileRef, TileReg, Wait, Window, WindowArgs,
 };
 use crate::arena::Id;
 use crate::ir::eval;
@@ -329,13 +329,8 @@ impl Walker {
                 let token = count(&mut self.sent, queue);
                 IpcqSend { queue, token, src: self.tile(src), message }.into()
             }
-            Template::Recv { queue, dst, out, consume, message } => {
-                self.recv(queue, (dst, out), (consume, message)).into()
-            }
-            Template::RecvAsync { queue, out, message } => {
-                let slot = self.claim(queue, message);
-                self.tiles[out.index()] = slot;
-                IpcqRecvAsync { slot, message }.into()
+            Template::Recv { .. } | Template::Stream { .. } | Template::RecvAsync { .. } => {
+                return self.incoming(&code.sites[site].template);
             }
             Template::Wait { slot } => Wait { slot: self.tile(slot) }.into(),
             Template::Release { tile, live } => return self.release(code, tile, live),
@@ -358,6 +353,28 @@ impl Walker {
         let dst = dst.map(|dst| self.tile(dst));
         self.tiles[out.index()] = dst.unwrap_or(slot);
         IpcqRecv { slot, dst, consume, message }
+    }
+
+    /// The command of a template that takes the next message of a queue.
+    fn incoming(&mut self, template: &Template) -> Option<Command> {
+        if let Template::Recv { queue, dst, out, consume, message } = *template {
+            return Some(self.recv(queue, (dst, out), (consume, message)).into());
+        }
+        if let Template::RecvAsync { queue, out, message } = *template {
+            let slot = self.claim(queue, message);
+            self.tiles[out.index()] = slot;
+            return Some(IpcqRecvAsync { slot, message }.into());
+        }
+        let Template::Stream { queue, spec, acc, out, ref to, message } = *template else {
+            return None;
+        };
+        let slot = self.claim(queue, message);
+        let mut outputs = [None; MAX_STREAM_OUTPUTS];
+        for (output, queue) in outputs.iter_mut().zip(to) {
+            *output = Some((*queue, count(&mut self.sent, *queue)));
+        }
+        let (acc, out) = (acc.map(|acc| self.tile(acc)), out.map(|out| self.tile(out)));
+        Some(IpcqStream { slot, spec, acc, out, to: outputs, message }.into())
     }
 
     fn release(&self, code: &Code, tile: TileReg, live: LiveSet) -> Option<Command> {
@@ -466,6 +483,7 @@ fn assertion(code: &Code, site: SiteId) -> WalkError {
         | Template::CompositeWait { .. }
         | Template::Send { .. }
         | Template::Recv { .. }
+        | Template::Stream { .. }
         | Template::RecvAsync { .. }
         | Template::Wait { .. }
         | Template::Release { .. } => String::new(),

@@ -1,7 +1,7 @@
 //! Folds a symmetric program to one agent; why that is enough is in the module's own page.
 
 use crate::arena::Id;
-use crate::command::{AgentId, Peer, Program, QueueId, Template, uniformity};
+use crate::command::{AgentId, Peer, Program, QueueId, uniformity};
 
 use super::queues::Wires;
 
@@ -19,14 +19,15 @@ pub(super) fn fold(program: &Program) -> Option<Wires> {
     let directions = program.comm.directions.len();
     let mut peers = vec![None; directions];
     for site in code.sites.values() {
-        let Template::Send { queue, .. } = site.template else { continue };
-        let at = usize::from(queue.0);
-        if peers.get(at)?.is_none() {
-            let into = one_to_one(program, queue)?;
-            if peers.iter().flatten().any(|other: &Peer| other.queue == into) {
-                return None;
+        for queue in site.template.sends_to() {
+            let at = usize::from(queue.0);
+            if peers.get(at)?.is_none() {
+                let into = one_to_one(program, *queue)?;
+                if peers.iter().flatten().any(|other: &Peer| other.queue == into) {
+                    return None;
+                }
+                peers[at] = Some(Peer { agent: AgentId(0), queue: into });
             }
-            peers[at] = Some(Peer { agent: AgentId(0), queue: into });
         }
     }
     Some(Wires::new(1, directions, peers))

@@ -47,6 +47,8 @@ pub(super) struct Blocked {
     message: Option<Message>,
     /// Whether the slot is free as soon as the message is there.
     copies: bool,
+    /// The stream that waits, and how many of its outputs have been sent.
+    stream: Option<(command::IpcqStream, usize)>,
 }
 
 /// How far an agent is.
@@ -184,6 +186,11 @@ impl<'a> Run<'a> {
     fn retry(&mut self, agent: AgentId, blocked: Blocked) -> bool {
         let Blocked { queue, token, site, .. } = blocked;
         let mut act = Act { run: self, agent, site };
+        if let Some((stream, sent)) = blocked.stream {
+            let outcome = act.stream(&stream, sent);
+            self.states[agent.index()] = outcome.map_or_else(State::Blocked, |()| State::Ready);
+            return outcome.is_ok();
+        }
         let outcome = match (blocked.waits, blocked.message) {
             (Waits::ToSend, Some(message)) => act.send(queue, token, message),
             (Waits::ToReceive, _) => act.take(queue, token, blocked.copies),
@@ -228,7 +235,8 @@ type Outcome = Result<(), Blocked>;
 
 impl Act<'_, '_> {
     fn blocked(&self, waits: Waits, queue: QueueId, token: u64) -> Blocked {
-        Blocked { waits, queue, token, site: self.site, message: None, copies: false }
+        let site = self.site;
+        Blocked { waits, queue, token, site, message: None, copies: false, stream: None }
     }
 
     fn send(&mut self, direction: QueueId, token: u64, message: Message) -> Outcome {
@@ -279,6 +287,19 @@ impl Act<'_, '_> {
         if copies {
             self.release(direction, token);
         }
+        Ok(())
+    }
+
+    /// Goes on with a stream of which `sent` outputs have been sent: with its message there, sends
+    /// the others, then frees the slot.
+    fn stream(&mut self, it: &command::IpcqStream, sent: usize) -> Outcome {
+        let Some((queue, token)) = slot(it.slot) else { return Ok(()) };
+        let again = |blocked: Blocked, sent| Blocked { stream: Some((*it, sent)), ..blocked };
+        self.take(queue, token, false).map_err(|blocked| again(blocked, sent))?;
+        for (index, (to, number)) in it.outputs().enumerate().skip(sent) {
+            self.send(to, number, it.message).map_err(|blocked| again(blocked, index))?;
+        }
+        self.release(queue, token);
         Ok(())
     }
 
@@ -351,6 +372,13 @@ impl command::Visit for Act<'_, '_> {
         let Some((queue, token)) = slot(it.slot) else { return Ok(()) };
         self.claim(queue, token, it.message);
         self.take(queue, token, it.dst.is_some())
+    }
+
+    fn ipcq_stream(&mut self, it: &command::IpcqStream) -> Outcome {
+        if let Some((queue, token)) = slot(it.slot) {
+            self.claim(queue, token, it.message);
+        }
+        self.stream(it, 0)
     }
 
     fn ipcq_recv_async(&mut self, it: &command::IpcqRecvAsync) -> Outcome {

@@ -25,9 +25,9 @@ pub use layout::Reading;
 pub use op::{
     Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
     DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full,
-    GatherLoad, If, Load, NumPrograms, OP_KINDS, Op, PointerCast, ProgramId, Recv, RecvAsync,
-    Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Ternary, Transpose, Unary,
-    Uses, Visit, Wait, While, Window, Wrap, Yield,
+    GatherLoad, If, Load, MAX_STREAM_OUTPUTS, NumPrograms, OP_KINDS, Op, PointerCast, ProgramId,
+    Recv, RecvAsync, Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Stream,
+    Ternary, Transpose, Unary, Uses, Visit, Wait, While, Window, Wrap, Yield,
 };
 pub use tile_op::{
     Bitcast, Concat, Flip, Gather, Histogram, Inspect, Inspection, ReduceBy, Scan, ScanBy, Slice,

@@ -416,6 +416,23 @@ pub struct Recv {
     pub consume: bool,
 }
 
+/// Receives a tile, combines it with another and sends it on, all element by element as the
+/// elements arrive. Its result is the combined tile, in memory of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// The direction that the tile comes from.
+    pub from: String,
+    /// How each element is combined with that of `acc`; without, it stays as it is.
+    pub reduce: Option<crate::ops::BinaryOp>,
+    /// What it is combined with; there if `reduce` is.
+    pub acc: Option<Value>,
+    /// The directions that it goes on in; none at the end of a chain.
+    pub to: Vec<String>,
+}
+
+/// The most directions that a stream goes on in.
+pub const MAX_STREAM_OUTPUTS: usize = 4;
+
 /// Asks for the next tile from a direction without waiting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecvAsync {
@@ -690,6 +707,7 @@ ops! {
     composite: Composite, Writes, [a, b, out, sizes, epilogue], [];
     send: Send, Writes, [src], [];
     recv: Recv, Writes, [dst], [];
+    stream: Stream, Writes, [acc], [];
     recv_async: RecvAsync, Writes, [], [];
     wait: Wait, Writes, [future], [];
     release: Release, Writes, [tile], [];

@@ -53,6 +53,10 @@ pub fn traffic(function: &Function) -> Traffic {
         };
         if let Op::Send(it) = &data.op {
             traffic.sends.push(exchange(&it.dir, Some(&it.src)));
+        } else if let Op::Stream(it) = &data.op {
+            let tile = data.results.first();
+            traffic.sends.extend(it.to.iter().map(|dir| exchange(dir, tile)));
+            traffic.recvs.push(exchange(&it.from, tile));
         } else if let Op::Recv(crate::ir::Recv { dir, .. })
         | Op::RecvAsync(crate::ir::RecvAsync { dir }) = &data.op
         {

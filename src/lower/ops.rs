@@ -10,7 +10,7 @@ use crate::diag::Reported;
 use crate::dtype::DType;
 use crate::ir;
 use crate::ir::eval;
-use crate::ir::{Reading, Value};
+use crate::ir::{Reading, Uses, Value};
 use crate::ops::CostClass;
 use crate::shape::Shape;
 
@@ -451,6 +451,29 @@ impl ir::Visit for Emitter<'_> {
         let dst = it.dst.map(|dst| self.dense(dst)).transpose()?;
         let out = self.name_tile_result()?;
         self.issue_result(Template::Recv { queue, dst, out, consume: it.consume, message })
+    }
+
+    fn stream(&mut self, it: &ir::Stream) -> Out {
+        let result = self.result()?;
+        let (queue, message) = (self.queue(&it.from)?, self.message(result)?);
+        let to = it.to.iter().map(|dir| self.queue(dir)).collect::<Result<Vec<_>, _>>()?;
+        let acc = it.acc.map(|acc| self.dense(acc)).transpose()?;
+        // Both lie row by row, so they are read as one axis.
+        let shape = Shape::new([message.elements]);
+        let read = ArgSpec { dtype: message.dtype, offset: 0, strides: vec![1] };
+        let (op, cost) = match it.reduce {
+            Some(op) => (MathOp::Binary(op), op.cost_class()),
+            None => (MathOp::Copy, CostClass::Simple),
+        };
+        let args = vec![read; 1 + usize::from(acc.is_some())];
+        let spec = self.math_spec(MathSpec { op, shape, args, out: message.dtype, cost });
+        let mut is_read = false;
+        for op in self.function.reachable_ops() {
+            self.function.ops[op].op.for_each_use(&mut |used| is_read |= used == result);
+        }
+        let out = if is_read { Some(self.define()?) } else { None };
+        self.issue(Template::Stream { queue, spec, acc, out, to, message });
+        Ok(())
     }
 
     fn recv_async(&mut self, it: &ir::RecvAsync) -> Out {

@@ -108,7 +108,13 @@ fn takes_in_order(op: &Op) -> bool {
     op.is_terminator()
         || matches!(
             op,
-            Op::Store(_) | Op::DmaWrite(_) | Op::Send(_) | Op::Recv(_) | Op::For(_) | Op::While(_)
+            Op::Store(_)
+                | Op::DmaWrite(_)
+                | Op::Send(_)
+                | Op::Recv(_)
+                | Op::Stream(_)
+                | Op::For(_)
+                | Op::While(_)
         )
 }
 

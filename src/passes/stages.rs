@@ -42,6 +42,8 @@ fn engine(op: &Op) -> Option<Engine> {
         Effect::Writes if matches!(op, Op::Send(_) | Op::Recv(_) | Op::RecvAsync(_)) => {
             Engine::Message
         }
+        // It passes through the vector unit, while sends go on beside it.
+        Effect::Writes if matches!(op, Op::Stream(_)) => Engine::Vector,
         Effect::Writes => Engine::Write,
     })
 }

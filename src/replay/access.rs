@@ -127,6 +127,7 @@ fn access<'p>(
         | Command::CompositeWait(_)
         | Command::IpcqSend(_)
         | Command::IpcqRecv(_)
+        | Command::IpcqStream(_)
         | Command::IpcqRecvAsync(_)
         | Command::Wait(_)
         | Command::IpcqRelease(_)

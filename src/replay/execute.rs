@@ -11,8 +11,8 @@ use super::numeric::{self, Factors, Input, NumericError};
 use crate::command::channel::ChannelCmd;
 use crate::command::{
     AgentId, CompositeCmd, CompositeWait, DmaAtomic, DmaGather, DmaRead, DmaScatter, DmaWrite,
-    GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, MathArg, MathCmd, MathOp, MathSpec,
-    Program, Step, TileRef, Visit, Wait,
+    GemmCmd, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, IpcqStream, MathArg, MathCmd, MathOp,
+    MathSpec, Program, Step, TileRef, Visit, Wait,
 };
 use crate::launch;
 use crate::topology::PeId;
@@ -240,6 +240,29 @@ impl Visit for Executor<'_> {
         let ([message], target) = self.local.operands(&[Some(slot)], out.clone(), &mut copies);
         target.copy_from_slice(message.unwrap_or_default());
         self.local.mark(out);
+        self.local.release(it.slot);
+    }
+
+    fn ipcq_stream(&mut self, it: &IpcqStream) {
+        let program = self.program;
+        let spec = &program.code(self.agent).maths[it.spec];
+        let tiles = [Some(it.slot), it.acc];
+        let ranges = tiles.map(|tile| tile.and_then(|tile| self.readable(tile)));
+        self.message.clear();
+        self.message.resize(it.message.bytes() as usize, 0);
+        let bytes = self.local.bytes();
+        let inputs = ranges.into_iter().flatten().map(|range| Input::Tile(&bytes[range]));
+        let result = numeric::math(spec, &inputs.collect::<Vec<_>>(), &mut self.message);
+        self.numeric(result, Some(spec));
+        if let Some(out) = it.out.and_then(|out| self.writable(out)) {
+            self.local.mark(out.clone());
+            let (message, target) = (&self.message, self.local.bytes_mut(out));
+            if target.len() == message.len() {
+                target.copy_from_slice(message);
+            } else {
+                self.broken("a stream's result is of another size than its message");
+            }
+        }
         self.local.release(it.slot);
     }
 

@@ -8,14 +8,15 @@ use super::local::Arrival;
 use super::memory::Memory;
 use super::stream::Stream;
 use crate::arena::Id;
-use crate::command::{AgentId, Command, Program, QueueId, Step};
-use crate::oplog::{Action, Engine, Record};
+use crate::command::{AgentId, Command, Place, Program, QueueId, Step, Template};
+use crate::oplog::{Action, Engine, Record, TransferId};
 
 /// The most stretches that are looked at to find out whether agents may run at once.
 const MAX_STRETCHES: usize = 1 << 20;
 
-/// A message by its sender and the number of the send.
-pub(super) type MessageId = (AgentId, u32);
+/// A message by its sender, the number of the command that sends it, and which of that command's
+/// messages it is.
+pub(super) type MessageId = (AgentId, u32, u8);
 
 /// Something that one agent does.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ pub(super) enum Deed {
     Run(Step),
     /// Runs a send, whose message goes to another agent.
     Send(Step, AgentId),
+    /// Runs a stream, whose result goes to several, or to none.
+    Stream(Step),
     /// Takes a message into a slot of a queue.
     Take(MessageId, QueueId, Arrival),
 }
@@ -49,6 +52,11 @@ pub(super) struct Planner {
     streams: Vec<Stream>,
     /// Messages that were sent and have not arrived.
     sent: FxHashMap<MessageId, Sent>,
+    /// Of a program with streams, the same by where they arrive: a stream takes what is still on its
+    /// way.
+    on_the_way: Option<FxHashMap<(AgentId, QueueId, u64), MessageId>>,
+    /// The first transfer of each stream that sends more than once.
+    first_transfers: FxHashMap<(AgentId, u32), TransferId>,
     /// What has been touched in HBM.
     pub(super) touched: Summary,
     /// The same, of the tasks of one plan.
@@ -72,6 +80,8 @@ impl Planner {
         Planner {
             streams: program.agents.ids().map(|agent| Stream::new(program, agent)).collect(),
             sent: FxHashMap::default(),
+            on_the_way: has_streams(program).then(FxHashMap::default),
+            first_transfers: FxHashMap::default(),
             touched: Summary::default(),
             touched_now: Summary::default(),
         }
@@ -93,7 +103,7 @@ impl Planner {
         self.touched_now.clear();
         for (index, record) in records.iter().enumerate() {
             let task = match record.action {
-                Action::Command => self.command(program, memory, record),
+                Action::Command => self.command(program, memory, record, &mut plan.tasks),
                 // A write is carried out when its source is read: nothing that is ordered after
                 // it can tell the difference.
                 Action::Delivery if record.engine == Engine::DmaWrite => continue,
@@ -115,6 +125,7 @@ impl Planner {
         program: &Program,
         memory: &mut Memory,
         record: &Record,
+        tasks: &mut Vec<Task>,
     ) -> Result<Task, String> {
         let agent = record.agent;
         let stream = self.streams.get_mut(agent.index()).ok_or("the log names no such agent")?;
@@ -134,19 +145,60 @@ impl Planner {
         if let Some((region, pe)) = claims {
             memory.claim(region, pe);
         }
+        if let Command::IpcqStream(it) = &step.command {
+            tasks.extend(self.take_now(agent, it.slot.place));
+            for (index, (queue, token)) in (0..).zip(it.outputs()) {
+                self.send(program, (agent, &step, index), (queue, token))?;
+            }
+            if let Some(first) = record.transfer.filter(|_| it.outputs().nth(1).is_some()) {
+                self.first_transfers.insert((agent, step.seq), first);
+            }
+            return Ok(Task { agent, action: Deed::Stream(step) });
+        }
         let Command::IpcqSend(send) = step.command else {
             return Ok(Task { agent, action: Deed::Run(step) });
         };
-        let peer = program.comm.peer(agent, send.queue).ok_or("a message has no receiver")?;
-        let arrival = Arrival { token: send.token, from: agent, site: step.site };
-        let sent = Sent { to: peer.agent, queue: peer.queue, arrival };
-        self.sent.insert((agent, step.seq), sent);
-        Ok(Task { agent, action: Deed::Send(step, peer.agent) })
+        let to = self.send(program, (agent, &step, 0), (send.queue, send.token))?;
+        Ok(Task { agent, action: Deed::Send(step, to) })
+    }
+
+    /// A message leaves; gives the agent that it goes to.
+    fn send(
+        &mut self,
+        program: &Program,
+        (agent, step, index): (AgentId, &Step, u8),
+        (queue, token): (QueueId, u64),
+    ) -> Result<AgentId, String> {
+        let peer = program.comm.peer(agent, queue).ok_or("a message has no receiver")?;
+        let arrival = Arrival { token, from: agent, site: step.site };
+        let message = (agent, step.seq, index);
+        self.sent.insert(message, Sent { to: peer.agent, queue: peer.queue, arrival });
+        if let Some(on_the_way) = &mut self.on_the_way {
+            on_the_way.insert((peer.agent, peer.queue, token), message);
+        }
+        Ok(peer.agent)
+    }
+
+    /// The task of taking a message that a stream uses as it arrives, if it has not arrived yet.
+    fn take_now(&mut self, agent: AgentId, place: Place) -> Option<Task> {
+        let Place::Slot { queue, token } = place else { return None };
+        let message = self.on_the_way.as_mut()?.remove(&(agent, queue, token))?;
+        let sent = self.sent.remove(&message)?;
+        Some(Task { agent, action: Deed::Take(message, queue, sent.arrival) })
     }
 
     fn delivery(&mut self, record: &Record) -> Result<Task, String> {
-        let message = (record.agent, record.seq);
+        let (agent, seq) = (record.agent, record.seq);
+        let first = self.first_transfers.get(&(agent, seq)).copied();
+        let index = match (first, record.transfer) {
+            (Some(first), Some(transfer)) => transfer.0.wrapping_sub(first.0) as u8,
+            (None, _) | (_, None) => 0,
+        };
+        let message = (agent, seq, index);
         let sent = self.sent.remove(&message).ok_or("a message arrives that was not sent")?;
+        if let Some(on_the_way) = &mut self.on_the_way {
+            on_the_way.remove(&(sent.to, sent.queue, sent.arrival.token));
+        }
         Ok(Task { agent: sent.to, action: Deed::Take(message, sent.queue, sent.arrival) })
     }
 
@@ -175,6 +227,12 @@ impl Planner {
             !access::any_conflict(&mut stretches)
         })
     }
+}
+
+fn has_streams(program: &Program) -> bool {
+    let is_stream = |template: &Template| matches!(template, Template::Stream { .. });
+    let mut sites = program.codes.values().flat_map(|code| code.sites.values());
+    sites.any(|site| is_stream(&site.template))
 }
 
 /// A record that does not fit its program.

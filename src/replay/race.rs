@@ -72,6 +72,7 @@ struct Order {
 fn awaited(step: &Step) -> Option<TileRef> {
     match step.command {
         Command::IpcqRecv(it) => Some(it.slot),
+        Command::IpcqStream(it) => Some(it.slot),
         Command::Wait(it) => Some(it.slot),
         Command::DmaRead(_)
         | Command::DmaWrite(_)
@@ -112,8 +113,8 @@ impl Order {
         let mut sends: FxHashMap<(AgentId, QueueId), Vec<u32>> = FxHashMap::default();
         let mut receives: Vec<Vec<(u32, QueueId, u64)>> = vec![Vec::new(); agents];
         walk_again(program, planner, &mut |agent, step| {
-            if let Command::IpcqSend(send) = step.command {
-                sends.entry((agent, send.queue)).or_default().push(step.seq);
+            for queue in step.command.sends_to() {
+                sends.entry((agent, queue)).or_default().push(step.seq);
             }
             if let Some(TileRef { place: Place::Slot { queue, token }, .. }) = awaited(step) {
                 receives[agent.index()].push((step.seq, queue, token));

@@ -18,7 +18,7 @@ use super::local::Local;
 use super::memory::Memory;
 use super::plan::{Deed, MessageId, Plan, Task};
 use crate::arena::Id;
-use crate::command::{AgentId, Program, Step};
+use crate::command::{AgentId, Command, Program, Step};
 
 /// Plans of fewer tasks run on one thread: starting others would take longer.
 const MIN_PARALLEL_TASKS: usize = 64;
@@ -140,6 +140,9 @@ impl Context<'_> {
                 Deed::Send(step, to) => {
                     self.execute(&mut state, index, step, Some(to));
                 }
+                Deed::Stream(step) => {
+                    self.stream(&mut state, index, step);
+                }
                 Deed::Take(message, ..) => {
                     let inbox = &self.agents.inboxes[task.agent.index()];
                     let bytes = lock(inbox).messages.remove(&message);
@@ -152,6 +155,37 @@ impl Context<'_> {
     /// Runs a command; a send puts its message in the inbox of `to`. Returns whether `to` was put
     /// aside for this message.
     fn execute(self, state: &mut State, index: usize, step: Step, to: Option<AgentId>) -> bool {
+        let message = self.compute(state, index, step, to.is_some());
+        let Some(to) = to else { return false };
+        self.post((self.tasks[index].agent, step.seq, 0), to, message)
+    }
+
+    /// Runs a stream and sends its result on. Returns who was put aside for it.
+    fn stream(self, state: &mut State, index: usize, step: Step) -> Vec<AgentId> {
+        let Command::IpcqStream(it) = step.command else { return Vec::new() };
+        let agent = self.tasks[index].agent;
+        let message = self.compute(state, index, step, true);
+        let peers = it.outputs().map(|(queue, _)| self.program.comm.peer(agent, queue));
+        let mut waiting = Vec::new();
+        for (number, peer) in (0..).zip(peers) {
+            let Some(peer) = peer else { continue };
+            if self.post((agent, step.seq, number), peer.agent, message.clone()) {
+                waiting.push(peer.agent);
+            }
+        }
+        lock(&self.agents.spare).push(message);
+        waiting
+    }
+
+    /// Puts a message in the inbox of `to`. Returns whether `to` was put aside for it.
+    fn post(self, id: MessageId, to: AgentId, message: Vec<u8>) -> bool {
+        let mut inbox = lock(&self.agents.inboxes[to.index()]);
+        inbox.messages.insert(id, message);
+        inbox.awaited.take_if(|awaited| *awaited == id).is_some()
+    }
+
+    /// Runs a command; gives what it sends.
+    fn compute(self, state: &mut State, index: usize, step: Step, sends: bool) -> Vec<u8> {
         let (mut faults, mut printed) = (Vec::new(), Vec::new());
         let agent = self.tasks[index].agent;
         let executor = Executor {
@@ -162,15 +196,12 @@ impl Context<'_> {
             local: state.local(self.program, agent),
             faults: &mut faults,
             printed: &mut printed,
-            message: if to.is_some() { self.buffer() } else { Vec::new() },
+            message: if sends { self.buffer() } else { Vec::new() },
         };
         let message = executor.run();
         state.faults.extend(faults.into_iter().map(|fault| (index, fault)));
         state.printed.extend(printed.into_iter().map(|it| (index, it)));
-        let Some(to) = to else { return false };
-        let mut inbox = lock(&self.agents.inboxes[to.index()]);
-        inbox.messages.insert((agent, step.seq), message);
-        inbox.awaited.take_if(|awaited| *awaited == (agent, step.seq)).is_some()
+        message
     }
 
     fn buffer(self) -> Vec<u8> {
@@ -179,7 +210,7 @@ impl Context<'_> {
 
     /// Puts a message in its slot.
     fn take(self, state: &mut State, index: usize, bytes: Vec<u8>) {
-        let Deed::Take((_, seq), queue, arrival) = self.tasks[index].action else { return };
+        let Deed::Take((_, seq, _), queue, arrival) = self.tasks[index].action else { return };
         let local = state.local(self.program, self.tasks[index].agent);
         if !local.deliver(queue, arrival, &bytes) {
             let kind = FaultKind::Broken(String::from("a message is larger than its slot"));
@@ -282,6 +313,12 @@ impl Crew<'_> {
                 }
                 Deed::Send(step, to) => {
                     if context.execute(&mut state, index, step, Some(to)) {
+                        lock(&self.queue).ready.push_back(to);
+                        self.changed.notify_one();
+                    }
+                }
+                Deed::Stream(step) => {
+                    for to in context.stream(&mut state, index, step) {
                         lock(&self.queue).ready.push_back(to);
                         self.changed.notify_one();
                     }

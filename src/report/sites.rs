@@ -120,6 +120,10 @@ fn work(code: &Code, template: &Template) -> Work {
             Work::Composite { macs: spec.macs(), elements: spec.elements() }
         }
         Template::Send { queue, message, .. } => Work::Send(*queue, message.bytes()),
+        Template::Stream { to, message, .. } => match to.first() {
+            Some(queue) => Work::Send(*queue, message.bytes()),
+            None => Work::Receive,
+        },
         Template::Recv { .. } | Template::Wait { .. } => Work::Receive,
         Template::CompositeWait { .. }
         | Template::RecvAsync { .. }

@@ -10,11 +10,13 @@ use crate::ir::Dim;
 use crate::source::Span;
 
 /// Functions of `tl` that Triton does not have.
-const OWN: [&str; 27] = [
+const OWN: [&str; 29] = [
     "send",
     "recv",
     "recv_async",
     "recv_no_consume",
+    "recv_reduce_send",
+    "recv_send",
     "wait",
     "tanh",
     "neg",

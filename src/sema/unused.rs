@@ -16,7 +16,8 @@ use crate::syntax::ast::{
 };
 
 /// Calls that are made for what they do, whether or not their result is read.
-const ACTIONS: [&str; 4] = ["recv", "recv_async", "recv_no_consume", "wait"];
+const ACTIONS: [&str; 6] =
+    ["recv", "recv_async", "recv_no_consume", "recv_reduce_send", "recv_send", "wait"];
 
 /// Warns of the names of a file that nothing reads.
 pub fn unused(module: &Module, sink: &mut Sink) {

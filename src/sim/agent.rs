@@ -7,7 +7,7 @@ use super::composite::Pipeline;
 use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
-use super::network::NONE;
+use super::network::{NONE, Outlet};
 use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work, pad};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
@@ -244,7 +244,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Frees a slot at `fire`. Gives when its sender knows.
-    fn give_back(
+    pub(super) fn give_back(
         &mut self,
         agent: u32,
         (queue, token): (QueueId, u64),
@@ -434,6 +434,10 @@ impl<L: LogSink> Issue<'_, '_, L> {
         let Place::Slot { queue, token } = slot.place else { return Ok(Flow::GoesOn) };
         let connection = self.sim.ipcq.receives_from(AgentId(self.agent), queue);
         let arrived = connection.and_then(|it| self.sim.ipcq.visible(it, token));
+        if let Some(trunk) = connection.and_then(|it| self.sim.ipcq.take_trunk(it, token)) {
+            // Nobody else will ask for it.
+            self.sim.network.open(trunk, Outlet::OPEN, &[], &mut self.sim.events);
+        }
         let Some((visible, delivery)) = arrived else {
             return Ok(Flow::Waits(Wait::Message { connection, token }));
         };
@@ -613,6 +617,31 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         let touches = Footprint::reading(Range::of(&it.src));
         let sent = (it.message.bytes(), it.token);
         self.dispatch_message(Channel::DmaComm, Work::Send(connection), touches, sent)
+    }
+
+    fn ipcq_stream(&mut self, it: &command::IpcqStream) -> Step<Flow> {
+        let Place::Slot { queue, token } = it.slot.place else { return Ok(Flow::GoesOn) };
+        let agent = AgentId(self.agent);
+        let Some(connection) = self.sim.ipcq.receives_from(agent, queue) else {
+            return Ok(Flow::Waits(Wait::Message { connection: None, token }));
+        };
+        let mut to = Vec::new();
+        for (queue, token) in it.outputs() {
+            let Some(connection) = self.sim.ipcq.sends_to(agent, queue) else {
+                return Err(Box::new(Failure::NoNeighbor { agent, site: self.site, queue }));
+            };
+            if !self.wait_for_slot(connection, token) {
+                return Ok(Flow::Waits(Wait::Credit { connection, token }));
+            }
+            to.push((connection, token));
+        }
+        let tile = |tile: Option<&TileRef>| tile.map_or(Range::NOTHING, Range::of);
+        let reads = pad([tile(it.acc.as_ref())]);
+        let write = tile(it.out.as_ref());
+        let touches = Footprint { reads, write, ..Footprint::default() };
+        let key = (self.agent, self.seq);
+        let channel = self.sim.note_stream(key, it, ((connection, token), to));
+        self.dispatch_message(channel, Work::Stream, touches, (it.message.bytes(), token))
     }
 
     fn ipcq_recv(&mut self, it: &command::IpcqRecv) -> Step<Flow> {

@@ -43,7 +43,11 @@ impl<L: LogSink> Simulation<'_, L> {
     /// What an agent waits in; `None` if it has ended.
     fn waiting(&self, agent: AgentId) -> Option<Waiting> {
         let state = &self.agents[agent.index()];
-        let Status::Waits(wait) = state.status else { return None };
+        let Status::Waits(wait) = state.status else {
+            let (op, (connection, _)) = self.stuck_stream(agent.0)?;
+            let queue = self.ipcq.connection(connection).queue;
+            return Some(Waiting { agent, site: op.site, on: WaitsFor::Message, queue });
+        };
         let step = state.held.as_ref()?;
         let on = match wait {
             Wait::Message { .. } if matches!(step.command, Command::Wait(_)) => WaitsFor::Claimed,
@@ -53,11 +57,18 @@ impl<L: LogSink> Simulation<'_, L> {
                 WaitsFor::Slot { taken, slots }
             }
         };
-        Some(Waiting { agent, site: step.site, on, queue: direction(&step.command) })
+        let over = if let Wait::Credit { connection, .. } = wait { Some(connection) } else { None };
+        let leads = |queue: &QueueId| over.is_some() && self.ipcq.sends_to(agent, *queue) == over;
+        let sent = step.command.sends_to().find(leads);
+        let queue = sent.unwrap_or_else(|| direction(&step.command));
+        Some(Waiting { agent, site: step.site, on, queue })
     }
 
     fn waits_for(&self, agent: AgentId) -> Option<AgentId> {
-        let Status::Waits(wait) = self.agents[agent.index()].status else { return None };
+        let Status::Waits(wait) = self.agents[agent.index()].status else {
+            let (_, (connection, _)) = self.stuck_stream(agent.0)?;
+            return Some(self.ipcq.connection(connection).sender);
+        };
         match wait {
             Wait::Message { connection, .. } => Some(self.ipcq.connection(connection?).sender),
             Wait::Credit { connection, .. } => Some(self.ipcq.connection(connection).receiver),
@@ -75,6 +86,7 @@ fn direction(command: &Command) -> QueueId {
     match command {
         Command::IpcqSend(it) => it.queue,
         Command::IpcqRecv(it) => of_slot(it.slot.place),
+        Command::IpcqStream(it) => of_slot(it.slot.place),
         Command::IpcqRecvAsync(it) => of_slot(it.slot.place),
         Command::Wait(it) => of_slot(it.slot.place),
         Command::IpcqRelease(it) => of_slot(it.slot.place),

@@ -1,13 +1,12 @@
 //! The queues between agents: which messages are in their slots, and which slots are free.
 
-use crate::arena::Id;
-use crate::command::{AgentId, Peer, Program, QueueId};
-use crate::oplog::RecordId;
-use crate::topology::{CreditMode, Machine};
-use crate::units::{Bandwidth, Ps};
-
 use super::network::{NONE, idle_time};
-use super::routes::{RouteId, Routes};
+use super::routes::{LinkCosts, RouteId, Routes};
+use crate::arena::Id;
+use crate::command::{AgentId, Code, Peer, Program, QueueId, Template};
+use crate::oplog::RecordId;
+use crate::topology::{CreditMode, Machine, NodeId, Switching};
+use crate::units::{Bandwidth, Ps};
 
 /// One sender's way to one queue of its neighbour.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +19,34 @@ pub(super) struct Connection {
     pub(super) route: Option<RouteId>,
     /// How long a credit is on its way.
     credit: Ps,
+    /// Whether the receiver's code has streams that take from the queue.
+    pub(super) streamable: bool,
+    /// Where a router beside the receiver copies what it passes on.
+    pub(super) fork: Option<Fork>,
+    /// Of a sender with streams, how its way begins.
+    pub(super) entry: Option<Entry>,
+    /// When the last message that the sender had in memory had left it.
+    sent: Ps,
+}
+
+/// How the way of a sender begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The first node on it.
+    pub(super) router: NodeId,
+    /// From the end of a flit at the sender to its arrival there.
+    pub(super) ramp: Ps,
+    /// The way from there on, to the router that copies where there is one.
+    pub(super) onward: RouteId,
+}
+
+/// The two parts of a way that leads by a router that copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fork {
+    pub(super) router: NodeId,
+    /// To the router, and from there to the PE.
+    pub(super) trunk: RouteId,
+    pub(super) down: RouteId,
 }
 
 /// A slot of a queue. Message `t` is the `t / slots`-th that is in slot `t % slots`.
@@ -36,6 +63,10 @@ struct Slot {
     filled: u32,
     /// Messages that have been taken out of it.
     freed: u32,
+    /// The train of the message that is on its way to it, and the one to the router before, if any.
+    trains: [u32; 2],
+    /// The stream that waits for a message, and for which: agent, command, message.
+    awaited: Option<(u32, u32, u64)>,
 }
 
 const UNUSED: Slot = Slot {
@@ -46,6 +77,8 @@ const UNUSED: Slot = Slot {
     release: RecordId(0),
     filled: 0,
     freed: 0,
+    trains: [NONE; 2],
+    awaited: None,
 };
 
 /// When a slot was free again.
@@ -120,12 +153,20 @@ impl Ipcq {
                 idle_time(machine, &back, ipcq.credit_bytes, Bandwidth::INFINITE)
             }
         };
+        let (streamable, copies) = streams(program.code(peer.agent), peer.queue);
+        let interleaved = machine.network().switching == Switching::Interleaved;
+        let fork =
+            (copies && interleaved).then(|| find_fork(machine, routes, (from, to))).flatten();
         self.connections.push(Connection {
             sender,
             receiver: peer.agent,
             queue: peer.queue,
             route: routes.find(machine, from, to),
             credit,
+            streamable,
+            fork,
+            entry: find_entry(program.code(sender), machine, routes, (from, to, fork)),
+            sent: Ps::ZERO,
         });
     }
 
@@ -146,6 +187,49 @@ impl Ipcq {
     /// A connection.
     pub(super) fn connection(&self, number: u32) -> &Connection {
         &self.connections[number as usize]
+    }
+
+    /// The last message that the sender had in memory has left it.
+    pub(super) fn sent(&mut self, connection: u32, end: Ps) {
+        let sent = &mut self.connections[connection as usize].sent;
+        *sent = (*sent).max(end);
+    }
+
+    /// When that was.
+    pub(super) fn last_sent(&self, connection: u32) -> Ps {
+        self.connections[connection as usize].sent
+    }
+
+    /// Message `token` is on its way.
+    pub(super) fn set_trains(&mut self, connection: u32, token: u64, trains: [u32; 2]) {
+        self.slot_mut(connection, token).trains = trains;
+    }
+
+    /// The stream that waits for message `token`, which waits no more.
+    pub(super) fn take_awaited(&mut self, connection: u32, token: u64) -> Option<(u32, u32)> {
+        let awaited = &mut self.slot_mut(connection, token).awaited;
+        awaited.take_if(|(.., of)| *of == token).map(|(agent, seq, _)| (agent, seq))
+    }
+
+    /// The train of message `token`, which is on its way, and the one to the router before.
+    pub(super) fn trains(&self, connection: u32, token: u64) -> [u32; 2] {
+        self.slot(connection, token).trains
+    }
+
+    /// The train to the router before the receiver, to which nothing more is asked of it.
+    pub(super) fn take_trunk(&mut self, connection: u32, token: u64) -> Option<u32> {
+        let trunk = &mut self.slot_mut(connection, token).trains[1];
+        Some(std::mem::replace(trunk, NONE)).filter(|it| *it != NONE)
+    }
+
+    /// A stream waits for message `token`, which is not on its way yet.
+    pub(super) fn wait_for(&mut self, connection: u32, token: u64, (agent, seq): (u32, u32)) {
+        self.slot_mut(connection, token).awaited = Some((agent, seq, token));
+    }
+
+    /// Whether message `token` has been taken out of its slot.
+    pub(super) fn is_freed(&self, connection: u32, token: u64) -> bool {
+        u64::from(self.slot(connection, token).freed) > token / self.slots_each
     }
 
     fn slot_index(&self, connection: u32, token: u64) -> usize {
@@ -187,6 +271,14 @@ impl Ipcq {
         slot.filled += 1;
         slot.visible = time;
         slot.delivery = record;
+        slot.trains[0] = NONE;
+    }
+
+    /// Message `token` has been used on its way, and leaves its slot.
+    pub(super) fn pass(&mut self, connection: u32, token: u64) {
+        let slot = self.slot_mut(connection, token);
+        slot.filled += 1;
+        slot.trains = [NONE; 2];
     }
 
     /// Message `token` leaves its slot at `fire`. Gives when its sender knows.
@@ -213,4 +305,46 @@ impl Ipcq {
         let taken = slots.iter().map(|slot| u64::from(slot.filled.saturating_sub(slot.freed)));
         (taken.sum(), self.slots_each)
     }
+}
+
+/// Whether streams of `code` take from a queue, and whether some pass on what they take unchanged.
+fn streams(code: &Code, queue: QueueId) -> (bool, bool) {
+    let (mut takes, mut copies) = (false, false);
+    for site in code.sites.values() {
+        if let Template::Stream { queue: from, acc, to, .. } = &site.template
+            && *from == queue
+        {
+            takes = true;
+            copies |= acc.is_none() && !to.is_empty();
+        }
+    }
+    (takes, copies)
+}
+
+/// The router before `to`, if it copies.
+fn find_fork(machine: &Machine, routes: &mut Routes, (from, to): (NodeId, NodeId)) -> Option<Fork> {
+    let route = machine.route(from, to)?;
+    let router = machine.ends(*route.last()?).0;
+    if router == from || !machine.node(router).multicast {
+        return None;
+    }
+    let (trunk, down) = (routes.find(machine, from, router)?, routes.find(machine, router, to)?);
+    Some(Fork { router, trunk, down })
+}
+
+/// How the way of a sender begins whose code has streams.
+fn find_entry(
+    code: &Code,
+    machine: &Machine,
+    routes: &mut Routes,
+    (from, to, fork): (NodeId, NodeId, Option<Fork>),
+) -> Option<Entry> {
+    let is_stream = |template: &Template| matches!(template, Template::Stream { .. });
+    if !code.sites.values().any(|site| is_stream(&site.template)) {
+        return None;
+    }
+    let first = *machine.route(from, to)?.first()?;
+    let router = machine.ends(first).1;
+    let onward = routes.find(machine, router, fork.map_or(to, |fork| fork.router))?;
+    Some(Entry { router, ramp: LinkCosts::of(machine, first).delay, onward })
 }

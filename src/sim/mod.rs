@@ -12,6 +12,7 @@
 //! - `hbm`: the memories and their channels;
 //! - `op`, `dma`, `costs`: what commands touch and how long they take;
 //! - `control`: the host, and the processors between it and the PEs;
+//! - `stream`: commands that pass messages on as they arrive;
 //! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
 //! - `channel`: thread blocks and what they do to each other's memory;
 //! - `mmu`: what translating addresses costs;
@@ -46,6 +47,7 @@ mod op;
 mod pe;
 mod routes;
 mod state;
+mod stream;
 pub mod traffic;
 mod transfer;
 mod transport;

@@ -150,6 +150,10 @@ pub(super) enum Channel {
     DmaComm,
     Gemm,
     Math,
+    /// Streams, which go through the vector unit as they pass.
+    Stream,
+    /// Messages that a router beside the PE passes on.
+    Pass,
     /// The tile scheduler. This and what follows is for composites only.
     Scheduler,
     /// The places in TCM for tiles that come from memory.
@@ -163,9 +167,9 @@ pub(super) enum Channel {
 }
 
 /// How many channels of an engine there are, which come first.
-pub(super) const CHANNELS: usize = 5;
+pub(super) const CHANNELS: usize = 7;
 /// How many there are of all, with what composites alone take in turn.
-pub(super) const TURNS: usize = 10;
+pub(super) const TURNS: usize = 12;
 
 impl Channel {
     /// Its name in the log.
@@ -173,7 +177,7 @@ impl Channel {
         match self {
             Channel::DmaRead => Engine::DmaRead,
             Channel::DmaWrite => Engine::DmaWrite,
-            Channel::DmaComm => Engine::DmaComm,
+            Channel::DmaComm | Channel::Stream | Channel::Pass => Engine::DmaComm,
             Channel::Gemm => Engine::Gemm,
             Channel::Math => Engine::Math,
             Channel::Scheduler
@@ -202,6 +206,8 @@ pub(super) enum Work {
     Send(u32),
     /// Runs a pipeline of tiles.
     Composite,
+    /// Passes a message on as it arrives; see [`super::stream`].
+    Stream,
 }
 
 /// A command that has been dispatched.

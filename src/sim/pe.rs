@@ -98,6 +98,23 @@ impl Pe {
     }
 }
 
+impl Pe {
+    /// Lets a command wait until a channel can take the next one.
+    pub(super) fn wait_for_channel(&self, channel: Channel, ready: &mut Ready) {
+        let state = &self.channels[channel as usize];
+        if let Some(last) = state.last {
+            ready.also(state.free, last);
+        }
+    }
+
+    /// A command that ends at `end` has kept its channel until then.
+    pub(super) fn hold_channel(&mut self, channel: Channel, end: Ps, record: RecordId) {
+        let state = &mut self.channels[channel as usize];
+        state.free = state.free.max(end);
+        state.last = Some(Release { at: end, record: Some(record), cause: Cause::Engine });
+    }
+}
+
 impl<L: LogSink> Simulation<'_, L> {
     /// Lets everything in a PE go on that can.
     pub(super) fn pump(&mut self, pe: u32) -> Step<()> {
@@ -184,6 +201,11 @@ impl<L: LogSink> Simulation<'_, L> {
             return Ok(false);
         }
         let op = &self.agents[agent as usize].ops[at];
+        if let Work::Send(connection) = op.work
+            && self.is_streamed_to(agent, seq, connection)
+        {
+            return Ok(false);
+        }
         let mut ready = Ready { time: op.issued, release: op.release };
         let pe = &self.pes[pe as usize];
         if let (free, Some(last)) = pe.free(channel) {
@@ -194,7 +216,9 @@ impl<L: LogSink> Simulation<'_, L> {
             ready.also_end(freed.0, freed.1, Cause::Engine);
         }
         let need = Need { seq, touches, insists: true };
-        if !self.wait_for_hazards(agent, &need, &mut ready) {
+        if !self.wait_for_hazards(agent, &need, &mut ready)
+            || !self.wait_for_sends(agent, seq, &mut ready)
+        {
             return Ok(false);
         }
         self.start(agent, seq, ready)?;
@@ -250,7 +274,7 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// Finds out whether a send has been read by now. If it `insists` and it has not, its end
     /// will be an event.
-    fn settle(&mut self, agent: u32, at: usize, insists: bool) -> bool {
+    pub(super) fn settle(&mut self, agent: u32, at: usize, insists: bool) -> bool {
         let op = &self.agents[agent as usize].ops[at];
         if !matches!(op.work, Work::Send(_)) || op.train == NONE {
             return false;
@@ -273,7 +297,20 @@ impl<L: LogSink> Simulation<'_, L> {
     /// Whether another transfer may be in flight on a channel. If not, the end of one will be an
     /// event.
     fn has_transfer_free(&mut self, pe: u32, channel: Channel) -> bool {
-        let limit = self.params.dma.outstanding.max(1);
+        let limit = match channel {
+            Channel::Stream => 1,
+            Channel::Pass => return true,
+            Channel::DmaRead
+            | Channel::DmaWrite
+            | Channel::DmaComm
+            | Channel::Gemm
+            | Channel::Math
+            | Channel::Scheduler
+            | Channel::Staging
+            | Channel::Registers
+            | Channel::Sums
+            | Channel::Output => self.params.dma.outstanding.max(1),
+        };
         while self.pes[pe as usize].channels[channel as usize].in_flight >= limit {
             let Some((agent, at)) = self.oldest_in_flight(pe, channel) else { return false };
             if !self.settle(agent, at, true) {
@@ -320,7 +357,7 @@ impl<L: LogSink> Simulation<'_, L> {
                 self.begin_composite(agent, op.seq, (ready.time, ready.release));
                 Ok(())
             }
-            Work::Read => self.begin_transfer(agent, &op, Ps::ZERO),
+            Work::Read | Work::Stream => self.begin_transfer(agent, &op, Ps::ZERO),
             Work::Atomic { operands, .. } => {
                 let bytes = op.bytes.saturating_mul(operands);
                 self.begin_transfer(agent, &op, self.params.tcm.read.time(bytes))
@@ -393,7 +430,10 @@ impl<L: LogSink> Simulation<'_, L> {
     pub(super) fn finish_send(&mut self, agent: u32, at: usize, end: Ps) {
         let op = &mut self.agents[agent as usize].ops[at];
         (op.read_end, op.end) = (end, end);
-        let train = op.train;
+        let (train, work) = (op.train, op.work);
+        if let Work::Send(connection) = work {
+            self.ipcq.sent(connection, end);
+        }
         let record = self.record(agent, at, None, false);
         self.network.set_record(train, record);
         self.end_transfer(agent, at, record);
@@ -418,7 +458,12 @@ impl<L: LogSink> Simulation<'_, L> {
                 self.counters.bytes_read += if back { bytes } else { 0 };
                 self.record(agent, at, link, true)
             }
-            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) | Work::Composite => {
+            Work::Read
+            | Work::Send(_)
+            | Work::Stream
+            | Work::Math(_)
+            | Work::Gemm(_)
+            | Work::Composite => {
                 self.counters.bytes_read += bytes;
                 self.record(agent, at, link, false)
             }
@@ -462,7 +507,7 @@ impl<L: LogSink> Simulation<'_, L> {
         id
     }
 
-    fn end_transfer(&mut self, agent: u32, at: usize, record: RecordId) {
+    pub(super) fn end_transfer(&mut self, agent: u32, at: usize, record: RecordId) {
         let op = &self.agents[agent as usize].ops[at];
         let (channel, start, end) = (op.channel, op.start, op.end);
         let number = self.agents[agent as usize].pe;
@@ -618,6 +663,19 @@ impl Op {
     }
 
     fn channel_is_dma(&self) -> bool {
-        matches!(self.channel, Channel::DmaRead | Channel::DmaWrite | Channel::DmaComm)
+        match self.channel {
+            Channel::DmaRead
+            | Channel::DmaWrite
+            | Channel::DmaComm
+            | Channel::Stream
+            | Channel::Pass => true,
+            Channel::Gemm
+            | Channel::Math
+            | Channel::Scheduler
+            | Channel::Staging
+            | Channel::Registers
+            | Channel::Sums
+            | Channel::Output => false,
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::ipcq::Ipcq;
 use super::mmu::Tlbs;
 use super::modify::Modifier;
 use super::pe::Pe;
+use super::stream::Streams;
 use super::transport::Transport;
 use super::{Options, Outcome, Progress};
 use crate::arena::Id;
@@ -53,6 +54,7 @@ pub(super) struct Simulation<'a, L> {
     /// What only channel programs have.
     pub(super) channels: ChannelSim,
     pub(super) messages: u64,
+    pub(super) streams: Streams,
     /// Events so far.
     happened: u64,
     transfers: u32,
@@ -116,6 +118,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             modifiers: BTreeMap::new(),
             channels: ChannelSim::new(program),
             messages: 0,
+            streams: Streams::default(),
             happened: 0,
             transfers: 0,
             last_effect: None,

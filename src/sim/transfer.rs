@@ -5,7 +5,7 @@ use super::dma::Piece;
 use super::event::Event;
 use super::failure::Failure;
 use super::hbm::{Access, Bursts, Touched};
-use super::network::{Arrival, Cargo, CargoKind, Class, Shipment};
+use super::network::{Arrival, Cargo, CargoKind, Class, NONE, Shipment};
 use super::op::{Op, Ready, Release, Work};
 use super::routes::RouteId;
 use super::state::{Simulation, Step};
@@ -25,11 +25,18 @@ impl<L: LogSink> Simulation<'_, L> {
         match op.work {
             Work::Send(connection) => self.inject_message(agent, at, (connection, transfer)),
             Work::Read | Work::Write | Work::Atomic { .. } => self.inject_dma(agent, at, transfer),
+            Work::Stream => self.begin_stream(agent, at),
             Work::Math(_) | Work::Gemm(_) | Work::Composite => Ok(()),
         }
     }
 
-    fn cargo(&self, agent: u32, op: &Op, kind: CargoKind, transfer: TransferId) -> Cargo {
+    pub(super) fn cargo(
+        &self,
+        agent: u32,
+        op: &Op,
+        kind: CargoKind,
+        transfer: TransferId,
+    ) -> Cargo {
         Cargo {
             kind,
             agent,
@@ -52,27 +59,50 @@ impl<L: LogSink> Simulation<'_, L> {
         (connection, transfer): (u32, TransferId),
     ) -> Step<()> {
         let op = self.agents[agent as usize].ops[at];
-        let to = self.program.agents[self.ipcq.connection(connection).receiver].pe;
-        let Some(route) = self.ipcq.connection(connection).route else {
-            return Err(self.no_route(agent, &op, to));
-        };
         let cargo = self.cargo(agent, &op, CargoKind::Message, transfer);
+        let cargo = Cargo { place: connection, ..cargo };
+        let (shipment, down) = self.message(cargo, self.params.tcm.read)?;
+        let [train, below] = match down {
+            Some(down) => self.network.send_forked(&[shipment, down], &mut self.events),
+            None => [self.network.send(&shipment, &mut self.events), NONE],
+        };
+        self.agents[agent as usize].ops[at].train = train;
+        self.on_the_way((connection, op.token), [train, below])
+    }
+
+    /// A message over the connection that its cargo names, whose source is read at a rate; where a
+    /// router copies it, the way there and the one down to the PE.
+    pub(super) fn message(
+        &self,
+        cargo: Cargo,
+        read: Bandwidth,
+    ) -> Step<(Shipment, Option<Shipment>)> {
+        let connection = self.ipcq.connection(cargo.place);
+        let to = self.program.agents[connection.receiver].pe;
+        let (streamable, fork) = (connection.streamable, connection.fork);
+        let Some(route) = connection.route else {
+            let (agent, site) = (AgentId(cargo.agent), cargo.site);
+            let from = self.program.agents[agent].pe;
+            return Err(Box::new(Failure::NoRoute { agent, site, from, to }));
+        };
         let shipment = Shipment {
-            cargo: Cargo { place: connection, ..cargo },
+            cargo,
             route,
             class: Class::Comm,
-            bytes: op.bytes,
+            bytes: cargo.bytes,
             to,
-            read: self.params.tcm.read,
+            read,
             from: Ps::ZERO,
             until: Ps::ZERO,
             write: Bandwidth::INFINITE,
             after: Ps::ZERO,
             watched: false,
+            streamable,
         };
-        let train = self.network.send(&shipment, &mut self.events);
-        self.agents[agent as usize].ops[at].train = train;
-        Ok(())
+        let Some(fork) = fork else { return Ok((shipment, None)) };
+        let trunk = Cargo { kind: CargoKind::Trunk, ..cargo };
+        let trunk = Shipment { cargo: trunk, route: fork.trunk, ..shipment };
+        Ok((trunk, Some(Shipment { route: fork.down, ..shipment })))
     }
 
     fn inject_dma(&mut self, agent: u32, at: usize, transfer: TransferId) -> Step<()> {
@@ -91,9 +121,12 @@ impl<L: LogSink> Simulation<'_, L> {
         let kind = match op.work {
             Work::Atomic { .. } => CargoKind::AtomicRequest,
             Work::Write => CargoKind::WriteData,
-            Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) | Work::Composite => {
-                CargoKind::ReadRequest
-            }
+            Work::Read
+            | Work::Send(_)
+            | Work::Stream
+            | Work::Math(_)
+            | Work::Gemm(_)
+            | Work::Composite => CargoKind::ReadRequest,
         };
         state.unread = if kind == CargoKind::WriteData { state.pieces } else { 0 };
         if pieces.is_empty() {
@@ -109,7 +142,12 @@ impl<L: LogSink> Simulation<'_, L> {
             let bytes = match op.work {
                 Work::Atomic { operands, .. } => moved.saturating_mul(operands),
                 Work::Write => moved,
-                Work::Read | Work::Send(_) | Work::Math(_) | Work::Gemm(_) | Work::Composite => 0,
+                Work::Read
+                | Work::Send(_)
+                | Work::Stream
+                | Work::Math(_)
+                | Work::Gemm(_)
+                | Work::Composite => 0,
             };
             self.send_piece(cargo, (route, bytes), owner);
         }
@@ -142,6 +180,7 @@ impl<L: LogSink> Simulation<'_, L> {
             write: Bandwidth::INFINITE,
             after: self.params.hbm.overhead,
             watched: cargo.kind == CargoKind::WriteData,
+            streamable: false,
         };
         self.network.send(&shipment, &mut self.events);
     }
@@ -180,7 +219,12 @@ impl<L: LogSink> Simulation<'_, L> {
         }
         let Some(arrival) = self.network.take(event) else { return Ok(()) };
         match arrival.cargo.kind {
-            CargoKind::Message => self.message_arrived(&arrival),
+            CargoKind::Message if arrival.streamed.is_some() => self.stream_ended(&arrival),
+            CargoKind::Message => {
+                self.message_arrived(&arrival);
+                self.arrived_in_slot((arrival.cargo.place, arrival.cargo.token))?;
+            }
+            CargoKind::Trunk => self.trunk_ended(&arrival)?,
             CargoKind::ReadRequest | CargoKind::TileRequest => {
                 self.answer(&arrival.cargo, arrival.cargo.bytes)?;
             }
@@ -218,6 +262,7 @@ impl<L: LogSink> Simulation<'_, L> {
             write: self.params.tcm.write,
             after: Ps::ZERO,
             watched: false,
+            streamable: false,
         };
         self.network.send(&shipment, &mut self.events);
         Ok(())
@@ -275,7 +320,12 @@ impl<L: LogSink> Simulation<'_, L> {
                 let at = self.op_index(cargo.agent, cargo.seq);
                 self.finish_send(cargo.agent, at, self.now);
             }
+            CargoKind::Trunk if cargo.record.is_none() => {
+                let at = self.op_index(cargo.agent, cargo.seq);
+                self.finish_send(cargo.agent, at, self.now);
+            }
             CargoKind::Message
+            | CargoKind::Trunk
             | CargoKind::ReadRequest
             | CargoKind::ReadData
             | CargoKind::TileRequest
@@ -300,11 +350,11 @@ impl<L: LogSink> Simulation<'_, L> {
     /// The inbound side of the receiver writes a message into its slot, one after the other.
     fn message_arrived(&mut self, arrival: &Arrival) {
         let cargo = &arrival.cargo;
-        let record = cargo.record.or_else(|| {
-            let at = self.op_index(cargo.agent, cargo.seq);
-            self.finish_send(cargo.agent, at, arrival.source_end);
-            self.agents[cargo.agent as usize].ops[at].record
-        });
+        if self.ipcq.is_freed(cargo.place, cargo.token) {
+            // It was passed on by a router, and nobody wanted it here.
+            return;
+        }
+        let record = self.sender_record(arrival);
         let sent = Release { at: cargo.start, record, cause: Cause::Link };
         let mut ready = Ready { time: self.now, release: sent };
         let receiver = self.ipcq.connection(cargo.place).receiver;

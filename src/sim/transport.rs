@@ -2,7 +2,7 @@
 
 use super::event::{Event, EventQueue};
 use super::lanes::Lanes;
-use super::network::{Arrival, Cargo, Mode, Network, Shipment};
+use super::network::{Arrival, Cargo, Mode, NONE, Network, Outlet, Shipment};
 use super::routes::{RouteId, Routes};
 use super::wormhole::Messages;
 use crate::oplog::RecordId;
@@ -89,6 +89,38 @@ impl<'m> Transport<'m> {
         lanes.sent(message, crossing, shipment.bytes);
         self.lanes = Some(lanes);
         message
+    }
+
+    /// Whether a message may be asked for before all of it has arrived. Not of wormhole routers,
+    /// which hold what nobody has room for: there a stream takes its message from the slot.
+    pub(super) fn streams(&self) -> bool {
+        matches!(self.kind, Kind::Interleaved(_))
+    }
+
+    /// See [`Network::send_forked`].
+    pub(super) fn send_forked(
+        &mut self,
+        shipments: &[Shipment; 2],
+        events: &mut EventQueue,
+    ) -> [u32; 2] {
+        match &mut self.kind {
+            Kind::Interleaved(it) => it.send_forked(shipments, events),
+            Kind::Wormhole(it) => [it.send(&shipments[0], events), NONE],
+        }
+    }
+
+    /// See [`Network::open`].
+    pub(super) fn open(
+        &mut self,
+        message: u32,
+        outlet: Outlet,
+        ways: &[(Shipment, Option<Shipment>)],
+        events: &mut EventQueue,
+    ) -> Vec<[u32; 2]> {
+        match &mut self.kind {
+            Kind::Interleaved(it) => it.open(message, outlet, ways, events),
+            Kind::Wormhole(_) => Vec::new(),
+        }
     }
 
     /// When the last byte of a message leaves its source, if that lies not in the future.

@@ -50,6 +50,9 @@ pub struct Node {
     pub overhead: Ps,
     /// Whether a message must have arrived whole before it goes on.
     pub store_and_forward: bool,
+    /// Whether it copies what a PE beside it passes on unchanged, so that this need not go through
+    /// the PE.
+    pub multicast: bool,
 }
 
 /// A directed connection.
@@ -88,6 +91,17 @@ pub struct Processors {
     pub m_cpus: Vec<NodeId>,
 }
 
+/// How long a message keeps a link that others wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Arbitration {
+    /// For one flit: messages mix.
+    #[default]
+    Flit,
+    /// From its first flit to its last: messages come one after the other, in the order of their
+    /// first flits.
+    Message,
+}
+
 /// A machine, checked and ready to route.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -96,6 +110,7 @@ pub struct Machine {
     params: PeParams,
     /// The largest piece of a message that a link sends without a break, in bytes.
     flit_bytes: u64,
+    arbitration: Arbitration,
     graph: DiGraph<Node, Link>,
     pes: Vec<PeNodes>,
     processors: Processors,
@@ -176,6 +191,11 @@ impl Machine {
     /// How routes are found.
     pub(super) fn routing(&self) -> &Routing {
         &self.routing
+    }
+
+    /// How long a message keeps a link.
+    pub fn arbitration(&self) -> Arbitration {
+        self.arbitration
     }
 
     /// The graph itself.
@@ -312,6 +332,7 @@ impl MachineBuilder {
                 extent,
                 params,
                 flit_bytes,
+                arbitration: Arbitration::Flit,
                 graph,
                 pes: Vec::new(),
                 processors: Processors::default(),
@@ -320,6 +341,11 @@ impl MachineBuilder {
                 layers: Layers::default(),
             },
         }
+    }
+
+    /// Says how long a message keeps a link; for a flit otherwise.
+    pub fn arbitrated_by(&mut self, arbitration: Arbitration) {
+        self.machine.arbitration = arbitration;
     }
 
     /// Adds a node.

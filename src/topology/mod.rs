@@ -29,7 +29,9 @@ pub use address::{
 pub use banks::{AddressMapping, BankAddress, BankParams, BankTiming};
 pub use dependencies::Layers;
 pub use dot::dot;
-pub use machine::{Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors};
+pub use machine::{
+    Arbitration, Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors,
+};
 pub use params::{
     BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams, FetchStoreParams,
     GemmParams, HbmParams, IpcqParams, MathFamilies, MathParams, MmuParams, PeParams, ReleaseMode,

@@ -288,6 +288,7 @@ impl Machine<'_> {
             | Command::CompositeCmd(_)
             | Command::CompositeWait(_)
             | Command::IpcqSend(_)
+            | Command::IpcqStream(_)
             | Command::IpcqRecvAsync(_)
             | Command::IpcqRelease(_)
             | Command::ChannelCmd(_) => None,
@@ -320,6 +321,7 @@ impl Machine<'_> {
             | Command::CompositeWait(_)
             | Command::IpcqSend(_)
             | Command::IpcqRecv(_)
+            | Command::IpcqStream(_)
             | Command::IpcqRecvAsync(_)
             | Command::Wait(_)
             | Command::ChannelCmd(_) => None,

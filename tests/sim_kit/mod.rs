@@ -104,7 +104,13 @@ pub fn link(rate: f64, wire: u64) -> Link {
 }
 
 fn node(kind: NodeKind, overhead: u64) -> Node {
-    Node { name: String::from("n"), kind, overhead: Ps(overhead), store_and_forward: false }
+    Node {
+        name: String::from("n"),
+        kind,
+        overhead: Ps(overhead),
+        store_and_forward: false,
+        multicast: false,
+    }
 }
 
 fn extent(pes: u32) -> Extent {

@@ -64,9 +64,10 @@ impl Sites<'_> {
             Template::CompositeWait { number } => {
                 format!("composite_wait {}", self.operand(*number))
             }
-            Template::Send { .. } | Template::Recv { .. } | Template::RecvAsync { .. } => {
-                self.exchange(template)
-            }
+            Template::Send { .. }
+            | Template::Recv { .. }
+            | Template::Stream { .. }
+            | Template::RecvAsync { .. } => self.exchange(template),
             Template::Wait { slot } => format!("wait {}", self.tile(*slot)),
             Template::Release { tile, live } => {
                 format!("ipcq_release {}{}", self.tile(*tile), self.unless(*live))
@@ -93,6 +94,19 @@ impl Sites<'_> {
                 message(*expected),
                 if *consume { "" } else { ", not consumed" }
             ),
+            Template::Stream { queue, spec, acc, out, to, message: expected } => {
+                let from = self.comm.direction(*queue);
+                let args: Vec<String> = std::iter::once(from.to_owned())
+                    .chain(acc.map(|acc| self.tile(acc).to_owned()))
+                    .collect();
+                let to: Vec<&str> = to.iter().map(|queue| self.comm.direction(*queue)).collect();
+                let to =
+                    if to.is_empty() { String::new() } else { format!(" to {}", to.join(", ")) };
+                let name = out.map_or(String::new(), |out| format!("{} = ", self.tile(out)));
+                let place = out.map_or("", |out| self.place(out));
+                let made = math(&self.code.maths[*spec], &args);
+                format!("{name}ipcq_stream {made}{to}  {}{place}", message(*expected))
+            }
             Template::RecvAsync { queue, out, message: expected } => format!(
                 "{} = ipcq_recv_async {}  {}",
                 self.tile(*out),

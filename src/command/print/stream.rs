@@ -239,6 +239,19 @@ impl Visit for Row<'_> {
         Columns { operands, bytes: Some(it.message.bytes()), queue: self.from(it.slot) }
     }
 
+    fn ipcq_stream(&mut self, it: &command::IpcqStream) -> Columns {
+        let spec = &self.code.maths[it.spec];
+        let args: Vec<String> =
+            std::iter::once(it.slot).chain(it.acc).map(|tile| self.place(tile)).collect();
+        let to: Vec<String> =
+            it.outputs().map(|(queue, token)| format!("{} as #{token}", self.to(queue))).collect();
+        let to = if to.is_empty() { String::new() } else { format!(", {}", to.join(", ")) };
+        let out = it.out.map_or(String::new(), |out| format!(" -> {}", self.place(out)));
+        let made = sites::math(spec, &args);
+        let operands = format!("{made}{out}{to}  {}", message(it.message));
+        Columns { operands, bytes: Some(it.message.bytes()), queue: self.from(it.slot) }
+    }
+
     fn ipcq_recv_async(&mut self, it: &command::IpcqRecvAsync) -> Columns {
         let operands = format!("{}  {}", self.place(it.slot), message(it.message));
         Columns { operands, bytes: Some(it.message.bytes()), queue: self.from(it.slot) }

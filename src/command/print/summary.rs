@@ -159,6 +159,13 @@ impl Work {
             }
             Command::IpcqSend(it) => add(&mut self.sent, it.message.bytes()),
             Command::IpcqRecv(it) => add(&mut self.received, it.message.bytes()),
+            Command::IpcqStream(it) => {
+                let bytes = it.message.bytes();
+                add(&mut self.received, bytes);
+                it.outputs().for_each(|_| add(&mut self.sent, bytes));
+                let combines = u64::from(it.acc.is_some());
+                add(&mut self.elements, combines * it.message.elements);
+            }
             Command::IpcqRecvAsync(it) => add(&mut self.received, it.message.bytes()),
             Command::ChannelCmd(it) => {
                 let moved = super::channel::moved(code, it);

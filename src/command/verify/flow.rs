@@ -180,6 +180,7 @@ impl Flow<'_> {
             | Template::Composite { .. }
             | Template::CompositeWait { .. }
             | Template::Send { .. }
+            | Template::Stream { .. }
             | Template::Wait { .. }
             | Template::Release { .. }
             | Template::Channel(_)

@@ -19,7 +19,8 @@
 //! 10. tile operands have a stride for each axis of the walked shape and hold every element that is
 //!     read; scalars have no strides;
 //! 11. its result, block or message is as long as the tile it is in;
-//! 12. its direction exists, and its message fits in a slot.
+//! 12. its direction exists, and its message fits in a slot;
+//! 13. what a stream computes has the message's elements, and its outputs are no more than four.
 
 mod flow;
 mod sites;

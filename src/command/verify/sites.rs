@@ -3,8 +3,8 @@
 use super::flow::Held;
 use crate::arena::Id;
 use crate::command::{
-    Arg, ArgSpec, Code, Comm, CompositeSpec, FactorSpec, GemmSpec, LaneArgs, LaneSpec, MathSpec,
-    Message, QueueId, SourceArg, SourceSpec, Template, TileReg,
+    Arg, ArgSpec, Code, Comm, CompositeSpec, FactorSpec, GemmSpec, LaneArgs, LaneSpec,
+    MAX_STREAM_OUTPUTS, MathSpec, Message, QueueId, SourceArg, SourceSpec, Template, TileReg,
 };
 use crate::ops::AtomicOp;
 use crate::shape::Shape;
@@ -65,12 +65,40 @@ impl Sizes<'_> {
                 self.message(*queue, *message)?;
                 dst.map_or(Ok(()), |dst| self.is_long(dst, message.bytes(), "the message"))
             }
+            Template::Stream { .. } => self.stream_site(template),
             Template::RecvAsync { queue, message, .. } => self.message(*queue, *message),
             Template::Wait { .. }
             | Template::Release { .. }
             | Template::Channel(_)
             | Template::Assert { .. } => Ok(()),
         }
+    }
+
+    fn stream_site(&self, template: &Template) -> Check {
+        let Template::Stream { queue, spec, acc, out, to, message } = template else {
+            return Ok(());
+        };
+        for queue in std::iter::once(queue).chain(to) {
+            self.message(*queue, *message)?;
+        }
+        if to.len() > MAX_STREAM_OUTPUTS {
+            return Err(format!("a stream goes on in {} directions", to.len()));
+        }
+        for tile in acc.iter().chain(out) {
+            self.is_long(*tile, message.bytes(), "the message")?;
+        }
+        self.stream(&self.code.maths[*spec], *message, acc.is_some())
+    }
+
+    /// Rule 13: a stream computes as many elements as the message has, of the message and `acc`.
+    fn stream(&self, spec: &MathSpec, message: Message, combines: bool) -> Check {
+        let operands = 1 + usize::from(combines);
+        let fits = spec.shape.elements() == message.elements && spec.args.len() == operands;
+        let dtypes = spec.args.iter().map(|arg| arg.dtype).chain([spec.out]);
+        if fits && dtypes.into_iter().all(|dtype| dtype == message.dtype) {
+            return Ok(());
+        }
+        Err(String::from("what a stream computes does not fit its message"))
     }
 
     /// Rule 12.

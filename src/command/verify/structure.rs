@@ -204,7 +204,9 @@ fn specs(code: &Code, template: &Template) -> Result<(), String> {
         Template::DmaGather { lanes, .. }
         | Template::DmaScatter { lanes, .. }
         | Template::DmaAtomic { lanes, .. } => code.lanes.get(lanes.spec).is_some(),
-        Template::Math { spec, .. } => code.maths.get(*spec).is_some(),
+        Template::Math { spec, .. } | Template::Stream { spec, .. } => {
+            code.maths.get(*spec).is_some()
+        }
         Template::Gemm { spec, .. } => code.gemms.get(*spec).is_some(),
         Template::Composite { spec, .. } => code.composites.get(*spec).is_some(),
         Template::CompositeWait { .. }

@@ -77,18 +77,12 @@ impl Blame<'_> {
 
     /// Where `agent` sends in a direction.
     fn sends(&self, agent: AgentId, direction: QueueId) -> Vec<Span> {
-        self.spans(
-            agent,
-            |template| matches!(template, Template::Send { queue, .. } if *queue == direction),
-        )
+        self.spans(agent, |template| template.sends_to().contains(&direction))
     }
 
     /// Where `agent` receives from a direction.
     fn recvs(&self, agent: AgentId, direction: QueueId) -> Vec<Span> {
-        self.spans(agent, |template| {
-            let queue = received_from(template);
-            queue == Some(direction)
-        })
+        self.spans(agent, |template| template.receives_from() == Some(direction))
     }
 
     fn spans(&self, agent: AgentId, is_wanted: impl Fn(&Template) -> bool) -> Vec<Span> {
@@ -144,14 +138,6 @@ impl Blame<'_> {
             })
             .collect()
     }
-}
-
-/// The queue that a command receives from, if it does.
-fn received_from(template: &Template) -> Option<QueueId> {
-    if let Template::Recv { queue, .. } | Template::RecvAsync { queue, .. } = template {
-        return Some(*queue);
-    }
-    None
 }
 
 /// `64 x f16 = 128 B`.

@@ -53,7 +53,15 @@ impl Blame<'_> {
 
     /// Whether `blocked` is a send.
     pub(super) fn is_send(&self, agent: AgentId, blocked: &Blocked) -> bool {
-        matches!(self.program.code(agent).sites[blocked.site].template, Template::Send { .. })
+        match blocked.waits {
+            Waits::ToSend => true,
+            Waits::ToReceive => false,
+            Waits::ForNobody => {
+                let template = &self.program.code(agent).sites[blocked.site].template;
+                template.sends_to().contains(&blocked.queue)
+                    && template.receives_from() != Some(blocked.queue)
+            }
+        }
     }
 
     fn next(&self, agent: AgentId, blocked: &Blocked) -> Next {
@@ -207,6 +215,7 @@ impl Blame<'_> {
         let verb = match template {
             Template::Send { .. } => "send",
             Template::Wait { .. } => "wait",
+            Template::Stream { .. } => "stream",
             Template::Recv { .. }
             | Template::RecvAsync { .. }
             | Template::DmaRead { .. }

@@ -129,6 +129,10 @@ codes! {
     SHAPES_DIFFER = "K0373", "shapes-differ", Error;
     /// A reinterpretation of bits as a type of another width.
     BITCAST_WIDTH = "K0374", "bitcast-width", Error;
+    /// Directions that a stream cannot go on in together.
+    STREAM_OUTPUTS = "K0375", "stream-outputs", Error;
+    /// A reduction that a stream does not have.
+    STREAM_REDUCTION = "K0376", "stream-reduction", Error;
     /// Shapes that this launch makes disagree.
     LAUNCH_SHAPES = "K0380", "launch-shapes", Error;
     /// An extent of a tile that the launch does not decide.

@@ -11,8 +11,8 @@ use crate::ir::{
     Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
     For, Full, Gather, GatherLoad, Histogram, If, Inspect, Inspection, Load, NumPrograms, OpId,
     PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan,
-    ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind, Store, Ternary, Transpose, Type,
-    Unary, Value, Visit, Wait, While, Window, Yield,
+    ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind, Store, Stream, Ternary, Transpose,
+    Type, Unary, Value, Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
@@ -658,6 +658,27 @@ impl Visit for Step<'_, '_> {
             return Ok(Flow::Waits(it.dir.clone()));
         };
         self.claim(&it.dir);
+        self.gives_tile(tile)
+    }
+
+    fn stream(&mut self, it: &Stream) -> Out {
+        let index = self.next_message(&it.from);
+        let Some(mut tile) = self.message(&it.from, index)? else {
+            return Ok(Flow::Waits(it.from.clone()));
+        };
+        self.claim(&it.from);
+        if let (Some(op), Some(acc)) = (it.reduce, it.acc) {
+            let (dtype, shape) = (self.dtype(acc)?, self.shape()?);
+            let acc = self.frame()?.tile(acc)?.clone();
+            let combine = |[x, y]: [u64; 2]| number::binary(op, dtype, x, y);
+            tile = Tile::elementwise(dtype, shape, &[tile, acc], combine)?;
+        }
+        for dir in &it.to {
+            self.world.spend(tile.elements.len())?;
+            let to = (self.world.launch.peers)(self.program.index, dir);
+            let to = to.ok_or_else(|| Reason::NoPeer(dir.clone()))?;
+            self.world.messages.entry(to).or_default().push(tile.clone());
+        }
         self.gives_tile(tile)
     }
 

@@ -9,8 +9,8 @@ use crate::ir::{
     Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
     DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad,
     Literal, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, Release,
-    Reshape, Return, ScatterStore, Select, Send, Store, Ternary, Transpose, Unary, Value, Wait,
-    Window, Wrap, Yield,
+    Reshape, Return, ScatterStore, Select, Send, Store, Stream, Ternary, Transpose, Unary, Value,
+    Wait, Window, Wrap, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
@@ -196,6 +196,7 @@ impl Parser<'_, '_> {
             "composite" => self.composite(),
             "send" => self.send(),
             "recv" => self.recv(),
+            "stream" => self.stream(),
             "recv_async" => self.cursor.string().map(|dir| RecvAsync { dir }.into()),
             "wait" => self.operands().map(|[future]| Wait { future }.into()),
             "release" => self.operands().map(|[tile]| Release { tile }.into()),
@@ -424,6 +425,15 @@ impl Parser<'_, '_> {
         let dst = if self.cursor.eat_word("dst") { Some(self.value()?) } else { None };
         let consume = !self.cursor.eat_word("no_consume");
         Ok(Recv { dir, dst, consume }.into())
+    }
+
+    fn stream(&mut self) -> Parse<Op> {
+        let from = self.cursor.string()?;
+        let reduce = BinaryOp::ALL.iter().copied().find(|op| self.cursor.eat_word(op.name()));
+        let acc = if reduce.is_some() { Some(self.value()?) } else { None };
+        let has_outputs = self.cursor.eat_word("to");
+        let to = if has_outputs { self.bracketed(|it| it.cursor.string())? } else { Vec::new() };
+        Ok(Stream { from, reduce, acc, to }.into())
     }
 
     fn assert(&mut self) -> Parse<Op> {

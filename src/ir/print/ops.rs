@@ -8,8 +8,8 @@ use crate::ir::{
     EpilogueStep, ExpandDims, Extent, Flip, For, Full, FuncId, Gather, GatherLoad, Head, Histogram,
     If, Inspect, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce,
     ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
-    SortKind, Storage, Store, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While, Window,
-    Yield,
+    SortKind, Storage, Store, Stream, Ternary, Transpose, Type, Unary, Value, Visit, Wait, While,
+    Window, Yield,
 };
 
 impl Op {
@@ -393,6 +393,17 @@ impl Visit for Printer<'_> {
             self.value(dst);
         }
         self.put(if it.consume { "" } else { " no_consume" });
+    }
+    fn stream(&mut self, it: &Stream) {
+        self.put(format!("stream {}", quoted(&it.from)));
+        if let (Some(op), Some(acc)) = (it.reduce, it.acc) {
+            self.put(format!(" {} ", op.name()));
+            self.value(acc);
+        }
+        if !it.to.is_empty() {
+            let to: Vec<String> = it.to.iter().map(|dir| quoted(dir)).collect();
+            self.put(format!(" to [{}]", to.join(", ")));
+        }
     }
     fn recv_async(&mut self, it: &RecvAsync) {
         self.put(format!("recv_async {}", quoted(&it.dir)));

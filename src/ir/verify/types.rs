@@ -6,10 +6,11 @@ use crate::dtype::{DType, Kind};
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
     Condition, Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For,
-    Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load, MAX_WINDOW_AXES,
-    Module, NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release,
-    Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Ternary,
-    TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Window, Yield,
+    Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load, MAX_STREAM_OUTPUTS,
+    MAX_WINDOW_AXES, Module, NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce,
+    ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
+    Store, Stream, Ternary, TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While,
+    Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, Domain};
 
@@ -582,6 +583,24 @@ impl Visit for Checker<'_> {
             Some(dst) => {
                 self.tile(dst)?;
                 self.gives(self.ty(dst))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn stream(&mut self, it: &Stream) -> Checked {
+        self.result_tile()?;
+        let outputs = it.to.len();
+        require(outputs <= MAX_STREAM_OUTPUTS, || {
+            format!("a stream goes on in {outputs} directions; at most {MAX_STREAM_OUTPUTS}")
+        })?;
+        require(it.reduce.is_some() == it.acc.is_some(), || {
+            String::from("a stream is combined with a tile by an op")
+        })?;
+        match it.acc {
+            Some(acc) => {
+                self.tile(acc)?;
+                self.gives(self.ty(acc))
             }
             None => Ok(()),
         }

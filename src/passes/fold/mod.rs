@@ -148,6 +148,7 @@ impl<'a> Folder<'a> {
             | Op::Composite(_)
             | Op::Send(_)
             | Op::Recv(_)
+            | Op::Stream(_)
             | Op::RecvAsync(_)
             | Op::Wait(_)
             | Op::Release(_)

@@ -1,5 +1,7 @@
 //! `torch.verify`: is the result of a collective its definition?
 
+use std::ops::Range;
+
 use super::check::{Complaint, Wrong, contents, wrong_result};
 use super::distributed::chosen;
 use super::tensor::TensorValue;
@@ -18,7 +20,8 @@ use crate::script::value::Value;
 use crate::shape::Shape;
 use crate::source::Span;
 
-pub(super) const TABLE: &[Native] = &[check("all_reduce", all_reduce)];
+pub(super) const TABLE: &[Native] =
+    &[check("all_reduce", all_reduce), check("reduce", reduce), check("broadcast", broadcast)];
 
 /// The deepest nesting of an order.
 const MAX_NESTING: u32 = 64;
@@ -40,7 +43,8 @@ fn all_reduce(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     };
     let reduction = reduction_of(op.as_ref())?;
     let chunks = chunks.map_or(Ok(1), |given| given.int("`chunks`"))?;
-    let mut run = AllReduce { evaluator, rows, result, reduction, at: args.span };
+    let collective = Collective::AllReduce(reduction);
+    let mut run = Check::new(evaluator, rows, (result, args.span), (collective, reduction));
     run.against_definition()?;
     if let Some(order) = order {
         run.against_order(&Order::Given(order), chunks)?;
@@ -58,6 +62,58 @@ fn all_reduce(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     }
     run.evaluator.journal.checks += 1;
     Ok(Value::None)
+}
+
+/// `reduce(result, inputs, op="sum", root=0, order=, chunks=1)`: as [`all_reduce`], but only row
+/// `root` of `result` is looked at.
+fn reduce(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let params = ["result", "inputs", "op?", "root?", "order?", "chunks?"];
+    let [result, inputs, op, root, order, chunks] =
+        args.bind(Signature { name: "reduce", params })?;
+    let (Some(result), Some(inputs)) = (result, inputs) else { return Ok(Value::None) };
+    let Some(rows) = Rows::read(evaluator, (&result, &inputs), args.span)? else {
+        evaluator.journal.skipped += 1;
+        return Ok(Value::None);
+    };
+    let reduction = reduction_of(op.as_ref())?;
+    let root = root_of(root.as_ref(), &rows)?;
+    let chunks = chunks.map_or(Ok(1), |given| given.int("`chunks`"))?;
+    let collective = Collective::Reduce(reduction, root);
+    let mut run = Check::new(evaluator, rows, (result, args.span), (collective, reduction));
+    run.ranks = root..root + 1;
+    run.against_definition()?;
+    if let Some(order) = order {
+        run.against_order(&Order::Given(order), chunks)?;
+    }
+    run.evaluator.journal.checks += 1;
+    Ok(Value::None)
+}
+
+/// `broadcast(result, inputs, root=0)`: every row of `result` is row `root` of `inputs`, to the bit.
+fn broadcast(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let params = ["result", "inputs", "root?"];
+    let [result, inputs, root] = args.bind(Signature { name: "broadcast", params })?;
+    let (Some(result), Some(inputs)) = (result, inputs) else { return Ok(Value::None) };
+    let Some(rows) = Rows::read(evaluator, (&result, &inputs), args.span)? else {
+        evaluator.journal.skipped += 1;
+        return Ok(Value::None);
+    };
+    let collective = Collective::Broadcast(root_of(root.as_ref(), &rows)?);
+    let what = (collective, Reduction::Sum);
+    let mut run = Check::new(evaluator, rows, (result, args.span), what);
+    run.against_definition()?;
+    run.evaluator.journal.checks += 1;
+    Ok(Value::None)
+}
+
+fn root_of(given: Option<&Given>, rows: &Rows) -> Result<u32> {
+    let Some(given) = given else { return Ok(0) };
+    let ranks = rows.inputs.len();
+    let root = u32::try_from(given.int("`root`")?).ok().filter(|root| (*root as usize) < ranks);
+    root.ok_or_else(|| {
+        let message = format!("`root` is a rank, from 0 to {}", ranks - 1);
+        Fault::new(hosting::HOST_VALUE, message, given.span, "no such rank")
+    })
 }
 
 fn reduction_of(given: Option<&Given>) -> Result<Reduction> {
@@ -138,7 +194,7 @@ impl Rows {
         };
         if !fits(&given_rows) || !fits(&outputs) {
             let message = format!(
-                "an all-reduce over {world} ranks needs {world} rows of one shape and type in \
+                "a collective over {world} ranks needs {world} rows of one shape and type in \
                  the inputs and in the result"
             );
             let row = |rows: &[Array]| rows.first().map(Array::shape).unwrap_or_default();
@@ -179,26 +235,40 @@ fn outputs_of(evaluator: &mut Evaluator<'_>, result: &Given) -> Result<Option<Ve
     }
 }
 
-/// One check of an all-reduce.
-struct AllReduce<'e, 'a> {
+/// One check of a collective.
+struct Check<'e, 'a> {
     evaluator: &'e mut Evaluator<'a>,
     rows: Rows,
     result: Given,
+    collective: Collective,
     reduction: Reduction,
+    /// The ranks whose results are looked at.
+    ranks: Range<u32>,
     at: Span,
 }
 
-impl<'a> AllReduce<'_, 'a> {
+impl<'e, 'a> Check<'e, 'a> {
+    fn new(
+        evaluator: &'e mut Evaluator<'a>,
+        rows: Rows,
+        (result, at): (Given, Span),
+        (collective, reduction): (Collective, Reduction),
+    ) -> Check<'e, 'a> {
+        let ranks = 0..rows.outputs.len() as u32;
+        Check { evaluator, rows, result, collective, reduction, ranks, at }
+    }
+}
+
+impl<'a> Check<'_, 'a> {
     fn against_definition(&mut self) -> Result<()> {
         let bytes = |rows: &[Array]| rows.iter().map(Array::to_bytes).collect::<Vec<_>>();
         let (inputs, outputs) = (bytes(&self.rows.inputs), bytes(&self.rows.outputs));
         let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let outputs: Vec<&[u8]> = outputs.iter().map(Vec::as_slice).collect();
-        let collective = Collective::AllReduce(self.reduction);
+        let collective = self.collective;
         let report = collective.check(self.rows.dtype, &inputs, &outputs);
-        let report = report.map_err(|error| {
-            Fault::new(hosting::HOST_SHAPE, error.0, self.at, "does not fit an all-reduce")
-        })?;
+        let report = report
+            .map_err(|error| Fault::new(hosting::HOST_SHAPE, error.0, self.at, "does not fit"))?;
         if report.is_good() {
             return Ok(());
         }
@@ -247,7 +317,7 @@ impl<'a> AllReduce<'_, 'a> {
             let mut common = None;
             let contributions = parts.of_all(&inputs, self.at)?;
             let mut sums = OrderedSums::new(&contributions, self.arithmetic());
-            for rank in 0..inputs.len() as u32 {
+            for rank in self.ranks.clone() {
                 let order = match common.take() {
                     Some(order) => order,
                     None => self.order_of(order, rank, chunk)?,

@@ -1,25 +1,95 @@
 //! Sending to neighbours and receiving from them.
 
+use std::slice;
+
 use super::Call;
 use crate::ir::{self, TileType, Type, Value};
+use crate::ops::BinaryOp;
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{channels as errors, constexpr};
 use crate::sema::value::{Spanned, Val};
+use crate::source::Span;
 use crate::syntax::ast::ExprKind;
 
 /// The name of a direction. Whether there is such a neighbour, the launch decides.
 fn direction(it: &mut Analysis<'_>, call: &Call) -> Option<String> {
     let arg = call.arg("dir");
-    if let Some(dir) = arg.val.text().filter(|dir| !dir.is_empty()) {
+    name_of(it, &arg.val, arg.span)
+}
+
+fn name_of(it: &mut Analysis<'_>, val: &Val, span: Span) -> Option<String> {
+    if let Some(dir) = val.text().filter(|dir| !dir.is_empty()) {
         return Some(dir.to_owned());
     }
-    let found = it.describe(&arg.val);
-    if arg.val.constant().is_some() {
-        it.report(errors::direction_is_no_string(&found, arg.span));
+    let found = it.describe(val);
+    if val.constant().is_some() {
+        it.report(errors::direction_is_no_string(&found, span));
     } else {
-        it.report(constexpr::direction_is_not_constant(&found, arg.span));
+        it.report(constexpr::direction_is_not_constant(&found, span));
     }
     None
+}
+
+/// The directions that a stream goes on in: `None`, one, or a tuple of them.
+fn outputs(it: &mut Analysis<'_>, call: &Call) -> Option<Vec<String>> {
+    let Some(arg) = call.some("dir_out") else { return Some(Vec::new()) };
+    let vals =
+        if let Val::Tuple(vals) = &arg.val { vals.as_slice() } else { slice::from_ref(&arg.val) };
+    let mut names = Vec::with_capacity(vals.len());
+    for val in vals {
+        names.push(name_of(it, val, arg.span)?);
+    }
+    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+    if names.len() > ir::MAX_STREAM_OUTPUTS || twice.is_some() {
+        it.report(errors::stream_outputs(&names, arg.span));
+        return None;
+    }
+    Some(names)
+}
+
+/// `tl.recv_send(dir_in, dir_out, shape, dtype)`.
+pub(super) fn recv_send(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let arg = call.arg("dir_in");
+    let (from, to) = (name_of(it, &arg.val, arg.span), outputs(it, call));
+    let (Some(from), Some(to), Some(tile)) = (from, to, tile_type(it, call)) else {
+        return Val::Error;
+    };
+    let op = ir::Stream { from, reduce: None, acc: None, to };
+    Val::Value(it.frame.build.emit_value(op, Type::Tile(tile), call.span))
+}
+
+/// The reductions of `tl.recv_reduce_send`.
+const REDUCTIONS: &[(&str, BinaryOp)] = &[
+    ("sum", BinaryOp::Add),
+    ("prod", BinaryOp::Mul),
+    ("max", BinaryOp::Maximum),
+    ("min", BinaryOp::Minimum),
+];
+
+/// `tl.recv_reduce_send(dir_in, dir_out, acc, op="sum")`.
+pub(super) fn recv_reduce_send(it: &mut Analysis<'_>, call: &Call) -> Val {
+    let arg = call.arg("dir_in");
+    let (from, to) = (name_of(it, &arg.val, arg.span), outputs(it, call));
+    let reduce = reduction(it, call);
+    let acc = call.arg("acc");
+    let Some((value, tile)) = acc.val.value().zip(it.tile(&acc.val).cloned()) else {
+        return it.expected_tile(call, acc);
+    };
+    let (Some(from), Some(to), Some(reduce)) = (from, to, reduce) else { return Val::Error };
+    let op = ir::Stream { from, reduce: Some(reduce), acc: Some(value), to };
+    Val::Value(it.frame.build.emit_value(op, Type::Tile(tile), call.span))
+}
+
+fn reduction(it: &mut Analysis<'_>, call: &Call) -> Option<BinaryOp> {
+    let Some(arg) = call.some("op") else { return Some(BinaryOp::Add) };
+    let name = arg.val.text();
+    let found = REDUCTIONS.iter().find(|(known, _)| Some(*known) == name);
+    if found.is_none() {
+        let said = it.describe(&arg.val);
+        let names: Vec<&str> = REDUCTIONS.iter().map(|(name, _)| *name).collect();
+        it.report(errors::stream_reduction((&said, name), &names, arg.span));
+    }
+    found.map(|(_, op)| *op)
 }
 
 /// The tile type that `shape=` and `dtype=` give.
@@ -94,11 +164,7 @@ fn recv_into(it: &mut Analysis<'_>, call: &Call, dst: &Spanned) -> Val {
 }
 
 /// Another name of the buffer: what it stands for would change under it.
-fn other_name(
-    it: &Analysis<'_>,
-    buffer: Value,
-    name: &str,
-) -> Option<(String, crate::source::Span)> {
+fn other_name(it: &Analysis<'_>, buffer: Value, name: &str) -> Option<(String, Span)> {
     it.frame
         .scope
         .bindings()

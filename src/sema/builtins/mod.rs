@@ -192,6 +192,10 @@ const TL: &[Row] = rows! {
     "send", "dir, src", channels::send;
     /// Receives a tile from the neighbour in a direction, waiting for it.
     "recv", "dir, shape=None, dtype=None, dst=None", channels::recv;
+    /// Receives a tile, combines it with `acc` and sends it on, element by element as it arrives.
+    "recv_reduce_send", "dir_in, dir_out, acc, op='sum'", channels::recv_reduce_send;
+    /// Receives a tile and sends it on, element by element as it arrives.
+    "recv_send", "dir_in, dir_out, shape, dtype", channels::recv_send;
     /// Asks for a tile from the neighbour in a direction; `wait` gives it.
     "recv_async", "dir, shape, dtype", channels::recv_async;
     /// Receives without paying for reading the slot; for measurements.

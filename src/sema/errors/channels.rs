@@ -95,3 +95,33 @@ pub(in crate::sema) fn wait_of_no_future(found: &str, span: Span) -> Diagnostic 
     )
     .help("use the tile: whatever reads it waits until it is there")
 }
+
+/// Directions that a stream cannot go on in together.
+pub(in crate::sema) fn stream_outputs(names: &[String], span: Span) -> Diagnostic {
+    let most = crate::ir::MAX_STREAM_OUTPUTS;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (count, list) = (names.len(), super::quoted_list(&names));
+    let message = if count > most {
+        format!("a stream goes on in at most {most} directions, and these are {count}")
+    } else {
+        format!("a stream goes on once in each direction, and these are {list}")
+    };
+    Diagnostic::new(diag::types::STREAM_OUTPUTS, message, span, "sent on here")
+}
+
+/// A reduction that a stream does not have.
+pub(in crate::sema) fn stream_reduction(
+    (said, name): (&str, Option<&str>),
+    names: &[&str],
+    span: Span,
+) -> Diagnostic {
+    let known = super::quoted_list(names);
+    let message = format!("`op` is {said}, expected one of {known}");
+    let label = "not a way to combine two elements";
+    let diagnostic = Diagnostic::new(diag::types::STREAM_REDUCTION, message, span, label);
+    let near = name.and_then(|name| diag::nearest_help("op", name, names.iter().copied()));
+    match near {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}

@@ -372,6 +372,7 @@ impl<L: LogSink> Simulation<'_, L> {
             record: None,
         };
         let shipment = Shipment {
+            streamable: false,
             cargo,
             route,
             class,

@@ -451,6 +451,8 @@ impl Pipeline {
             | Channel::DmaComm
             | Channel::Gemm
             | Channel::Math
+            | Channel::Stream
+            | Channel::Pass
             | Channel::Scheduler => None,
         }
     }

@@ -127,6 +127,7 @@ impl<L: LogSink> Simulation<'_, L> {
             bursts,
         };
         let shipment = Shipment {
+            streamable: false,
             cargo,
             route,
             class: Class::Compute,

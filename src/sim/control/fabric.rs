@@ -94,6 +94,7 @@ impl<'m> Fabric<'m> {
             bursts: Bursts::Row(0),
         };
         let shipment = Shipment {
+            streamable: false,
             cargo,
             route,
             class: parcel.class,

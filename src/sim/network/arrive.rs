@@ -38,7 +38,7 @@ impl Network {
             // Flits that were booked may arrive now, too.
             batch.drain(..).for_each(|event| events.put_back(event));
         }
-        if self.is_idle(first.key.component()) {
+        if !self.keeps && self.is_idle(first.key.component()) {
             self.put_first_in_turn(first.key.component(), &mut batch);
         }
         for event in batch.drain(..) {
@@ -125,7 +125,8 @@ impl Network {
         if std::mem::take(&mut train.rejoins)
             && let Some(even) = train.profile.even()
         {
-            (train.base, train.base_profile) = (train.front, even);
+            train.base = train.front;
+            train.base_profile.set(even);
         }
     }
 
@@ -141,6 +142,9 @@ impl Network {
 
     /// Whether a whole train simply comes after all that is booked or in service.
     fn can_queue_whole(&self, newcomer: &Newcomer) -> bool {
+        if self.keeps {
+            return true;
+        }
         let link = &self.links[newcomer.link as usize];
         let train = &self.trains[newcomer.event.subject as usize];
         // A booking that takes no time would be over before the link has picked it.
@@ -159,6 +163,9 @@ impl Network {
     /// Splits the booked trains that the newcomer would interleave with. True if it did.
     fn break_bookings(&mut self, newcomer: &Newcomer, events: &mut EventQueue) -> bool {
         let mut broke = false;
+        if self.keeps {
+            return false;
+        }
         while let Some(booking) = self.links[newcomer.link as usize].booking {
             if booking.end <= self.now || self.is_ahead(&booking, newcomer) {
                 break;
@@ -230,6 +237,8 @@ impl Network {
             hop.ready = hop.ready.max(self.now);
         }
         hop.queued += flits.count;
+        // A link that is kept has one queue, in the order of arrival.
+        let class = if self.keeps { 0 } else { class };
         let queue = &mut self.side(link).queues[usize::from(class)];
         match queue.back_mut() {
             Some(last) if last.train == flits.train && last.first + last.count == flits.first => {

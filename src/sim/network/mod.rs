@@ -19,19 +19,22 @@ mod book;
 mod profile;
 mod serve;
 mod split;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
 use self::profile::{Cut, Even, Profile, Run};
+pub(super) use self::stream::Outlet;
+use self::stream::Tap;
 use super::event::{Event, EventKey, EventKind, EventQueue};
 use super::hbm::Bursts;
 use super::routes::{LinkCosts, RouteId, Routes};
 use crate::arena::Id;
 use crate::command::SiteId;
 use crate::oplog::{RecordId, TransferId};
-use crate::topology::{LinkId, Machine, PeId};
+use crate::topology::{Arbitration, LinkId, Machine, PeId};
 use crate::units::{Bandwidth, Ps};
 
 /// How links are worked out. Both give the same times.
@@ -110,6 +113,8 @@ pub(super) enum CargoKind {
     Control,
     /// Something between thread blocks, by its place among all that is on its way.
     Channel,
+    /// A message as far as a router that copies it.
+    Trunk,
 }
 
 /// Something to send.
@@ -131,6 +136,8 @@ pub(super) struct Shipment {
     pub(super) after: Ps,
     /// Whether the end of its reading is an event.
     pub(super) watched: bool,
+    /// Whether somebody may ask for it before all of it has arrived.
+    pub(super) streamable: bool,
 }
 
 /// What is known of a train that has arrived.
@@ -143,6 +150,8 @@ pub(super) struct Arrival {
     pub(super) source_end: Ps,
     /// Whether that was asked for and has not been told.
     pub(super) watched: bool,
+    /// When the first of its flits was taken, if it was asked for on its way.
+    pub(super) streamed: Option<Ps>,
 }
 
 /// A message on its way.
@@ -163,7 +172,7 @@ struct Train {
     stamp: u32,
     /// Where it last was whole, and its profile there.
     base: usize,
-    base_profile: Even,
+    base_profile: Profile,
     /// The hop at which its head arrives next, or, once it is split, where its flits arrive one
     /// by one.
     front: usize,
@@ -184,6 +193,12 @@ struct Train {
     /// When its first flit has come to its target, and whether the target knows of the last one.
     came: Ps,
     stored: bool,
+    /// Whether somebody may ask for it on its way; then, when each flit has landed where its route
+    /// ends, or whether all of `profile` says that, and who has asked.
+    streamable: bool,
+    landed: Vec<Ps>,
+    landed_whole: bool,
+    taps: Vec<Tap>,
 }
 
 /// What happened to a train at one of its links.
@@ -239,6 +254,8 @@ struct Side {
     serve_at: Option<Ps>,
     /// What it serves or served last.
     run: Option<LinkRun>,
+    /// The train that keeps it.
+    kept: Option<u32>,
 }
 
 /// Neighbouring flits of one train in a queue.
@@ -269,6 +286,8 @@ pub(super) struct Network {
     spare: Vec<u32>,
     pub(super) routes: Routes,
     flit_bytes: u64,
+    /// Whether a message keeps a link from its first flit to its last.
+    keeps: bool,
     mode: Mode,
     /// Trains and stamps so far.
     numbers: u32,
@@ -303,6 +322,7 @@ impl Network {
             spare: Vec::new(),
             routes: Routes::default(),
             flit_bytes: machine.flit_bytes(),
+            keeps: machine.arbitration() == Arbitration::Message,
             mode,
             numbers: 0,
             stamps: 0,
@@ -338,22 +358,19 @@ impl Network {
 
     /// Sends something now. Gives the train, by which [`Network::source_end`] knows it.
     pub(super) fn send(&mut self, shipment: &Shipment, events: &mut EventQueue) -> u32 {
+        let id = self.make(shipment);
+        self.begin(id, events);
+        id
+    }
+
+    /// Makes a train that is not on its way yet.
+    fn make(&mut self, shipment: &Shipment) -> u32 {
         let hops = self.routes.hops(shipment.route);
         self.routes.count(shipment.route, shipment.bytes);
         self.hops += hops as u64;
         let id = self.make_train(shipment, hops);
         let train = &mut self.trains[id as usize];
-        train.profile.set(train.base_profile);
-        let head = train.profile.first(train.cut);
-        if hops == 0 {
-            self.arrive_at_source(id, events);
-        } else if head <= self.now {
-            let stamp = self.trains[id as usize].stamp;
-            let key = self.arrival_key(id, 0);
-            self.arrive(Event::new(self.now, key, EventKind::Head, id).with(stamp), events);
-        } else {
-            self.push_head(id, head, events);
-        }
+        train.profile.copy(&train.base_profile);
         id
     }
 
@@ -364,7 +381,13 @@ impl Network {
 
     /// Says which record the command of `train` has.
     pub(super) fn set_record(&mut self, train: u32, record: RecordId) {
-        self.trains[train as usize].cargo.record = Some(record);
+        let train = &mut self.trains[train as usize];
+        train.cargo.record = Some(record);
+        if train.cargo.kind == CargoKind::Trunk
+            && let Some(below) = train.taps.first().and_then(|tap| tap.fed())
+        {
+            self.trains[below as usize].cargo.record = Some(record);
+        }
     }
 
     /// Makes an event of the end of reading of `train`.
@@ -393,6 +416,7 @@ impl Network {
         }
         train.stamp = NONE;
         train.number = NONE;
+        let streamed = train.taps.last().map(Tap::begun);
         self.spare.push(event.subject);
         let train = &self.trains[event.subject as usize];
         let mut held = (None, Ps::ZERO);
@@ -402,7 +426,7 @@ impl Network {
             }
         }
         let source_end = train.source_end.unwrap_or(self.now);
-        Some(Arrival { cargo: train.cargo, held, source_end, watched: train.watched })
+        Some(Arrival { cargo: train.cargo, held, source_end, watched: train.watched, streamed })
     }
 
     /// The write that a [`EventKind::Deliver`] is about, and when its first flit came, if its
@@ -430,8 +454,10 @@ impl Network {
 
     fn make_train(&mut self, shipment: &Shipment, hops: usize) -> u32 {
         let cut = Cut::new(shipment.bytes, self.flit_bytes);
-        let mut base_profile = Even::read(self.now.max(shipment.from), shipment.read, cut);
-        base_profile.last = base_profile.last.max(shipment.until);
+        let mut read = Even::read(self.now.max(shipment.from), shipment.read, cut);
+        read.last = read.last.max(shipment.until);
+        let mut base_profile = Profile::default();
+        base_profile.set(read);
         let id = self.spare.pop().unwrap_or_else(|| {
             self.trains.push(Train::blank());
             self.trains.len() as u32 - 1
@@ -457,6 +483,7 @@ impl Network {
             base_profile,
             profile,
             watched: shipment.watched,
+            streamable: shipment.streamable,
             ..Train::blank()
         };
         id
@@ -525,6 +552,12 @@ impl Network {
     fn write_target(&mut self, id: u32, events: &mut EventQueue) {
         let train = &mut self.trains[id as usize];
         train.came = train.profile.first(train.cut);
+        train.landed_whole = train.streamable;
+        if self.is_tapped(id) {
+            self.land_whole(id, events);
+            return;
+        }
+        let train = &self.trains[id as usize];
         let mut done = train.profile.last(train.cut);
         if train.write != Bandwidth::INFINITE {
             train.profile.serve(train.cut, train.write, Ps::ZERO, &mut self.scratch);
@@ -561,7 +594,7 @@ impl Train {
             number: NONE,
             stamp: NONE,
             base: 0,
-            base_profile: Even::whole(Ps::ZERO),
+            base_profile: Profile::default(),
             front: 0,
             split: false,
             rejoins: false,
@@ -573,6 +606,10 @@ impl Train {
             arrived: 0,
             came: Ps::ZERO,
             stored: false,
+            streamable: false,
+            landed: Vec::new(),
+            landed_whole: false,
+            taps: Vec::new(),
         }
     }
 }

@@ -129,6 +129,14 @@ impl Profile {
         self.even = Some(even);
     }
 
+    /// Becomes as another.
+    pub(super) fn copy(&mut self, other: &Profile) {
+        self.even = other.even;
+        if other.even.is_none() {
+            self.list.clone_from(&other.list);
+        }
+    }
+
     /// When flit `k` arrives.
     pub(super) fn at(&self, k: u32, cut: Cut) -> Ps {
         match &self.even {

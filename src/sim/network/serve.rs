@@ -31,6 +31,9 @@ impl Network {
 
     /// Takes the first flit of the class whose turn it is.
     fn next_flit(&mut self, link: u32) -> Option<(u8, Flits)> {
+        if self.keeps {
+            return self.next_of_kept(link);
+        }
         let last = usize::from(self.links[link as usize].last_class);
         let side = self.side(link);
         let turns = (1..=CLASSES).map(|step| (last + step) % CLASSES);
@@ -44,6 +47,27 @@ impl Network {
             queue.pop_front();
         }
         Some((class as u8, flit))
+    }
+
+    /// Takes the next flit of the train that keeps the link; if none does, of the one that came
+    /// first.
+    fn next_of_kept(&mut self, link: u32) -> Option<(u8, Flits)> {
+        let kept = self.side(link).kept;
+        let queue = &mut self.side(link).queues[0];
+        let at = match kept {
+            Some(train) => queue.iter().position(|flits| flits.train == train)?,
+            None => 0,
+        };
+        let flits = queue.get_mut(at)?;
+        let flit = Flits { count: 1, ..*flits };
+        flits.first += 1;
+        flits.count -= 1;
+        if flits.count == 0 {
+            queue.remove(at);
+        }
+        let is_last = flit.first + 1 == self.trains[flit.train as usize].cut.flits;
+        self.side(link).kept = (!is_last).then_some(flit.train);
+        Some((0, flit))
     }
 
     /// Books the link for a flit from now on; gives when it ends.
@@ -113,6 +137,12 @@ impl Network {
 
     /// Writes flit `k`, which arrives `at` its target. The last one delivers the train.
     pub(super) fn write_flit(&mut self, id: u32, k: u32, at: Ps, events: &mut EventQueue) {
+        if self.trains[id as usize].streamable {
+            self.land_flit(id, at, events);
+            if self.is_tapped(id) {
+                return;
+            }
+        }
         let train = &mut self.trains[id as usize];
         let size = train.cut.size(k);
         if k == 0 {

@@ -30,8 +30,22 @@ struct Standing {
 }
 
 impl Network {
-    /// Splits train `id` at `hop`, where it is booked.
+    /// Splits train `id` at `hop`, where it is booked, and what it feeds.
     pub(super) fn split(&mut self, id: u32, hop: usize, events: &mut EventQueue) {
+        let had_landed = self.trains[id as usize].landed_whole;
+        self.split_at(id, (hop, true), events);
+        if had_landed && self.is_tapped(id) {
+            self.refeed(id, events);
+        }
+    }
+
+    /// Splits train `id` at `hop`; `asked` if that is where something has arrived.
+    pub(super) fn split_at(
+        &mut self,
+        id: u32,
+        (hop, asked): (usize, bool),
+        events: &mut EventQueue,
+    ) {
         let stamp = self.next_stamp();
         let train = &mut self.trains[id as usize];
         train.stamp = stamp;
@@ -48,7 +62,7 @@ impl Network {
             let start = self.trains[id as usize].hops[at].start;
             let costs = self.links[link as usize].costs;
             arriving.serve(cut, costs.rate, start, &mut served);
-            let standing = self.standing(id, at, at == hop, (&arriving, &served, passed));
+            let standing = self.standing(id, at, asked && at == hop, (&arriving, &served, passed));
             if at > hop {
                 for k in standing.arrived..passed {
                     self.push_flit(id, at, (k, arriving.at(k, cut)), events);
@@ -85,7 +99,14 @@ impl Network {
         let train = &self.trains[id as usize];
         let front = train.front;
         if front == train.hops.len() {
-            flits.for_each(|(k, at)| self.write_flit(id, k, at, events));
+            let train = &mut self.trains[id as usize];
+            train.landed_whole = false;
+            train.landed.clear();
+            if train.taps.is_empty() {
+                flits.for_each(|(k, at)| self.write_flit(id, k, at, events));
+            } else {
+                train.landed.extend(flits.map(|(_, at)| at));
+            }
         } else if !train.rejoins {
             flits.for_each(|flit| self.push_flit(id, front, flit, events));
         }
@@ -95,7 +116,7 @@ impl Network {
     fn profile_at(&self, id: u32, hop: usize) -> Profile {
         let train = &self.trains[id as usize];
         let (mut profile, mut out) = (Profile::default(), Profile::default());
-        profile.set(train.base_profile);
+        profile.copy(&train.base_profile);
         for at in train.base..hop {
             let costs = self.links[self.link_at(id, at) as usize].costs;
             profile.serve(train.cut, costs.rate, train.hops[at].start, &mut out);

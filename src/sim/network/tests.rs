@@ -81,6 +81,8 @@ struct Row {
     overhead: u64,
     /// A router that stores and forwards.
     whole: Option<usize>,
+    /// Whether messages keep links.
+    keeps: bool,
 }
 
 impl Row {
@@ -88,11 +90,15 @@ impl Row {
         let grid = |w| Grid { w, h: 1, wraps: false };
         let extent = Extent { sips: grid(1), cubes: grid(1), pes: grid(self.pes.len() as u32) };
         let mut builder = MachineBuilder::new("row", extent, params(), self.flit);
+        if self.keeps {
+            builder.arbitrated_by(Arbitration::Message);
+        }
         let node = |kind, overhead, whole| Node {
             name: String::from("n"),
             kind,
             overhead: Ps(overhead),
             store_and_forward: whole,
+            multicast: false,
         };
         let routers: Vec<NodeId> = (0..self.pes.len())
             .map(|at| builder.node(node(NodeKind::Router, self.overhead, self.whole == Some(at))))
@@ -128,6 +134,22 @@ struct Packet {
     write: f64,
     /// Whether the recipient answers with as many bytes at once.
     echo: bool,
+    /// What somebody asks for it on its way, if anybody does.
+    asked: Option<Asked>,
+}
+
+/// A stream that takes a message.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// How long after the message begins.
+    after: u64,
+    /// The PEs that it goes on to, and from there to whom, asked for as long after.
+    to: [u32; 2],
+    on: Option<u32>,
+    rate: f64,
+    delay: u64,
+    /// Whether the router before the PE copies it, too.
+    forked: bool,
 }
 
 /// What can be seen of a run: per message (delivered, source read, held), per link held.
@@ -140,11 +162,108 @@ struct Traffic<'a> {
     network: Network,
     events: EventQueue,
     seen: Seen,
+    /// The trains of messages, by their numbers.
+    trains: Vec<u32>,
 }
 
+/// Numbers of messages for each packet: itself, its echo, its way to a router, what streams send.
+const KINDS: usize = 6;
+
 impl Traffic<'_> {
+    fn shipment(&mut self, index: usize, (from, to): (NodeId, u32)) -> Shipment {
+        let packet = &self.packets[index % self.packets.len()];
+        let target = self.machine.pe(PeId(to)).dma;
+        let route = self.network.routes.find(self.machine, from, target).unwrap();
+        let cargo = Cargo { agent: index as u32, ..Train::blank().cargo };
+        Shipment {
+            cargo,
+            route,
+            class: if packet.comm { Class::Comm } else { Class::Compute },
+            bytes: packet.bytes,
+            to: PeId(to),
+            read: Bandwidth::from_gb_per_s(packet.read).unwrap(),
+            write: Bandwidth::INFINITE,
+            after: Ps::ZERO,
+            watched: false,
+            streamable: true,
+            from: Ps::ZERO,
+            until: Ps::ZERO,
+        }
+    }
+
+    /// Sends a message that the router before its target copies.
+    fn ship_forked(&mut self, index: usize) {
+        let packet = self.packets[index];
+        let source = self.machine.pe(PeId(packet.from)).dma;
+        // Routers are the first nodes.
+        let router = NodeId(packet.to);
+        let down = self.shipment(index, (router, packet.to));
+        let mut trunk = down;
+        trunk.route = self.network.routes.find(self.machine, source, router).unwrap();
+        trunk.cargo.kind = CargoKind::Trunk;
+        trunk.cargo.agent = (2 * self.packets.len() + index) as u32;
+        let trains = self.network.send_forked(&[trunk, down], &mut self.events);
+        self.trains[2 * self.packets.len() + index] = trains[0];
+        self.trains[index] = trains[1];
+    }
+
+    /// Somebody asks for message `index` while it is on its way.
+    fn ask(&mut self, index: usize) {
+        let (count, packet) = (self.packets.len(), self.packets[index % self.packets.len()]);
+        let Some(asked) = packet.asked else { return };
+        let trunk = 2 * count + index;
+        let forked = asked.forked && index < count && packet.to != packet.from;
+        let taken = if forked { trunk } else { index };
+        if self.seen.0[taken].0 != Ps::MAX || self.trains[taken] == NONE {
+            return;
+        }
+        let here = if index < count { packet.to } else { asked.to[index / count - 3] };
+        let from = if forked { NodeId(here) } else { self.machine.pe(PeId(here)).dma };
+        let mut ways = Vec::new();
+        let mut numbers = Vec::new();
+        for (number, to) in asked.to.into_iter().enumerate() {
+            let (kind, to) = if index < count {
+                (3 + number, to)
+            } else {
+                let Some(on) = asked.on.filter(|_| number == 0 && index / count == 3) else {
+                    break;
+                };
+                (5, on)
+            };
+            let child = kind * count + index % count;
+            ways.push((self.shipment(child, (from, to)), None));
+            numbers.push(child);
+        }
+        let outlet = if forked {
+            Outlet::OPEN
+        } else {
+            let rate = Bandwidth::from_gb_per_s(asked.rate).unwrap();
+            Outlet { rate, delay: Ps(asked.delay) }
+        };
+        let trains = self.network.open(self.trains[taken], outlet, &ways, &mut self.events);
+        for (child, train) in numbers.iter().zip(trains) {
+            self.trains[*child] = train[0];
+        }
+        if index < count && asked.on.is_some() {
+            self.ask_later(3 * count + index, asked.after);
+        }
+    }
+
+    fn ask_later(&mut self, index: usize, after: u64) {
+        let subject = (KINDS * self.packets.len() + index) as u32;
+        let key = EventKey::act(900, subject);
+        let at = self.network.now + Ps(after);
+        self.events.push(Event::new(at, key, EventKind::Inject, subject));
+    }
     /// Sends message `index`; those beyond the packets are echoes.
     fn ship(&mut self, index: usize) {
+        let packet = &self.packets[index % self.packets.len()];
+        if let Some(asked) = packet.asked.filter(|_| index < self.packets.len()) {
+            self.ask_later(index, asked.after);
+            if asked.forked && packet.to != packet.from {
+                return self.ship_forked(index);
+            }
+        }
         let packet = &self.packets[index % self.packets.len()];
         let is_echo = index >= self.packets.len();
         let (from, to) = if is_echo { (packet.to, packet.from) } else { (packet.from, packet.to) };
@@ -161,10 +280,11 @@ impl Traffic<'_> {
             from: Ps::ZERO,
             until: Ps::ZERO,
             write: Bandwidth::from_gb_per_s(packet.write).unwrap(),
+            streamable: packet.asked.is_some(),
             watched: true,
             after: Ps::ZERO,
         };
-        self.network.send(&shipment, &mut self.events);
+        self.trains[index] = self.network.send(&shipment, &mut self.events);
     }
 
     fn delivered(&mut self, event: &Event) {
@@ -185,7 +305,13 @@ impl Traffic<'_> {
     fn handle(&mut self, event: Event) {
         self.network.at(&event);
         match event.kind {
-            EventKind::Inject => self.ship(event.subject as usize),
+            EventKind::Inject => {
+                let messages = KINDS * self.packets.len();
+                match (event.subject as usize).checked_sub(messages) {
+                    Some(index) => self.ask(index),
+                    None => self.ship(event.subject as usize),
+                }
+            }
             EventKind::SourceRead => {
                 if let Some(cargo) = self.network.source_read(&event) {
                     self.seen.0[cargo.agent as usize].1 = Some(event.time);
@@ -205,8 +331,9 @@ impl Traffic<'_> {
 
 fn run(machine: &Machine, packets: &[Packet], mode: Mode) -> Seen {
     let network = Network::new(machine, mode);
-    let seen = (vec![(Ps::MAX, None, Ps::ZERO, None); 2 * packets.len()], Vec::new());
-    let mut it = Traffic { machine, packets, network, events: EventQueue::default(), seen };
+    let seen = (vec![(Ps::MAX, None, Ps::ZERO, None); KINDS * packets.len()], Vec::new());
+    let (events, trains) = (EventQueue::default(), vec![NONE; KINDS * packets.len()]);
+    let mut it = Traffic { machine, packets, network, events, seen, trains };
     for (index, packet) in packets.iter().enumerate() {
         let key = EventKey::act(packet.from, index as u32);
         it.events.push(Event::new(Ps(packet.at), key, EventKind::Inject, index as u32));
@@ -239,13 +366,15 @@ fn row() -> impl Strategy<Value = Row> {
             prop::collection::vec([cable(), cable()], pes),
             prop_oneof![Just(0u64), 0..3000u64],
             prop::option::of(0..pes),
+            any::<bool>(),
         )
-            .prop_map(|(flit, row, pes, overhead, whole)| Row {
+            .prop_map(|(flit, row, pes, overhead, whole, keeps)| Row {
                 flit,
                 row,
                 pes,
                 overhead,
                 whole,
+                keeps,
             })
     })
 }
@@ -254,24 +383,46 @@ fn packet(pes: u32) -> impl Strategy<Value = Packet> {
     let at = prop_oneof![2 => 0..20_000u64, 1 => (0..20u64).prop_map(|it| it * 1000)];
     let bytes = prop_oneof![4 => 0..2000u64, 1 => Just(0), 1 => Just(640)];
     let rate = prop_oneof![2 => Just(f64::INFINITY), 1 => Just(128.0), 1 => Just(20.0)];
-    (at, 0..pes, 0..pes, bytes, any::<bool>(), (rate.clone(), rate), any::<bool>()).prop_map(
-        |(at, from, to, bytes, comm, (read, write), echo)| Packet {
+    let rates = (rate.clone(), rate);
+    let asked = prop_oneof![2 => Just(None), 1 => asked(pes).prop_map(Some)];
+    (at, 0..pes, 0..pes, bytes, any::<bool>(), rates, any::<bool>(), asked).prop_map(
+        |(at, from, to, bytes, comm, (read, write), echo, asked)| Packet {
             at,
             from,
             to,
             bytes,
             comm,
             read,
-            write,
-            echo,
+            write: if asked.is_some() { f64::INFINITY } else { write },
+            echo: echo && asked.is_none(),
+            asked,
         },
+    )
+}
+
+fn asked(pes: u32) -> impl Strategy<Value = Asked> {
+    let after =
+        prop_oneof![2 => Just(0u64), 2 => 0..8000u64, 1 => (0..8u64).prop_map(|it| it * 1000)];
+    let rate =
+        prop_oneof![1 => Just(f64::INFINITY), 2 => Just(64.0), 1 => Just(20.0), 1 => Just(300.0)];
+    let to = prop::collection::vec(0..pes, 2).prop_map(|to| [to[0], to[1]]);
+    (after, to, prop::option::of(0..pes), rate, 0..2000u64, any::<bool>()).prop_map(
+        |(after, to, on, rate, delay, forked)| Asked { after, to, on, rate, delay, forked },
     )
 }
 
 fn traffic() -> impl Strategy<Value = (Row, Vec<Packet>)> {
     row().prop_flat_map(|row| {
         let pes = row.pes.len() as u32;
-        (Just(row), prop::collection::vec(packet(pes), 1..40))
+        (Just(row), prop::collection::vec(packet(pes), 1..40)).prop_map(|(mut row, mut packets)| {
+            if row.keeps {
+                // What takes no time on a link that is kept may come in either order there.
+                let cables = row.row.iter_mut().chain(&mut row.pes).flatten();
+                cables.for_each(|cable| cable.gb = cable.gb.min(500.0));
+                packets.iter_mut().for_each(|packet| packet.bytes = packet.bytes.max(1));
+            }
+            (row, packets)
+        })
     })
 }
 

@@ -217,6 +217,7 @@ impl Interleaved<'_> {
             bursts: Bursts::Row(0),
         };
         let shipment = Shipment {
+            streamable: false,
             cargo,
             route,
             class: Class::Compute,

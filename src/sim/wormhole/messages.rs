@@ -295,6 +295,7 @@ impl<'m> Messages<'m> {
         message.number = NONE;
         self.spare.push(event.subject);
         Some(Arrival {
+            streamed: None,
             cargo: message.cargo,
             held: message.held,
             source_end: message.source_end.unwrap_or(event.time),

@@ -60,7 +60,7 @@ struct Drawing<'f> {
 impl Drawing<'_> {
     fn node(&mut self, name: &str, kind: NodeKind, overhead: Ps) -> u32 {
         let name = format!("{}{name}", self.prefix);
-        self.nodes.push(Node { name, kind, overhead, store_and_forward: false });
+        self.nodes.push(Node { name, kind, overhead, store_and_forward: false, multicast: false });
         self.nodes.len() as u32 - 1
     }
 
@@ -281,6 +281,7 @@ fn build_fabric(
             kind: NodeKind::Switch,
             overhead: fabric.switch.overhead,
             store_and_forward: fabric.switch.store_and_forward,
+            multicast: false,
         });
         for (number, links) in (0..).zip(&mut sides) {
             links[0] = builder.link(endpoint(number), switch, fabric.link.link()).0;
@@ -295,7 +296,13 @@ fn build_fabric(
     }
     let (overhead, store_and_forward) = (Ps::ZERO, false);
     let name = String::from("host");
-    let host = builder.node(Node { name, kind: NodeKind::Host, overhead, store_and_forward });
+    let host = builder.node(Node {
+        name,
+        kind: NodeKind::Host,
+        overhead,
+        store_and_forward,
+        multicast: false,
+    });
     let mut host_links = NO_LINK;
     for number in 0..grid.count() {
         let down = builder.link(host, endpoint(number), fabric.host.link());

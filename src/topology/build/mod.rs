@@ -37,6 +37,7 @@ fn start(spec: &Spec) -> MachineBuilder {
     let (extent, params) = (*spec.extent(), spec.params().clone());
     let mut builder = MachineBuilder::new(spec.name(), extent, params, spec.flit_bytes());
     builder.network(spec.network().clone());
+    builder.arbitrated_by(spec.arbitration());
     builder
 }
 

@@ -31,5 +31,6 @@ fn add(node: &Listed, builder: &mut MachineBuilder) {
         kind: node.kind,
         overhead: node.overhead,
         store_and_forward: node.store_and_forward,
+        multicast: node.multicast,
     });
 }

@@ -15,7 +15,7 @@ pub(super) use nodes::{Listed, NodeForm, Replicas};
 use super::section::{self, Errors, Section};
 use super::switching::NetworkParams;
 use super::yaml::{self, Node};
-use super::{Extent, Grid, Machine, PeParams, build};
+use super::{Arbitration, Extent, Grid, Machine, PeParams, build};
 use crate::diag::{Diagnostic, Reported, Sink, machine as codes};
 use crate::source::{FileId, SourceMap, Span};
 use crate::units::grouped;
@@ -35,6 +35,7 @@ pub struct Spec {
     flit_bytes: u64,
     network: NetworkParams,
     spans: NetworkSpans,
+    arbitration: Arbitration,
     form: Form,
 }
 
@@ -98,6 +99,11 @@ impl Spec {
         self.spans
     }
 
+    /// How long a message keeps a link.
+    pub fn arbitration(&self) -> Arbitration {
+        self.arbitration
+    }
+
     /// The parts that only building and drawing look at.
     pub(super) fn form(&self) -> &Form {
         &self.form
@@ -136,6 +142,8 @@ fn defaults() -> Node {
 fn read(given: &Node, defaults: &Node, file: &str, errors: &mut Errors<'_>) -> Option<Spec> {
     let mut root = Section::root(given, defaults, errors);
     let flit_bytes = root.read("flit_bytes", errors, section::count(1..=1 << 30)).value;
+    let kinds = &[("flit", Arbitration::Flit), ("message", Arbitration::Message)];
+    let arbitration = root.read("arbitration", errors, section::choice(kinds)).value;
     let ns_per_mm = root.read("ns_per_mm", errors, section::ns_per_mm).value;
     let (network, spans) = network::read(&mut root, errors);
     let name = root.read_given("name", errors, section::text);
@@ -151,7 +159,8 @@ fn read(given: &Node, defaults: &Node, file: &str, errors: &mut Errors<'_>) -> O
     if params.hbm.burst == 0 {
         params.hbm.burst = flit_bytes.into();
     }
-    Some(Spec { name, extent, params, flit_bytes: flit_bytes.into(), network, spans, form })
+    let flit_bytes = flit_bytes.into();
+    Some(Spec { name, extent, params, flit_bytes, network, spans, arbitration, form })
 }
 
 /// `dir/ring8.yaml` without its directory and ending.

@@ -141,12 +141,14 @@ fn read_entry<'g>(
     let kind = item.require("kind", errors, choice(KINDS));
     let overhead = item.read_given("overhead_ns", errors, ns);
     let stores = item.read_given("store_and_forward", errors, flag);
+    let copies = item.read_given("multicast", errors, flag);
     let name = name?;
     let own = Listed {
         name: String::new(),
         kind: kind.map_or(NodeKind::PeDma, |given| given.value),
         overhead: overhead.map_or(Ps::ZERO, |given| given.value),
         store_and_forward: stores.is_some_and(|given| given.value),
+        multicast: copies.is_some_and(|given| given.value),
         span: name.span,
     };
     Some(Entry { name, count, nodes: &[], links: &[], own: Some(own) })

@@ -49,6 +49,7 @@ pub(in crate::topology) struct Listed {
     pub(in crate::topology) kind: NodeKind,
     pub(in crate::topology) overhead: Ps,
     pub(in crate::topology) store_and_forward: bool,
+    pub(in crate::topology) multicast: bool,
     span: Span,
 }
 

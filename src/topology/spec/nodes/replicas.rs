@@ -180,6 +180,7 @@ fn lone_pe(span: Span) -> Listed {
         kind: NodeKind::PeDma,
         overhead: Ps::ZERO,
         store_and_forward: false,
+        multicast: false,
         span,
     }
 }

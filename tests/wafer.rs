@@ -1,0 +1,54 @@
+//! Streaming reductions on a wafer: verified on data, and timed as "Near-Optimal Wafer-Scale Reduce"
+//! says. The whole grid is `cargo bench --bench wafer`; docs/validation.md tells what is behind the
+//! differences.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test stops at the first surprise, and prints its table"
+)]
+
+mod wafer_table;
+
+use wafer_table::{Algorithm, Table};
+
+/// The margin beyond which the best algorithm must be the formulas'.
+const MARGIN: f64 = 0.10;
+
+#[test]
+fn reductions_take_the_time_of_their_formulas() {
+    let mut table = Table::default();
+    println!(
+        "   P     B  star, chain, tree, two-phase, broadcast, ring: simulated, formula, apart"
+    );
+    for p in [4, 16, 64] {
+        for b in [1, 4, 16, 64, 256] {
+            // Where there is little of it, the data is checked, too.
+            println!("{}", table.row(p, b, p * b <= 1024));
+        }
+    }
+    for (p, b) in [(128, 16), (128, 1024), (512, 16), (512, 256)] {
+        println!("{}", table.far_row(p, b));
+    }
+    println!("{}", table.summary());
+    for (it, p, b, simulated, formula) in &table.cells {
+        let apart = simulated / formula - 1.0;
+        let good = match it {
+            // The time itself: to a cycle, or to 4 %.
+            Algorithm::Star | Algorithm::Chain | Algorithm::Broadcast | Algorithm::Ring => {
+                apart.abs() <= 0.04 || (simulated - formula).abs() < 1.5
+            }
+            // An estimate: a sum of what is partly done at once.
+            Algorithm::Tree => (-0.18..=0.04).contains(&apart),
+            Algorithm::TwoPhase => (-0.10..=0.08).contains(&apart),
+        };
+        assert!(good, "{it:?} of {b} on {p}: {simulated:.1}, the formula says {formula:.1}");
+    }
+    for (p, b, simulated, formula, margin) in table.winners() {
+        let same = simulated == formula || margin <= MARGIN;
+        assert!(same, "{b} on {p}: {simulated:?}, the formulas say {formula:?} by {margin:.2}");
+    }
+}

@@ -1,0 +1,198 @@
+//! Reductions on a row of a wafer beside the formulas of "Near-Optimal Wafer-Scale Reduce"
+//! (Luczynski et al., HPDC 2024, arXiv 2404.15888): what `tests/wafer.rs` checks on a part of the grid
+//! and `benches/wafer.rs` prints for all of it.
+
+use kbc::driver::{Data, LaunchOptions, Session, SimOptions, SimRequest};
+
+/// The ramp between a PE and its router, in cycles.
+const T_R: f64 = 2.0;
+
+/// Picoseconds of a cycle, at 850 MHz.
+const CYCLE: f64 = 1e6 / 850.0;
+
+/// A kernel and its formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Algorithm {
+    Star,
+    Chain,
+    Tree,
+    TwoPhase,
+    Broadcast,
+    Ring,
+}
+
+pub const ALL: [Algorithm; 6] = [
+    Algorithm::Star,
+    Algorithm::Chain,
+    Algorithm::Tree,
+    Algorithm::TwoPhase,
+    Algorithm::Broadcast,
+    Algorithm::Ring,
+];
+
+/// Those that reduce to one PE, of which one is the best.
+pub const REDUCES: [Algorithm; 4] =
+    [Algorithm::Star, Algorithm::Chain, Algorithm::Tree, Algorithm::TwoPhase];
+
+impl Algorithm {
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Star => "star_reduce",
+            Algorithm::Chain => "chain_reduce",
+            Algorithm::Tree => "tree_reduce",
+            Algorithm::TwoPhase => "two_phase_reduce",
+            Algorithm::Broadcast => "broadcast",
+            Algorithm::Ring => "ring_allreduce",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Algorithm::Star => include_str!("../../kernels/wafer/star_reduce.kb"),
+            Algorithm::Chain => include_str!("../../kernels/wafer/chain_reduce.kb"),
+            Algorithm::Tree => include_str!("../../kernels/wafer/tree_reduce.kb"),
+            Algorithm::TwoPhase => include_str!("../../kernels/wafer/two_phase_reduce.kb"),
+            Algorithm::Broadcast => include_str!("../../kernels/wafer/broadcast.kb"),
+            Algorithm::Ring => include_str!("../../kernels/wafer/ring_allreduce.kb"),
+        }
+    }
+
+    /// The formula, in cycles, for `p` PEs and `b` elements.
+    pub fn formula(self, p: u32, b: u32) -> f64 {
+        let (p, b) = (f64::from(p), f64::from(b));
+        let step = 2.0 * T_R + 1.0;
+        let (rounds, side) = (p.log2(), p.sqrt());
+        match self {
+            Algorithm::Star => b * (p - 1.0) + step,
+            Algorithm::Chain => b + (step + 1.0) * (p - 1.0),
+            Algorithm::Tree => {
+                let energy = b * p * rounds / (2.0 * (p - 1.0)) + p - 1.0;
+                (b * rounds).max(energy) + step * rounds
+            }
+            Algorithm::TwoPhase => {
+                let energy = 2.0 * b * side / (side + 1.0) + p - 1.0;
+                (2.0 * b).max(energy) + step * (2.0 * side - 2.0)
+            }
+            Algorithm::Broadcast => b + p + 2.0 * T_R,
+            Algorithm::Ring => 2.0 * (p - 1.0) * b / p + 4.0 * p - 6.0 + 2.0 * (p - 1.0) * step,
+        }
+    }
+
+    /// Whether it is for these sizes.
+    pub fn takes(self, p: u32, b: u32) -> bool {
+        match self {
+            Algorithm::Ring => b.is_multiple_of(p),
+            Algorithm::Tree => p.is_power_of_two(),
+            Algorithm::Star | Algorithm::Chain | Algorithm::TwoPhase | Algorithm::Broadcast => true,
+        }
+    }
+
+    /// Elements that are stored at the end, which the formulas leave out.
+    fn stored(self, p: u32, b: u32) -> u32 {
+        if self == Algorithm::Ring { b / p } else { b }
+    }
+
+    /// The simulated time in cycles, without the store of the result. The data has been verified
+    /// where `data` asks for it.
+    pub fn simulate(self, p: u32, b: u32, data: bool) -> f64 {
+        let mut session = Session::new();
+        let machine = include_str!("../../topology/wafer.yaml");
+        let row = machine.replace("count: [32, 32]", &format!("count: [{p}, 1]"));
+        let loaded = session.load(&format!("{}.kb", self.name()), self.text().as_bytes());
+        let launch = LaunchOptions {
+            world: Some(p),
+            settings: vec![("n_elem".into(), b.to_string())],
+            topology: Some(("wafer.yaml".into(), row)),
+            ..LaunchOptions::default()
+        };
+        let options = SimOptions { no_data: !data, ..SimOptions::default() };
+        let unit = loaded.unwrap();
+        let request = SimRequest { unit: &unit, launch: &launch, sim: &options };
+        let report = match session.simulate(request, &mut |_| {}) {
+            Ok(report) => report,
+            Err(error) => panic!("{self:?} {p} {b}: {error:?} {:?}", session.take_diagnostics()),
+        };
+        if data {
+            assert!(matches!(report.data, Data::Verified { .. }), "{self:?} {p} {b}");
+        }
+        let store = f64::from(self.stored(p, b)) * CYCLE;
+        (report.launches[0].outcome.time.0 as f64 - store) / CYCLE
+    }
+}
+
+/// What has been simulated.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// By algorithm, PEs and elements: simulated and by the formula.
+    pub cells: Vec<(Algorithm, u32, u32, f64, f64)>,
+}
+
+impl Table {
+    /// Simulates a row, and gives it as text: for each algorithm the simulated cycles, those of the
+    /// formula, and how far apart they are.
+    pub fn row(&mut self, p: u32, b: u32, data: bool) -> String {
+        let mut line = format!("{p:>4} {b:>5}");
+        for it in ALL {
+            if !it.takes(p, b) {
+                line += &format!("  {:>26}", "-");
+                continue;
+            }
+            let (simulated, formula) = (it.simulate(p, b, data), it.formula(p, b));
+            let apart = 100.0 * (simulated / formula - 1.0);
+            line += &format!("  {simulated:>9.0} {formula:>9.0} {apart:>+5.1}%");
+            self.cells.push((it, p, b, simulated, formula));
+        }
+        line
+    }
+
+    /// The same of all but stars, which are many messages on a long row.
+    pub fn far_row(&mut self, p: u32, b: u32) -> String {
+        let mut line = format!("{p:>4} {b:>5}");
+        for it in ALL.into_iter().filter(|it| *it != Algorithm::Star && it.takes(p, b)) {
+            let (simulated, formula) = (it.simulate(p, b, false), it.formula(p, b));
+            let apart = 100.0 * (simulated / formula - 1.0);
+            line += &format!("  {} {simulated:.0} {formula:.0} {apart:+.1}%", it.name());
+            self.cells.push((it, p, b, simulated, formula));
+        }
+        line
+    }
+
+    /// How far each algorithm is from its formula.
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        for it in ALL {
+            let apart = self.cells.iter().filter(|cell| cell.0 == it).map(|cell| {
+                let (simulated, formula) = (cell.3, cell.4);
+                (simulated / formula - 1.0, (simulated - formula).abs() < 1.5)
+            });
+            let apart: Vec<(f64, bool)> = apart.collect();
+            let good = apart.iter().filter(|(error, cycle)| error.abs() <= 0.04 || *cycle).count();
+            let least = apart.iter().map(|it| it.0).fold(f64::INFINITY, f64::min);
+            let most = apart.iter().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
+            let (name, all) = (it.name(), apart.len());
+            let (least, most) = (100.0 * least, 100.0 * most);
+            text += &format!(
+                "{name:<18} {good:>3} of {all:>3} within 4 % or a cycle, {least:+.1} % to {most:+.1} %\n"
+            );
+        }
+        text
+    }
+
+    /// The best reduction of each row by the simulation and by the formulas, and by how much the
+    /// latter wins there.
+    pub fn winners(&self) -> Vec<(u32, u32, Algorithm, Algorithm, f64)> {
+        let mut rows: Vec<(u32, u32)> = self.cells.iter().map(|cell| (cell.1, cell.2)).collect();
+        rows.dedup();
+        let winner = |(p, b): (u32, u32)| {
+            let of_row = |cell: &&(Algorithm, u32, u32, f64, f64)| {
+                (cell.1, cell.2) == (p, b) && REDUCES.contains(&cell.0)
+            };
+            let mut cells: Vec<_> = self.cells.iter().filter(of_row).copied().collect();
+            cells.sort_by(|x, y| x.3.total_cmp(&y.3));
+            let simulated = cells[0].0;
+            cells.sort_by(|x, y| x.4.total_cmp(&y.4));
+            (p, b, simulated, cells[0].0, cells[1].4 / cells[0].4 - 1.0)
+        };
+        rows.into_iter().map(winner).collect()
+    }
+}
