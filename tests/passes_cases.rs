@@ -16,7 +16,7 @@ use support::{after_pass, check_pass, check_unchanged};
 #[test]
 fn pipeline_names_every_pass_in_order() {
     let names: Vec<&str> = kbc::passes::pipeline().iter().map(|pass| pass.name()).collect();
-    let order = "inline specialise fold unroll extents combine descriptors affine fold cse dce materialise licm release pipeline allocate";
+    let order = "inline specialise fold unroll extents combine descriptors composites affine fold cse dce materialise licm release pipeline allocate";
     assert_eq!(names.join(" "), order);
     assert!(kbc::passes::pipeline().iter().all(|pass| !pass.summary().is_empty()));
 }

@@ -23,7 +23,8 @@ use kbc::ir::{Function, Module};
 use kbc::launch::NeighborMap;
 use kbc::passes::{Context, run_observed};
 use kbc::sema::{Constant, Input, analyze};
-use kbc::source::SourceMap;
+use kbc::source::{FileId, SourceMap};
+use kbc::syntax::ast::FunctionStyle;
 use kbc::topology::neighbors::Neighbors;
 use kbc::topology::{Extent, Grid};
 use support::{bindings, limits, read, rendered};
@@ -64,9 +65,16 @@ fn kernels() -> Vec<(String, String)> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "kb"))
         .map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()))
+        .filter(|(_, text)| has_kernel(text))
         .collect();
     kernels.sort();
     kernels
+}
+
+/// Whether a file has a kernel of its own: some only launch those of the library.
+fn has_kernel(text: &str) -> bool {
+    let tree = kbc::syntax::parse(FileId(0), text, &mut Sink::new());
+    tree.functions().any(|function| function.style(&tree) != FunctionStyle::Host)
 }
 
 /// The generic IR of a source file.

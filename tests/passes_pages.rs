@@ -26,10 +26,10 @@ use kbc::script::{Script, Settings};
 use kbc::sema::{Input, analyze};
 use kbc::source::FileId;
 
-/// The codes of this module's stages; those of doubtful code, from K0510 on, need no launch.
+/// The codes of this module's stages; those of doubtful code, K0507 and from K0510 on, need no launch.
 fn is_ours(id: &str) -> bool {
     let ranges = [("K0150", "K0170"), ("K0380", "K0400"), ("K0450", "K0470"), ("K0501", "K0510")];
-    ranges.iter().any(|(first, end)| (*first..*end).contains(&id))
+    id != "K0507" && ranges.iter().any(|(first, end)| (*first..*end).contains(&id))
 }
 
 /// The command line that runs the program of `section`, and its text, if it has one.

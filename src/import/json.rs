@@ -143,7 +143,7 @@ pub(super) fn locate(text: &str, wanted: &str) -> Range<usize> {
     best.1
 }
 
-/// The byte of a line and a column, both from 1, as `serde_json` counts them.
+/// How many bytes have been read at a line and a column, both from 1, as `serde_json` counts them.
 pub(super) fn offset(text: &str, line: usize, column: usize) -> usize {
     let before = text.split_inclusive('\n').take(line.saturating_sub(1));
     (before.map(str::len).sum::<usize>() + column).min(text.len())
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(at("true"), "a[1].c");
         assert_eq!(at("-2"), "d");
         assert_eq!(at("\"c\""), "a[1].c");
-        assert_eq!(offset(TEXT, 2, 6), TEXT.find(": -2").unwrap());
+        assert_eq!(offset(TEXT, 2, 6), TEXT.find(": -2").unwrap() + 2, "up to and with the blank");
     }
 
     #[test]
