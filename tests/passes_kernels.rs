@@ -24,7 +24,7 @@ use kbc::launch::NeighborMap;
 use kbc::passes::{Context, run_observed};
 use kbc::sema::{Constant, Input, analyze};
 use kbc::source::{FileId, SourceMap};
-use kbc::syntax::ast::FunctionStyle;
+use kbc::syntax::ast::{FunctionStyle, StmtKind};
 use kbc::topology::neighbors::Neighbors;
 use kbc::topology::{Extent, Grid};
 use support::{bindings, limits, read, rendered};
@@ -71,10 +71,11 @@ fn kernels() -> Vec<(String, String)> {
     kernels
 }
 
-/// Whether a file has a kernel of its own: some only launch those of the library.
+/// Whether a file has a kernel of its own and needs no module of the library, which is not here.
 fn has_kernel(text: &str) -> bool {
     let tree = kbc::syntax::parse(FileId(0), text, &mut Sink::new());
-    tree.functions().any(|function| function.style(&tree) != FunctionStyle::Host)
+    let imports = tree.body.iter().any(|stmt| matches!(stmt.kind, StmtKind::ImportFrom { .. }));
+    !imports && tree.functions().any(|function| function.style(&tree) != FunctionStyle::Host)
 }
 
 /// The generic IR of a source file.
