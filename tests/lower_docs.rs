@@ -12,8 +12,8 @@
 use kbc::command::channel::{BlockSync, ChannelCmd, ChannelOp, Moment};
 use kbc::command::{
     Command, CompositeCmd, CompositeId, CompositeWait, DescId, DmaAtomic, DmaGather, DmaRead,
-    DmaScatter, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend, LaneId,
-    Lanes, MathCmd, MathId, Message, Place, QueueId, Source, TileRef, Wait,
+    DmaScatter, DmaWrite, GemmCmd, GemmId, IpcqRecv, IpcqRecvAsync, IpcqRelease, IpcqSend,
+    IpcqStream, LaneId, Lanes, MathCmd, MathId, Message, Place, QueueId, Source, TileRef, Wait,
 };
 use kbc::dtype::DType;
 use kbc::ops::AtomicOp;
@@ -44,6 +44,8 @@ fn samples() -> Vec<Command> {
         CompositeWait { number: 0 }.into(),
         IpcqSend { queue, token: 0, src: tile, message }.into(),
         IpcqRecv { slot: tile, dst: None, consume: true, message }.into(),
+        IpcqStream { slot: tile, spec: MathId(0), acc: None, out: None, to: [None; 4], message }
+            .into(),
         IpcqRecvAsync { slot: tile, message }.into(),
         Wait { slot: tile }.into(),
         IpcqRelease { slot: tile }.into(),
