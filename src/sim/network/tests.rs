@@ -415,8 +415,10 @@ fn traffic() -> impl Strategy<Value = (Row, Vec<Packet>)> {
     row().prop_flat_map(|row| {
         let pes = row.pes.len() as u32;
         (Just(row), prop::collection::vec(packet(pes), 1..40)).prop_map(|(mut row, mut packets)| {
-            if row.keeps {
-                // What takes no time on a link that is kept may come in either order there.
+            let copies = packets.iter().any(|it| it.asked.is_some_and(|it| it.forked));
+            if row.keeps || copies {
+                // What takes no time on a link that is kept, or is a copy of what takes none there,
+                // may come in either order.
                 let cables = row.row.iter_mut().chain(&mut row.pes).flatten();
                 cables.for_each(|cable| cable.gb = cable.gb.min(500.0));
                 packets.iter_mut().for_each(|packet| packet.bytes = packet.bytes.max(1));
