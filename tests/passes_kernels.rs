@@ -72,10 +72,13 @@ fn kernels() -> Vec<(String, String)> {
 }
 
 /// Whether a file has a kernel of its own and needs no module of the library, which is not here.
+/// Composites have tests of their own.
 fn has_kernel(text: &str) -> bool {
     let tree = kbc::syntax::parse(FileId(0), text, &mut Sink::new());
     let imports = tree.body.iter().any(|stmt| matches!(stmt.kind, StmtKind::ImportFrom { .. }));
-    !imports && tree.functions().any(|function| function.style(&tree) != FunctionStyle::Host)
+    !imports
+        && !text.contains("tl.composite(")
+        && tree.functions().any(|function| function.style(&tree) != FunctionStyle::Host)
 }
 
 /// The generic IR of a source file.

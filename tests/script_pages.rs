@@ -95,14 +95,25 @@ fn settings(command: &str) -> (Settings, bool) {
     (found, has_data)
 }
 
+/// The modules of collectives, which pages about them call.
+fn collectives() -> BTreeMap<String, Module> {
+    let (mut sources, mut sink) = (SourceMap::new(), Sink::new());
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/lib/ccl");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let module = |path: std::path::PathBuf| {
+        let name = format!("ccl.{}", path.file_stem().unwrap().to_string_lossy());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file = sources.add(&name, text.as_str());
+        (name, syntax::parse(file, &text, &mut sink))
+    };
+    files.map(module).collect()
+}
+
 fn diagnose(module: &Module, command: &str) -> Vec<Diagnostic> {
     let (settings, has_data) = settings(command);
     let world = settings.world_size;
-    // Pages about collectives need one to call.
-    let (mut sources, mut sink) = (SourceMap::new(), Sink::new());
-    let ring = include_str!("../lib/ccl/ring_chunked.kb");
-    let ring = syntax::parse(sources.add("ring_chunked.kb", ring), ring, &mut sink);
-    let library = BTreeMap::from([("ccl.ring_chunked".to_owned(), &ring)]);
+    let modules = collectives();
+    let library = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
     let script = Script::new(module, settings).with_library(library);
     let unknown = script.unknown_settings(None);
     if !unknown.is_empty() {
