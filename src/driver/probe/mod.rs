@@ -173,7 +173,7 @@ fn run(machine: &Machine, case: Case, bytes: u64) -> Result<Probed, ProbeError> 
 /// Runs one case at one size.
 ///
 /// # Errors
-/// As [`measure`].
+/// As [`fn@measure`].
 pub fn sample(machine: &Machine, case: &Case, bytes: u64) -> Result<Sample, Box<Diagnostic>> {
     match &case.work {
         Work::Pes(transfers) => of_pes(machine, transfers, bytes),
