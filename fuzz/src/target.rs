@@ -542,7 +542,7 @@ const SOURCE_WORDS: [&str; 72] = [
 ];
 
 /// What is put into text IR.
-const KIR_WORDS: [&str; 72] = [
+const KIR_WORDS: [&str; 75] = [
     "%",
     "@",
     "{",
@@ -603,6 +603,9 @@ const KIR_WORDS: [&str; 72] = [
     "recv_async",
     "wait",
     "release",
+    "stream",
+    "inspect",
+    "composite",
     "assert",
     "call",
     "for",

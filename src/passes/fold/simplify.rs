@@ -1,7 +1,7 @@
 //! What is left of an op once its operands are known, or known in part.
 
 use super::{Folder, Outcome, report};
-use crate::dtype::DType;
+use crate::dtype::{DType, Kind};
 use crate::ir::{
     Binary, Cast, Compare, DimRule, Extent, Literal, Op, OpId, Reshape, Select, Ternary, TileType,
     Transpose, Type, Unary, Value, eval,
@@ -92,9 +92,12 @@ impl Folder<'_> {
         it.axes.iter().filter(long).is_sorted()
     }
 
+    /// A cast of an integer to its own type changes nothing. One of a float is an op like any other
+    /// and makes canonical NaNs, and one of a truth value makes a 1 of whatever memory holds for it.
     fn cast(&self, it: &Cast, result: Value) -> Outcome {
         let from = self.function.ty(it.x);
-        if from == self.function.ty(result) {
+        if from == self.function.ty(result) && matches!(it.to.kind(), Kind::Signed | Kind::Unsigned)
+        {
             return Outcome::Same(it.x);
         }
         match (self.literal(it.x), self.scalar_dtype(result)) {
