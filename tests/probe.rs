@@ -9,7 +9,6 @@
 
 mod sim_kit;
 
-use kbc::command::{Agent, AgentId, CodeId, Peer, QueueId};
 use kbc::diag::Sink;
 use kbc::driver::{ProbeOptions, ProbeReport, Probed, Transfer, max_min, measure, probe};
 use kbc::source::SourceMap;
@@ -108,26 +107,6 @@ fn kernbench_rates_of_all_pes() {
     assert!((sample.utilisation() - 83.0).abs() <= 5.0, "{} %", sample.utilisation());
 }
 
-/// One message over a queue, until the receiver can go on, of so many bytes.
-fn over_queue(machine: &Machine, kind: SlotKind, to: u32, bytes: u64) -> Ps {
-    let mut sender = sim_kit::Writer::new();
-    let tile = sender.fresh(bytes);
-    sender.send(0, tile, bytes / 4);
-    let mut receiver = sim_kit::Writer::new();
-    let came = receiver.recv(1, bytes / 4);
-    receiver.release(came);
-    let mut it = sim_kit::program(vec![sender.done(), receiver.done()]);
-    let agent =
-        |code: u32, pe: u32| Agent { pe: PeId(pe), code: CodeId(code), ..it.agents[AgentId(0)] };
-    it.agents = [agent(0, 0), agent(1, to)].into_iter().collect();
-    it.comm.kind = kind;
-    it.comm.directions = vec!["E".into(), "W".into()];
-    let peer = |agent, queue| Some(Peer { agent: AgentId(agent), queue: QueueId(queue) });
-    it.comm.peers = vec![peer(1, 1), None, None, peer(0, 0)];
-    let ran = sim_kit::run_in(&it, machine, kbc::sim::Mode::Trains);
-    ran.records.iter().map(|record| record.end).max().unwrap()
-}
-
 /// A message is never faster than a store of as many bytes to the same PE, over the same links to the
 /// same kind of memory: to HBM, and, where HBM takes no time (as on the default machine, which commits
 /// a burst when it has come), to TCM.
@@ -141,7 +120,7 @@ fn queues_are_never_faster_than_raw_dma() {
             for bytes in [128, 256, 384, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10] {
                 let transfer = Transfer { issuer: PeId(0), owner: PeId(to), writes: true };
                 let raw = measure(&machine, &[transfer], bytes).unwrap().makespan;
-                let queue = over_queue(&machine, kind, to, bytes);
+                let queue = sim_kit::over_queue(&machine, kind, (0, to), bytes);
                 assert!(queue >= raw, "{file} {bytes} B to PE {to}: {queue} < {raw}");
             }
         }

@@ -12,25 +12,12 @@
 mod sim_kit;
 
 use kbc::arena::Id;
-use kbc::command::{AgentId, Peer, Program, QueueId};
 use kbc::oplog::{Action, Cause, Engine, Record};
 use kbc::topology::{CreditMode, Machine, ReleaseMode};
 use kbc::units::Ps;
 use sim_kit::*;
 
 const FLIT: u64 = 256;
-
-/// Adds a direction of its own for each (from, to), in order.
-fn wired(mut it: Program, wires: &[(u32, u32)]) -> Program {
-    let agents = it.agents.len();
-    it.comm.directions = wires.iter().map(|(from, to)| format!("d{from}_{to}")).collect();
-    it.comm.peers = vec![None; agents * wires.len()];
-    for (queue, (from, to)) in wires.iter().enumerate() {
-        let peer = Peer { agent: AgentId(*to), queue: QueueId(queue as u8) };
-        it.comm.peers[*from as usize * wires.len() + queue] = Some(peer);
-    }
-    it
-}
 
 /// A code that sends tiles of so many elements, each over its queue.
 fn sender(messages: &[(u8, u64)]) -> kbc::command::Code {

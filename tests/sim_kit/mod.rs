@@ -411,6 +411,47 @@ pub fn own_memory(mut it: Program, base: u64, bytes: u64) -> Program {
     it
 }
 
+/// One message of a queue between two PEs, until its receiver may go on.
+pub fn over_queue(machine: &Machine, kind: SlotKind, ends: (u32, u32), bytes: u64) -> Ps {
+    let mut it = messages(&[(0, 1)], bytes / 4);
+    it.comm.kind = kind;
+    for (at, agent) in it.agents.iter_mut() {
+        agent.pe = PeId(if at == AgentId(0) { ends.0 } else { ends.1 });
+    }
+    let ran = run_in(&it, machine, Mode::Trains);
+    ran.records.iter().map(|record| record.end).max().unwrap()
+}
+
+/// One message of so many elements over each of these (from, to), all sent at once.
+pub fn messages(wires: &[(u32, u32)], elements: u64) -> Program {
+    let agents = wires.iter().map(|(from, to)| *from.max(to)).max().map_or(0, |last| last + 1);
+    let code = |agent: u32| {
+        let mut it = Writer::new();
+        for (queue, _) in wires.iter().enumerate().filter(|(_, wire)| wire.0 == agent) {
+            let tile = it.fresh(elements * 4);
+            it.send(queue as u8, tile, elements);
+        }
+        for (queue, _) in wires.iter().enumerate().filter(|(_, wire)| wire.1 == agent) {
+            let came = it.recv(queue as u8, elements);
+            it.release(came);
+        }
+        it.done()
+    };
+    wired(program((0..agents).map(code).collect()), wires)
+}
+
+/// Adds a direction of its own for each (from, to), in order.
+pub fn wired(mut it: Program, wires: &[(u32, u32)]) -> Program {
+    let agents = it.agents.len();
+    it.comm.directions = wires.iter().map(|(from, to)| format!("d{from}_{to}")).collect();
+    it.comm.peers = vec![None; agents * wires.len()];
+    for (queue, (from, to)) in wires.iter().enumerate() {
+        let peer = Peer { agent: AgentId(*to), queue: QueueId(queue as u8) };
+        it.comm.peers[*from as usize * wires.len() + queue] = Some(peer);
+    }
+    it
+}
+
 /// The ring all-reduce of PEERS.md: reduce-scatter, then all-gather, of `n` chunks.
 pub fn ring_all_reduce(n: u32, chunk: u64, slots: u32) -> Program {
     let elements = chunk / 4;
