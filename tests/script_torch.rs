@@ -15,7 +15,7 @@ use kbc::diag::{self, Diagnostic, Sink};
 use kbc::dtype::DType;
 use kbc::host::{
     Argument, Arithmetic, Array, Completion, Device, Index, LaunchRequest, Refusal, Scalar, Tensor,
-    Ticket, Writer,
+    Ticket, Work, Writer,
 };
 use kbc::ops::BinaryOp;
 use kbc::script::{Outcome, Script, Settings, Verdict};
@@ -91,8 +91,9 @@ impl Device for TestDevice {
         self.requests.push(request);
         Ok(Ticket(self.requests.len() as u32))
     }
-    fn wait(&mut self, _: Ticket) -> Result<Completion, Refusal> {
-        Ok(Completion { time: Ps(7) })
+    fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal> {
+        let work = Work { gemms: u64::from(ticket.0), ..Work::default() };
+        Ok(Completion { time: Ps(7), work })
     }
     fn read(&mut self, tensor: &Tensor, _: u32) -> Result<Vec<u8>, Refusal> {
         Ok(self.memory.bytes[&tensor.base].clone())
@@ -260,7 +261,7 @@ def run(torch, n=3):
     assert!(rendered.is_empty(), "{rendered}");
     assert_eq!(outcome.printed, "launched (4, 5)\n");
     assert_eq!(outcome.verdict(), Some(Verdict::Verified));
-    assert_eq!(outcome.completions, [Completion { time: Ps(7) }; 3]);
+    assert_eq!(outcome.completions.iter().map(|it| it.time).collect::<Vec<_>>(), [Ps(7); 3]);
     let names: Vec<_> = device.requests.iter().map(|it| (&*it.label, &*it.kernel)).collect();
     assert_eq!(names, [("add_one", "add_one"), ("second", "add_one"), ("other", "other")]);
     let first = &device.requests[0];
@@ -276,6 +277,27 @@ def run(torch, n=3):
     let tensor = first.tensors()[0];
     assert_eq!((tensor.name.as_str(), tensor.base), ("x", 0x1_0000_0000));
     assert_eq!(tensor.local_rows(2), (2, 1));
+}
+
+#[test]
+fn a_launch_says_how_it_went() {
+    let text = "
+def add_one(x_ptr, tl):
+    pass
+
+
+def run(torch):
+    x = torch.zeros((4, 3))
+    first = torch.launch(add_one, x)
+    second = torch.launch(add_one, x)
+    print(first.time_ns, second.gemms, second.macs)
+    print(torch.ahbm.get_device_properties())
+    print(first.gemm)
+";
+    let mut device = TestDevice::new(4, &[("add_one", add_one)]);
+    let (outcome, rendered) = run_with(text, &mut device, &[]);
+    assert_eq!(outcome.printed, "0.007 2 0\nNone\n");
+    assert!(rendered.contains("`gemms`"), "the nearest name is told: {rendered}");
 }
 
 /// Each rank adds its W neighbours' tiles, nearest first.

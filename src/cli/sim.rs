@@ -84,7 +84,7 @@ fn show(
         saved.map_or(Ok(()), |saved| console.write(&saved.file, Path::new(path)))?;
     }
     let cost = Cost { wall_s: started.seconds(), peak_rss_bytes: peak_rss_bytes() };
-    let text = if args.json { format!("{}\n", report.json(cost)) } else { report.text() };
+    let text = if args.json { format!("{}\n", report.json(cost)) } else { report.brief() };
     console.output(&text, None)?;
     told
 }

@@ -1,9 +1,12 @@
-//! What the machine says of the cost of exchanges, for the choice of an algorithm.
+//! What host programs are told of the machine: what exchanges cost, for the choice of an algorithm;
+//! what it can do at most; what a launch did.
 
 use std::collections::BTreeMap;
 
-use crate::host::{Exchange, Linear, PeCosts};
+use crate::host::{Exchange, Linear, PeCosts, Properties, Work};
 use crate::launch::IpcqOptions;
+use crate::oplog::Engine;
+use crate::sim::Outcome;
 use crate::topology::{LinkId, Machine, PeId};
 use crate::units::Bandwidth;
 
@@ -43,6 +46,38 @@ fn own_memory(machine: &Machine) -> f64 {
     let pe = machine.pe(PeId(0));
     let route = machine.route(pe.hbm, pe.dma).unwrap_or_default();
     if route.is_empty() { 0.0 } else { each(machine.bottleneck(&route)) }
+}
+
+/// What a PE can do at most, and how many there are.
+pub(super) fn properties(machine: &Machine, name: &str) -> Properties {
+    let (params, extent) = (machine.params(), machine.extent());
+    let memory = own_memory(machine);
+    Properties {
+        name: name.to_owned(),
+        grid: [extent.pes.count(), extent.cubes.count(), extent.sips.count()],
+        macs_per_ns: params.gemm.macs_per_ns(),
+        elements_per_ns: params.math.elements_per_ns(),
+        hbm_bytes_per_ns: if memory > 0.0 { 1.0 / memory } else { f64::INFINITY },
+        tcm_bytes: params.tcm.bytes.saturating_sub(params.tcm.reserved),
+    }
+}
+
+/// What a launch did, of all that was counted.
+pub(super) fn work(outcome: &Outcome) -> Work {
+    let counters = &outcome.counters;
+    let commands = |engine: Engine| counters.engines[engine as usize].commands;
+    Work {
+        gemms: commands(Engine::Gemm),
+        composites: commands(Engine::Scheduler),
+        macs: counters.macs,
+        elements: counters.elements,
+        reads: commands(Engine::DmaRead),
+        writes: commands(Engine::DmaWrite),
+        messages: outcome.messages,
+        message_bytes: counters.message_bytes,
+        bytes_read: counters.bytes_read,
+        bytes_written: counters.bytes_written,
+    }
 }
 
 /// What messages take when each of these pairs of PEs sends one at the same time.

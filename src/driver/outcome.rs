@@ -7,6 +7,9 @@ use crate::report::Report;
 use crate::sim::{HostPath, Outcome};
 use crate::units::{Ps, grouped};
 
+/// The most launches that people are told all about; of more they get a table.
+const EXPLAINED_LAUNCHES: usize = 4;
+
 /// What became of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
@@ -87,7 +90,50 @@ impl SimReport {
         SimReport { machine, world, launches, data, printed, saved: Vec::new() }
     }
 
-    /// Text for people.
+    /// Text for people: that of [`SimReport::text`] while there are few launches, a line for each
+    /// of many.
+    pub fn brief(&self) -> String {
+        if self.launches.len() <= EXPLAINED_LAUNCHES {
+            return self.text();
+        }
+        let mut text = self.printed.clone();
+        for launch in &self.launches {
+            text.push_str(&printed_text(&launch.printed));
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&self.table());
+        text.push_str(&format!("\ndata           {}\n", self.data_text()));
+        text
+    }
+
+    /// A line for each launch.
+    fn table(&self) -> String {
+        let total: Ps = self.launches.iter().map(|launch| launch.outcome.time).sum();
+        let mut text = format!(
+            "{} launches on {} of {}: {total} (--report FILE explains each)\n\n",
+            grouped(self.launches.len() as u64),
+            ranks(self.world),
+            self.machine,
+        );
+        let lines: Vec<[String; 4]> = self.launches.iter().map(launch_line).collect();
+        let heading = ["launch", "time", "messages", "bound by"].map(String::from);
+        let width = |column: usize| {
+            let cells = lines.iter().chain([&heading]).map(|line| line[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths = [0, 1, 2].map(width);
+        for [label, time, messages, bound] in [&heading].into_iter().chain(&lines) {
+            let [first, second, third] = widths;
+            let line = format!("  {label:first$}  {time:>second$}  {messages:>third$}  {bound}");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Text for people, all of it.
     pub fn text(&self) -> String {
         let mut text = self.printed.clone();
         for launch in &self.launches {
@@ -156,9 +202,17 @@ impl SimReport {
             "wall_s": cost.wall_s,
             "peak_rss_bytes": cost.peak_rss_bytes,
             "data": { "verdict": self.data.verdict() },
+            "printed": self.printed,
             "launches": launches,
         })
     }
+}
+
+/// A launch in the table of many: its label, time, messages, and what bounds it.
+fn launch_line(launch: &LaunchResult) -> [String; 4] {
+    let bound = launch.report.as_ref().map_or_else(String::new, |report| report.bound_by().into());
+    let Outcome { time, messages, .. } = &launch.outcome;
+    [launch.label.clone(), time.to_string(), grouped(*messages), bound]
 }
 
 fn launch_json(launch: &LaunchResult) -> serde_json::Value {

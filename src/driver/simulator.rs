@@ -15,8 +15,8 @@ use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, constexpr, lowering as codes, runtime};
 use crate::dtype::DType;
 use crate::host::{
-    Argument, Completion, Device, Exchange, LaunchRequest, PeCosts, Refusal, Runners, Scalar,
-    Tensor, TensorId, Ticket, Writer,
+    Argument, Completion, Device, Exchange, LaunchRequest, PeCosts, Properties, Refusal, Runners,
+    Scalar, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
 use crate::launch::{AddressMap, Deal, IpcqOptions, Launch};
@@ -519,7 +519,11 @@ impl Device for Simulator<'_> {
 
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal> {
         let result = self.results.get(ticket.0 as usize);
-        Ok(Completion { time: result.map_or_else(Default::default, |it| it.outcome.time) })
+        let ended = |it: &LaunchResult| Completion {
+            time: it.outcome.time,
+            work: costs::work(&it.outcome),
+        };
+        Ok(result.map(ended).unwrap_or_default())
     }
 
     fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal> {
@@ -530,6 +534,10 @@ impl Device for Simulator<'_> {
 
     fn costs(&self) -> Option<PeCosts> {
         Some(costs::of_pe(&self.parts.machine, self.parts.launch.ipcq))
+    }
+
+    fn properties(&self) -> Option<Properties> {
+        Some(costs::properties(&self.parts.machine, self.parts.target.spec.name()))
     }
 
     fn exchange(&self, pairs: &[(u32, u32)]) -> Option<Exchange> {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use super::array::Array;
 use super::device::{
-    Argument, Completion, Device, Exchange, LaunchRequest, PeCosts, Refusal, Ticket, Writer,
+    Argument, Completion, Device, Exchange, LaunchRequest, PeCosts, Properties, Refusal, Ticket,
+    Writer,
 };
 use super::index::Index;
 use super::tensor::{Placement, Tensor, TensorId};
@@ -120,6 +121,11 @@ impl<'d> Context<'d> {
         self.device.costs()
     }
 
+    /// What the device can do at most, as it says.
+    pub fn properties(&self) -> Option<Properties> {
+        self.device.properties()
+    }
+
     /// What messages take when each of these pairs of ranks sends one, as the device says.
     pub fn exchange(&self, pairs: &[(u32, u32)]) -> Option<Exchange> {
         self.device.exchange(pairs)
@@ -128,6 +134,20 @@ impl<'d> Context<'d> {
     /// How the launches that have ended did so, in order.
     pub fn completions(&self) -> &[Completion] {
         &self.completions
+    }
+
+    /// How many launches were begun.
+    pub fn launches(&self) -> usize {
+        self.completions.len() + self.pending.len()
+    }
+
+    /// How launch number `index` ended, once it has; launches are numbered from 0 on.
+    ///
+    /// # Errors
+    /// What went wrong while one ran.
+    pub fn completion(&mut self, index: usize) -> Result<Option<Completion>, HostError> {
+        self.wait_all()?;
+        Ok(self.completions.get(index).copied())
     }
 
     /// Makes a tensor whose contents `fill` gives; it is not called where there is no data. A
@@ -387,7 +407,7 @@ mod tests {
             Ok(Ticket(0))
         }
         fn wait(&mut self, _: Ticket) -> Result<Completion, Refusal> {
-            Ok(Completion { time: Ps(5) })
+            Ok(Completion { time: Ps(5), ..Completion::default() })
         }
         fn read(&mut self, tensor: &Tensor, _: u32) -> Result<Vec<u8>, Refusal> {
             self.reads += 1;

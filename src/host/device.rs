@@ -59,6 +59,11 @@ pub trait Device {
         None
     }
 
+    /// What the device can do at most; `None` where it has no model of that.
+    fn properties(&self) -> Option<Properties> {
+        None
+    }
+
     /// What messages take when each of these pairs of ranks sends one at the same time.
     fn exchange(&self, pairs: &[(u32, u32)]) -> Option<Exchange> {
         let _ = pairs;
@@ -197,6 +202,50 @@ pub struct Ticket(pub u32);
 pub struct Completion {
     /// From the launch barrier to the last completed write or send.
     pub time: Ps,
+    /// What was done meanwhile.
+    pub work: Work,
+}
+
+/// What all PEs of a launch did together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Products of tiles: commands of the matrix engine. The tiles of composites do not count.
+    pub gemms: u64,
+    /// Composites.
+    pub composites: u64,
+    /// Multiply-adds of matrix engines, those of composites too.
+    pub macs: u64,
+    /// Elements of vector engines, those of composites too.
+    pub elements: u64,
+    /// Loads and other reads by DMA.
+    pub reads: u64,
+    /// Stores and other writes by DMA.
+    pub writes: u64,
+    /// Messages between PEs.
+    pub messages: u64,
+    /// Their bytes.
+    pub message_bytes: u64,
+    /// Bytes read from HBM.
+    pub bytes_read: u64,
+    /// Bytes written to HBM.
+    pub bytes_written: u64,
+}
+
+/// What one PE can do at most, and how many there are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Properties {
+    /// The machine's name.
+    pub name: String,
+    /// PEs of a cube, cubes of a SIP, SIPs.
+    pub grid: [u32; 3],
+    /// Multiply-adds of the matrix engine in a nanosecond.
+    pub macs_per_ns: f64,
+    /// Elements of the vector engine in a nanosecond, of a simple op.
+    pub elements_per_ns: f64,
+    /// Bytes in a nanosecond between the PE and its own HBM.
+    pub hbm_bytes_per_ns: f64,
+    /// Bytes of TCM that kernels have.
+    pub tcm_bytes: u64,
 }
 
 /// Why a device did not do what it was asked: at least one error.

@@ -23,8 +23,8 @@ mod tensor;
 pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
 pub use context::{Context, Data, TensorHandle, TensorSpec};
 pub use device::{
-    Argument, Completion, Device, Exchange, LaunchRequest, Linear, PeCosts, Refusal, Runners,
-    Ticket, Writer,
+    Argument, Completion, Device, Exchange, LaunchRequest, Linear, PeCosts, Properties, Refusal,
+    Runners, Ticket, Work, Writer,
 };
 pub use elementwise::{Arithmetic, Weak};
 pub use index::{Index, part_shape};

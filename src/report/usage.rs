@@ -284,14 +284,8 @@ fn peak(run: &Run<'_>, engine: Engine, pe: PeId) -> Option<(&'static str, f64)> 
         Engine::DmaRead => bytes(bottleneck(run, nodes.hbm, nodes.dma)),
         Engine::DmaWrite => bytes(bottleneck(run, nodes.dma, nodes.hbm)),
         Engine::DmaComm => bytes(widest(run, nodes.dma)),
-        Engine::Gemm => {
-            let it = &params.gemm;
-            let macs = f64::from(it.m) * f64::from(it.n) * f64::from(it.k);
-            Some(("MAC", macs * it.clock.ghz() * 1e9))
-        }
-        Engine::Math => {
-            Some(("elem", f64::from(params.math.lanes) * params.math.clock.ghz() * 1e9))
-        }
+        Engine::Gemm => Some(("MAC", params.gemm.macs_per_ns() * 1e9)),
+        Engine::Math => Some(("elem", params.math.elements_per_ns() * 1e9)),
     }
 }
 

@@ -163,6 +163,17 @@ pub struct Systolic {
     pub cols: u32,
 }
 
+impl GemmParams {
+    /// The most multiply-adds that it does in a nanosecond.
+    pub fn macs_per_ns(&self) -> f64 {
+        let macs = match self.systolic {
+            Some(array) => f64::from(array.rows) * f64::from(array.cols),
+            None => f64::from(self.m) * f64::from(self.n) * f64::from(self.k),
+        };
+        macs * self.clock.ghz()
+    }
+}
+
 /// What stays in the processing elements of a systolic array while the rest streams by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dataflow {
@@ -240,6 +251,11 @@ pub struct MathFamilies {
 }
 
 impl MathParams {
+    /// The most elements that it does in a nanosecond, of a simple op.
+    pub fn elements_per_ns(&self) -> f64 {
+        f64::from(self.lanes) * self.clock.ghz()
+    }
+
     /// Cycles that an op of this class takes for as many elements as there are lanes.
     pub fn cycles(&self, class: CostClass) -> u32 {
         let own = match class {

@@ -1,5 +1,6 @@
 //! `torch.ahbm` and `torch.accelerator`: on which device the tensors of a rank lie.
 
+use super::launched::DeviceProperties;
 use super::{always, machine};
 use crate::diag::hosting;
 use crate::script::args::{Args, Given, Signature};
@@ -15,6 +16,7 @@ pub(super) const AHBM: Module = Module {
         always("set_device", set_device),
         always("current_device", current_device),
         always("device_count", device_count),
+        always("get_device_properties", get_device_properties),
     ],
     constants: &[],
 };
@@ -71,4 +73,16 @@ fn current_device(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
 fn device_count(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let [] = args.bind(Signature { name: "device_count", params: [] })?;
     Ok(Value::Int(i128::from(machine(evaluator, args.span)?.world_size())))
+}
+
+/// `get_device_properties(device=0)`: what a PE can do at most. All are alike.
+fn get_device_properties(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let signature = Signature { name: "get_device_properties", params: ["device?"] };
+    let [device] = args.bind(signature)?;
+    let machine = machine(evaluator, args.span)?;
+    if let Some(given) = device {
+        device_of(&given, machine.world_size())?;
+    }
+    let known = machine.properties();
+    Ok(known.map_or(Value::None, |known| Value::object(DeviceProperties(known))))
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::rc::Rc;
 
+use super::launched::Launched;
 use super::tensor::TensorValue;
 use super::{always, fault, machine, spawn};
 use crate::diag::{hosting, nearest_help};
@@ -21,7 +22,7 @@ pub(super) const TABLE: &[Native] = &[always("launch", launch)];
 
 /// `torch.launch([label,] kernel, *args)`: runs a kernel once on every rank. Tensors become their
 /// base addresses; scalars by place or by the name of their parameter; a scalar left out takes
-/// the parameter's default.
+/// the parameter's default. Gives a [`Launched`].
 fn launch(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let mut given = args.positional.iter();
     let mut first = given.next();
@@ -39,8 +40,7 @@ fn launch(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     };
     let rest: Vec<Given> = given.cloned().collect();
     let call = Call { name, rest: &rest, named: &args.named, span: args.span, at: kernel.span };
-    submit(evaluator, &call, label, |_, _| Ok(None))?;
-    Ok(Value::None)
+    submit(evaluator, &call, label, |_, _| Ok(None))
 }
 
 /// A kernel that is launched, and what it is given.
@@ -56,13 +56,14 @@ struct Call<'c> {
     at: Span,
 }
 
-/// Binds the arguments, asks `grid` for the launch's shape, and launches.
+/// Binds the arguments, asks `grid` for the launch's shape, and launches. Gives the launch, to ask
+/// how it went; `None` in a worker, which shares it with others.
 fn submit(
     evaluator: &mut Evaluator<'_>,
     call: &Call<'_>,
     label: Option<String>,
     grid: impl FnOnce(&mut Evaluator<'_>, &[(String, Given)]) -> Result<Option<[u32; 3]>>,
-) -> Result<()> {
+) -> Result<Value> {
     let name = call.name;
     let module = evaluator.module();
     let function = module.functions().filter(|it| it.name.name == *name).last();
@@ -90,11 +91,13 @@ fn submit(
         let request = LaunchRequest { runners, ..request };
         let tensors = call.rest.iter().chain(call.named.iter().map(|(_, given)| given));
         let tensors = tensors.filter_map(|it| it.value.downcast::<TensorValue>()?.on_machine());
-        return spawn::post_launch(evaluator, request, tensors.collect(), call.span);
+        spawn::post_launch(evaluator, request, tensors.collect(), call.span)?;
+        return Ok(Value::None);
     }
-    let launched = machine(evaluator, call.span)?.launch(request);
-    launched.map_err(|error| fault(error, call.span))?;
-    Ok(())
+    let machine = machine(evaluator, call.span)?;
+    let index = machine.launches();
+    machine.launch(request).map_err(|error| fault(error, call.span))?;
+    Ok(Value::object(Launched { index }))
 }
 
 /// `kernel[grid]`, not called yet.
@@ -133,10 +136,10 @@ impl Object for OnGrid {
             span: args.span,
             at: self.grid.span,
         };
-        submit(evaluator, &call, None, |evaluator, given| {
+        let launched = submit(evaluator, &call, None, |evaluator, given| {
             self.extents(evaluator, given).map(Some)
         })?;
-        Ok(Some(Value::None))
+        Ok(Some(launched))
     }
 }
 

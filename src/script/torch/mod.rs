@@ -11,6 +11,7 @@ mod device;
 mod distributed;
 mod functions;
 mod launch;
+mod launched;
 mod methods;
 mod random;
 mod spawn;
