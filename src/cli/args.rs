@@ -217,6 +217,9 @@ pub(super) struct LaunchArgs {
     /// Queues between PEs: `kind=tcm|sram|hbm,slots=4,slot_size=auto`.
     #[arg(long, value_name = "KEY=VALUE,…")]
     pub(super) ipcq: Option<String>,
+    /// Algorithms and queues of collectives; without it `ccl.yaml` beside the program, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ccl: Option<PathBuf>,
     /// Skip the communication check, to see a deadlock happen in the simulator.
     #[arg(long)]
     pub(super) no_check: bool,

@@ -20,7 +20,8 @@ pub(super) fn once(console: Console, args: &CheckArgs) -> Result<(), Failure> {
             Language::Kbc => Dialect::Kbc,
             Language::Triton => Dialect::Triton,
         });
-        let unit = launch::load(&mut session, path)?;
+        let mut options = options.clone();
+        let unit = launch::program(&mut session, (path, &args.launch), &mut options)?;
         let result = unit.and_then(|unit| session.check(&unit, &options));
         let finished = launch::finish(console, &mut session, result);
         worst = worst.and(finished);

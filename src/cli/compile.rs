@@ -7,9 +7,9 @@ use crate::driver::{Stage, StreamChoice};
 
 /// Compiles as far as the last stage that is asked for, and prints the stages.
 pub(super) fn run(console: Console, args: &CompileArgs) -> Result<(), Failure> {
-    let options = launch::options(&args.launch, 0)?;
+    let mut options = launch::options(&args.launch, 0)?;
     let mut session = launch::session(&args.launch.lints)?;
-    let unit = launch::load(&mut session, &args.file)?;
+    let unit = launch::program(&mut session, (&args.file, &args.launch), &mut options)?;
     let mut stages: Vec<Stage> = args.emit.iter().copied().map(stage).collect();
     if stages.is_empty() {
         stages.push(Stage::Summary);

@@ -82,6 +82,31 @@ pub(super) fn load(session: &mut Session, path: &Path) -> Result<Result<Unit, Re
     Ok(session.load(&name, &bytes))
 }
 
+/// The file of algorithms and queues that is beside a program.
+const COMMUNICATORS: &str = "ccl.yaml";
+
+/// Reads a program, and before it the communicator file that is for it.
+pub(super) fn program(
+    session: &mut Session,
+    (path, args): (&Path, &LaunchArgs),
+    options: &mut LaunchOptions,
+) -> Result<Result<Unit, Reported>, Failure> {
+    let beside = path.with_file_name(COMMUNICATORS);
+    let is_beside = path != Path::new("-") && beside.is_file();
+    let file = args.ccl.clone().or(is_beside.then_some(beside));
+    if let Some(file) = file {
+        let (name, text) = read_text(&file)?;
+        let mut read = |relative: &str| {
+            let path = file.with_file_name("").join(relative);
+            std::fs::read(path).map_err(|error| error.to_string())
+        };
+        if let Err(reported) = session.communicate((&name, &text), &mut read, options) {
+            return Ok(Err(reported));
+        }
+    }
+    load(session, path)
+}
+
 /// Prints what the session has to say, and makes an exit of a failure.
 pub(super) fn finish<T>(
     console: Console,

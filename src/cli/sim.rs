@@ -16,7 +16,7 @@ use crate::report::Trace;
 /// Runs the file and prints what it found out.
 pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
     let started = Stopwatch::start();
-    let options = launch::options(&args.launch, args.seed)?;
+    let mut options = launch::options(&args.launch, args.seed)?;
     let sim = SimOptions {
         definition: args.check.clone(),
         no_data: args.no_data || args.no_explain,
@@ -33,7 +33,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
     if let Some(path) = &args.trace {
         session.draw(Trace::new(console.create(path)?));
     }
-    let unit = launch::load(&mut session, &args.file)?;
+    let unit = launch::program(&mut session, (&args.file, &args.launch), &mut options)?;
     let mut progress = Progress::new(console.shows_progress());
     let result: Result<SimReport, SimError> = match &unit {
         Err(reported) => Err(SimError::Program(*reported)),

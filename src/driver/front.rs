@@ -64,6 +64,13 @@ impl Unit {
         }
     }
 
+    /// The names of its kernels; none where it is not source.
+    pub(super) fn kernels(&self) -> Vec<&str> {
+        let Some(module) = self.ast() else { return Vec::new() };
+        let is_kernel = |it: &&ast::Function| it.style(module) != ast::FunctionStyle::Host;
+        module.functions().filter(is_kernel).map(|it| it.name.name.as_str()).collect()
+    }
+
     /// The host function of this name, if the file has one.
     pub(super) fn host_function(&self, name: &str) -> Option<&ast::Function> {
         let module = self.ast()?;

@@ -9,6 +9,7 @@
 //! Nothing here reads files or prints: `cli` hands in texts and prints what comes back.
 
 mod backing;
+mod communicators;
 mod compile;
 mod costs;
 mod direct;
@@ -28,6 +29,7 @@ mod simulate;
 mod simulator;
 mod unset;
 
+pub use communicators::ReadBeside;
 pub use emit::{Stage, StreamChoice};
 pub use front::{Known, Unit};
 pub use given::{Argument, ArgumentValue, Expectation, ReadFile, Saved, TensorValue, parse_grid};
@@ -56,6 +58,8 @@ pub struct Session {
     trace: Option<Trace>,
     lints: Lints,
     dialect: Dialect,
+    /// What a communicator file says, and the files of its algorithms.
+    communicators: communicators::Loaded,
 }
 
 impl Session {

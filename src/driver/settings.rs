@@ -138,7 +138,8 @@ impl Session {
             ],
             ..script::Settings::default()
         };
-        Script::new(module, settings)
+        let communicators = self.communicators.said.clone();
+        Script::new(module, self.communicators.tell(settings)).with_communicators(communicators)
     }
 
     /// Refuses settings that nothing in the file takes.

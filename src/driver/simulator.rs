@@ -19,7 +19,7 @@ use crate::host::{
     Scalar, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
-use crate::launch::{AddressMap, Deal, IpcqOptions, Launch};
+use crate::launch::{AddressMap, Deal, IpcqOptions, Launch, NeighborTable};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Printed, Replay};
 use crate::report::{LinkUse, Report, Trace};
@@ -171,6 +171,9 @@ impl<'s> Simulator<'s> {
         target: &Target,
         sink: &mut Sink,
     ) -> Result<Neighborhood, Reported> {
+        if let Some(table) = job.neighbors {
+            return Ok(Neighborhood::Table(table.clone()));
+        }
         let scalar = |(name, value): &(String, Literal)| {
             let scalar = match value {
                 Literal::Int(value) => Scalar::Int(*value),
@@ -353,7 +356,7 @@ impl<'s> Simulator<'s> {
                 Runners::All | Runners::Group(_) => request.grid,
             },
             deal: Deal::default(),
-            ipcq: over(self.parts.launch.ipcq, request.queues),
+            ipcq: request.queues.or(self.parts.launch.ipcq),
         };
         (launch, known)
     }
@@ -405,13 +408,15 @@ pub(super) struct Job<'j> {
     launch: &'j Launch,
     /// The module of the library that the kernel is of; the file itself without.
     module: Option<&'j str>,
+    /// Who is next to whom, where the launch says so itself.
+    neighbors: Option<&'j NeighborTable>,
     runners: &'j Runners,
 }
 
 impl<'j> Job<'j> {
     /// A launch of a kernel of the file by every rank.
     pub(super) fn own(label: &'j str, launch: &'j Launch) -> Job<'j> {
-        Job { label, launch, module: None, runners: &Runners::All }
+        Job { label, launch, module: None, neighbors: None, runners: &Runners::All }
     }
 }
 
@@ -431,15 +436,6 @@ fn settle(program: &mut Program, runners: &Runners) {
             };
             program.agents = members.iter().flat_map(of).collect();
         }
-    }
-}
-
-/// What a launch says of its queues, else what all launches have in common.
-fn over(common: IpcqOptions, own: IpcqOptions) -> IpcqOptions {
-    IpcqOptions {
-        slots: own.slots.or(common.slots),
-        slot_bytes: own.slot_bytes.or(common.slot_bytes),
-        kind: own.kind.or(common.kind),
     }
 }
 
@@ -505,6 +501,7 @@ impl Device for Simulator<'_> {
             label: &request.label,
             launch: &launch,
             module: request.module.as_deref(),
+            neighbors: request.neighbors.as_ref(),
             runners: &request.runners,
         };
         match self.run(&job, &known, &mut sink) {
@@ -532,8 +529,8 @@ impl Device for Simulator<'_> {
         read.map_err(|_| unmapped(tensor))
     }
 
-    fn costs(&self) -> Option<PeCosts> {
-        Some(costs::of_pe(&self.parts.machine, self.parts.launch.ipcq))
+    fn costs(&self, queues: IpcqOptions) -> Option<PeCosts> {
+        Some(costs::of_pe(&self.parts.machine, queues.or(self.parts.launch.ipcq)))
     }
 
     fn properties(&self) -> Option<Properties> {

@@ -15,7 +15,7 @@ use super::tensor::{Placement, Tensor, TensorId};
 use super::{HostError, array};
 use crate::arena::{Arena, Id};
 use crate::dtype::DType;
-use crate::launch::{AddressAllocator, NoRoom};
+use crate::launch::{AddressAllocator, IpcqOptions, NoRoom};
 use crate::shape::Shape;
 
 /// The contents of a tensor, as a host read finds them.
@@ -116,9 +116,9 @@ impl<'d> Context<'d> {
         self.device.has_data()
     }
 
-    /// What a PE's part of an exchange costs, as the device says.
-    pub fn costs(&self) -> Option<PeCosts> {
-        self.device.costs()
+    /// What a PE's part of an exchange costs, with these queues, as the device says.
+    pub fn costs(&self, queues: IpcqOptions) -> Option<PeCosts> {
+        self.device.costs(queues)
     }
 
     /// What the device can do at most, as it says.

@@ -3,7 +3,7 @@
 use super::scalar::Scalar;
 use super::tensor::{Tensor, TensorId};
 use crate::diag::Diagnostic;
-use crate::launch::IpcqOptions;
+use crate::launch::{IpcqOptions, NeighborTable};
 use crate::source::Span;
 use crate::units::Ps;
 
@@ -54,8 +54,9 @@ pub trait Device {
     /// As the device says.
     fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal>;
 
-    /// What a PE's part of an exchange costs; `None` where the device has no model of it.
-    fn costs(&self) -> Option<PeCosts> {
+    /// What a PE's part of an exchange costs with these queues; `None` where the device has no model of it.
+    fn costs(&self, queues: IpcqOptions) -> Option<PeCosts> {
+        let _ = queues;
         None
     }
 
@@ -142,6 +143,8 @@ pub struct LaunchRequest {
     pub module: Option<String>,
     /// Who runs it.
     pub runners: Runners,
+    /// Who is next to whom; what the module says, or the machine, without.
+    pub neighbors: Option<NeighborTable>,
     /// The queues, where they are not those of all launches.
     pub queues: IpcqOptions,
 }

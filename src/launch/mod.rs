@@ -54,6 +54,17 @@ pub struct IpcqOptions {
     pub kind: Option<SlotKind>,
 }
 
+impl IpcqOptions {
+    /// What this says, and where it says nothing what `other` does.
+    pub fn or(self, other: IpcqOptions) -> IpcqOptions {
+        IpcqOptions {
+            slots: self.slots.or(other.slots),
+            slot_bytes: self.slot_bytes.or(other.slot_bytes),
+            kind: self.kind.or(other.kind),
+        }
+    }
+}
+
 impl Launch {
     /// `num_programs` of axes 0, 1 and 2: the grid's, or the PEs of a cube, the cubes that the
     /// world reaches and the SIPs that it reaches.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Limits;
+use super::ccl::Communicators;
 use super::dtypes::{DTypeValue, dtype_value};
 use super::evaluator::Evaluator;
 use super::fault::{Fault, Result};
@@ -44,17 +45,24 @@ pub struct Script<'a> {
     pub(super) settings: Settings,
     /// The modules of the library that host functions can launch, by name.
     pub(super) library: Arc<BTreeMap<String, &'a Module>>,
+    /// What a communicator file says.
+    pub(super) communicators: Arc<Communicators>,
 }
 
 impl<'a> Script<'a> {
     /// The host functions of `module`, told `settings`.
     pub fn new(module: &'a Module, settings: Settings) -> Script<'a> {
-        Script { module, settings, library: Arc::default() }
+        Script { module, settings, library: Arc::default(), communicators: Arc::default() }
     }
 
     /// The same, with modules of the library to launch.
     pub fn with_library(self, library: BTreeMap<String, &'a Module>) -> Script<'a> {
         Script { library: Arc::new(library), ..self }
+    }
+
+    /// The same, with what a communicator file says.
+    pub fn with_communicators(self, communicators: Arc<Communicators>) -> Script<'a> {
+        Script { communicators, ..self }
     }
 
     /// The host functions of the module `name` of the library, for a group of ranks. Facts of the
@@ -74,7 +82,8 @@ impl<'a> Script<'a> {
             facts: facts.collect(),
             limits: self.settings.limits,
         };
-        Some(Script { module, settings, library: self.library.clone() })
+        let (library, communicators) = (self.library.clone(), self.communicators.clone());
+        Some(Script { module, settings, library, communicators })
     }
 
     /// The same, told more by name.

@@ -9,6 +9,7 @@
 //! builtins    len, range, print, …, methods of lists, dicts and strings, `math`
 //! object      what a library's values can do: the trait that `torch` and tensors implement
 //! torch       tensors, launches, checks; asks `host` for everything
+//! ccl         communicator files: algorithms and queues
 //! entry       which functions a file has to have, and how their parameters are filled
 //! ```
 //!
@@ -16,6 +17,7 @@
 
 mod args;
 mod builtins;
+mod ccl;
 mod dict;
 mod dtypes;
 mod entry;
@@ -26,6 +28,7 @@ mod run;
 mod torch;
 mod value;
 
+pub use ccl::{Communicators, read as read_communicators, unreadable, without_kernel};
 pub use entry::{KernelArguments, Script, Settings};
 pub use fault::Fault;
 pub use run::{Outcome, Verdict};

@@ -15,13 +15,13 @@ pub mod neighbors;
 mod params;
 mod reach;
 mod route;
-mod section;
+pub(crate) mod section;
 mod show;
 mod spec;
 mod svg;
 mod switching;
 mod template;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use address::{
     AddressError, AddressLayout, Die, IoUnit, Location, MCpuUnit, PeUnit, PhysAddr, Unit,

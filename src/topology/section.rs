@@ -10,37 +10,37 @@ use crate::source::Span;
 use crate::units::{Bandwidth, Ps};
 
 /// Where mistakes go, and whether there were any.
-pub(super) struct Errors<'s> {
+pub(crate) struct Errors<'s> {
     sink: &'s mut Sink,
     first: Option<Reported>,
 }
 
 impl<'s> Errors<'s> {
-    pub(super) fn new(sink: &'s mut Sink) -> Errors<'s> {
+    pub(crate) fn new(sink: &'s mut Sink) -> Errors<'s> {
         Errors { sink, first: None }
     }
 
     /// Reports an error.
-    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
         let reported = self.sink.error(diagnostic);
         self.first.get_or_insert(reported);
     }
 
     /// Whether there was none so far.
-    pub(super) fn check(&self) -> Result<(), Reported> {
+    pub(crate) fn check(&self) -> Result<(), Reported> {
         self.first.map_or(Ok(()), Err)
     }
 }
 
 /// A checked value and where the user gave it; [`Span::NONE`] where it is the default.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Given<T> {
-    pub(super) value: T,
-    pub(super) span: Span,
+pub(crate) struct Given<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
 }
 
 /// Why a value will not do.
-pub(super) struct Problem(Box<Fault>);
+pub(crate) struct Problem(Box<Fault>);
 
 struct Fault {
     code: Code,
@@ -52,12 +52,12 @@ struct Fault {
 }
 
 impl Problem {
-    pub(super) fn new(code: Code, expected: impl Into<String>) -> Problem {
+    pub(crate) fn new(code: Code, expected: impl Into<String>) -> Problem {
         Problem(Box::new(Fault { code, expected: expected.into(), item: None, similar: None }))
     }
 
     /// The same mistake, where something else is expected; a wrong type stays one.
-    pub(super) fn expecting(mut self, code: Code, expected: impl Into<String>) -> Problem {
+    pub(crate) fn expecting(mut self, code: Code, expected: impl Into<String>) -> Problem {
         if self.0.code != codes::WRONG_TYPE {
             self.0.code = code;
         }
@@ -66,7 +66,7 @@ impl Problem {
     }
 
     /// The same mistake, made by an item of a list.
-    pub(super) fn in_item(mut self, item: &Node) -> Problem {
+    pub(crate) fn in_item(mut self, item: &Node) -> Problem {
         self.0.item = Some((item.describe(), item.span));
         self
     }
@@ -94,7 +94,9 @@ impl Problem {
 }
 
 /// The keys under one key.
-pub(super) struct Section<'t> {
+pub(crate) struct Section<'t> {
+    /// What the file describes, for messages.
+    file: &'static str,
     path: String,
     span: Span,
     given: &'t [Entry],
@@ -104,8 +106,16 @@ pub(super) struct Section<'t> {
 
 impl<'t> Section<'t> {
     /// The whole file `given`, over `fallback`.
-    pub(super) fn root(given: &'t Node, fallback: &'t Node, errors: &mut Errors<'_>) -> Self {
-        let mut root = Section::at(String::new(), given.span, &[], keys_of(fallback));
+    pub(crate) fn root(given: &'t Node, fallback: &'t Node, errors: &mut Errors<'_>) -> Self {
+        let mut root = Section::file("a machine", given, errors);
+        root.fallback = keys_of(fallback);
+        root
+    }
+
+    /// The whole file `given`, which describes `file` and has no defaults.
+    pub(crate) fn file(file: &'static str, given: &'t Node, errors: &mut Errors<'_>) -> Self {
+        let mut root = Section::at(String::new(), given.span, &[], &[]);
+        root.file = file;
         match &given.value {
             Value::Keys(entries) => root.given = entries,
             Value::Null => {}
@@ -116,12 +126,17 @@ impl<'t> Section<'t> {
         root
     }
 
+    /// The keys that the user gave under `key`, whatever they are called.
+    pub(crate) fn named(&mut self, key: &'static str, errors: &mut Errors<'_>) -> &'t [Entry] {
+        self.section(key, errors).given
+    }
+
     fn at(path: String, span: Span, given: &'t [Entry], fallback: &'t [Entry]) -> Self {
-        Section { path, span, given, fallback, asked: Vec::new() }
+        Section { file: "a machine", path, span, given, fallback, asked: Vec::new() }
     }
 
     /// The keys of an item of a list, called `path`, with no defaults.
-    pub(super) fn item(path: String, node: &'t Node, errors: &mut Errors<'_>) -> Option<Self> {
+    pub(crate) fn item(path: String, node: &'t Node, errors: &mut Errors<'_>) -> Option<Self> {
         let mut item = Section::at(path, node.span, &[], &[]);
         let Value::Keys(entries) = &node.value else {
             errors.report(item.not_keys(&format!("`{}`", item.path), node));
@@ -137,32 +152,32 @@ impl<'t> Section<'t> {
     }
 
     /// The place of this section's key; [`Span::NONE`] where the user did not give it.
-    pub(super) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.span
     }
 
     /// Whether the user gave `key`.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         find(self.given, key).is_some()
     }
 
     /// The place of `key` itself; [`Span::NONE`] where the user did not give it.
-    pub(super) fn key_span(&self, key: &str) -> Span {
+    pub(crate) fn key_span(&self, key: &str) -> Span {
         find(self.given, key).map_or(Span::NONE, |entry| entry.span)
     }
 
     /// Says nothing about `key`, whatever it holds.
-    pub(super) fn ignore(&mut self, key: &'static str) {
+    pub(crate) fn ignore(&mut self, key: &'static str) {
         self.asked.push(key);
     }
 
     /// The path of `key`, as messages name it.
-    pub(super) fn path_of(&self, key: &str) -> String {
+    pub(crate) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// The section under `key`.
-    pub(super) fn section(&mut self, key: &'static str, errors: &mut Errors<'_>) -> Section<'t> {
+    pub(crate) fn section(&mut self, key: &'static str, errors: &mut Errors<'_>) -> Section<'t> {
         let fallback = find(self.fallback, key).map_or(&[][..], |entry| keys_of(&entry.node));
         let path = self.path_of(key);
         let mut child = Section::at(path, Span::NONE, &[], fallback);
@@ -183,7 +198,7 @@ impl<'t> Section<'t> {
     }
 
     /// The section under `key`, with the defaults of the one under `like`.
-    pub(super) fn section_like(
+    pub(crate) fn section_like(
         &mut self,
         key: &'static str,
         like: &str,
@@ -195,12 +210,12 @@ impl<'t> Section<'t> {
     }
 
     /// Whether the user gave keys under `key`.
-    pub(super) fn holds_keys(&self, key: &str) -> bool {
+    pub(crate) fn holds_keys(&self, key: &str) -> bool {
         find(self.given, key).is_some_and(|entry| matches!(entry.node.value, Value::Keys(_)))
     }
 
     /// The items of the list under `key`; none if it is not given.
-    pub(super) fn list(&mut self, key: &'static str, errors: &mut Errors<'_>) -> &'t [Node] {
+    pub(crate) fn list(&mut self, key: &'static str, errors: &mut Errors<'_>) -> &'t [Node] {
         let path = self.path_of(key);
         let Some(entry) = self.ask(key) else { return &[] };
         let Value::List(items) = &entry.node.value else {
@@ -211,7 +226,7 @@ impl<'t> Section<'t> {
     }
 
     /// The value of `key`, as `convert` understands it.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &mut self,
         key: &'static str,
         errors: &mut Errors<'_>,
@@ -227,7 +242,7 @@ impl<'t> Section<'t> {
     }
 
     /// The value of `key` if the user gave a good one; a bad one is reported.
-    pub(super) fn read_given<T>(
+    pub(crate) fn read_given<T>(
         &mut self,
         key: &'static str,
         errors: &mut Errors<'_>,
@@ -245,7 +260,7 @@ impl<'t> Section<'t> {
     }
 
     /// The value of `key`, which has no default: its absence is reported.
-    pub(super) fn require<T>(
+    pub(crate) fn require<T>(
         &mut self,
         key: &'static str,
         errors: &mut Errors<'_>,
@@ -269,7 +284,7 @@ impl<'t> Section<'t> {
     }
 
     /// Reports the keys that nobody asked for. Call it after the last read.
-    pub(super) fn finish(self, errors: &mut Errors<'_>) {
+    pub(crate) fn finish(self, errors: &mut Errors<'_>) {
         for entry in self.given {
             if !self.asked.contains(&entry.key.as_str()) {
                 errors.report(self.unknown(entry));
@@ -279,11 +294,8 @@ impl<'t> Section<'t> {
 
     fn unknown(&self, entry: &Entry) -> Diagnostic {
         let key = &entry.key;
-        let place = if self.path.is_empty() {
-            String::from("a machine")
-        } else {
-            format!("`{}`", self.path)
-        };
+        let place =
+            if self.path.is_empty() { String::from(self.file) } else { format!("`{}`", self.path) };
         let message = format!("{place} has no key `{key}`");
         let diagnostic = Diagnostic::new(codes::UNKNOWN_KEY, message, entry.span, "unknown key");
         let habit = self.asked.iter().find(|name| habit_of(key) == Some(**name));
@@ -353,7 +365,7 @@ fn is_word(node: &Node, word: &str) -> bool {
 }
 
 /// A whole number in `range`.
-pub(super) fn count(range: RangeInclusive<u32>) -> impl Fn(&Node) -> Result<u32, Problem> {
+pub(crate) fn count(range: RangeInclusive<u32>) -> impl Fn(&Node) -> Result<u32, Problem> {
     move |node| {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
         let Value::Int(value) = node.value else { return Err(Problem::of_type(&wanted)) };
@@ -363,7 +375,7 @@ pub(super) fn count(range: RangeInclusive<u32>) -> impl Fn(&Node) -> Result<u32,
 }
 
 /// A whole number in `range`, or `auto`, which is `None`.
-pub(super) fn count_or_auto(
+pub(crate) fn count_or_auto(
     range: RangeInclusive<u32>,
 ) -> impl Fn(&Node) -> Result<Option<u32>, Problem> {
     move |node| {
@@ -379,22 +391,22 @@ pub(super) fn count_or_auto(
 }
 
 /// A time in nanoseconds, from 0 to a second.
-pub(super) fn ns(node: &Node) -> Result<Ps, Problem> {
+pub(crate) fn ns(node: &Node) -> Result<Ps, Problem> {
     in_range(node, 0.0..=1e9, "a time in ns from 0 to 1000000000").map(Ps::from_ns)
 }
 
 /// A length in millimetres, from 0 to a kilometre.
-pub(super) fn mm(node: &Node) -> Result<f64, Problem> {
+pub(crate) fn mm(node: &Node) -> Result<f64, Problem> {
     in_range(node, 0.0..=1e6, "a length in mm from 0 to 1000000")
 }
 
 /// A time for each millimetre.
-pub(super) fn ns_per_mm(node: &Node) -> Result<f64, Problem> {
+pub(crate) fn ns_per_mm(node: &Node) -> Result<f64, Problem> {
     in_range(node, 0.0..=1e3, "a number of ns per mm from 0 to 1000")
 }
 
 /// A share of something, above 0 and at most 1.
-pub(super) fn share(node: &Node) -> Result<f64, Problem> {
+pub(crate) fn share(node: &Node) -> Result<f64, Problem> {
     let wanted = "a number above 0 and at most 1";
     let value = number(node).ok_or(Problem::of_type(wanted))?;
     let good = value > 0.0 && value <= 1.0;
@@ -402,7 +414,7 @@ pub(super) fn share(node: &Node) -> Result<f64, Problem> {
 }
 
 /// Two numbers from 0 to 1.
-pub(super) fn place(node: &Node) -> Result<(f64, f64), Problem> {
+pub(crate) fn place(node: &Node) -> Result<(f64, f64), Problem> {
     let wanted = "two numbers from 0 to 1, as in [0.2, 0.5]";
     let Value::List(items) = &node.value else { return Err(Problem::of_type(wanted)) };
     let [x, y] = items.as_slice() else { return Err(Problem::of_type(wanted)) };
@@ -415,14 +427,14 @@ fn in_range(node: &Node, range: RangeInclusive<f64>, wanted: &str) -> Result<f64
 }
 
 /// A bandwidth in GB/s, above zero; `inf` is one.
-pub(super) fn bandwidth(node: &Node) -> Result<Bandwidth, Problem> {
+pub(crate) fn bandwidth(node: &Node) -> Result<Bandwidth, Problem> {
     let wanted = "a bandwidth in GB/s above 0, or inf";
     let value = number(node).ok_or(Problem::of_type(wanted))?;
     Bandwidth::from_gb_per_s(value).ok_or(Problem::new(codes::BAD_BANDWIDTH, wanted))
 }
 
 /// A size in units of `unit` bytes, taken to the nearest byte, from 1 byte to 2^50.
-pub(super) fn size(unit: u64, name: &'static str) -> impl Fn(&Node) -> Result<u64, Problem> {
+pub(crate) fn size(unit: u64, name: &'static str) -> impl Fn(&Node) -> Result<u64, Problem> {
     move |node| {
         let wanted = format!("a size in {name} above 0");
         let value = number(node).ok_or(Problem::of_type(&wanted))? * unit as f64;
@@ -432,7 +444,7 @@ pub(super) fn size(unit: u64, name: &'static str) -> impl Fn(&Node) -> Result<u6
 }
 
 /// Like [`size`], zero included.
-pub(super) fn size_or_none(
+pub(crate) fn size_or_none(
     unit: u64,
     name: &'static str,
 ) -> impl Fn(&Node) -> Result<u64, Problem> {
@@ -440,19 +452,19 @@ pub(super) fn size_or_none(
 }
 
 /// `true` or `false`.
-pub(super) fn flag(node: &Node) -> Result<bool, Problem> {
+pub(crate) fn flag(node: &Node) -> Result<bool, Problem> {
     let Value::Bool(value) = node.value else { return Err(Problem::of_type("true or false")) };
     Ok(value)
 }
 
 /// Any text.
-pub(super) fn text(node: &Node) -> Result<String, Problem> {
+pub(crate) fn text(node: &Node) -> Result<String, Problem> {
     let Value::Text(value) = &node.value else { return Err(Problem::of_type("text")) };
     Ok(value.clone())
 }
 
 /// One of `names`, which stand for values.
-pub(super) fn choice<T: Copy>(
+pub(crate) fn choice<T: Copy>(
     names: &'static [(&'static str, T)],
 ) -> impl Fn(&Node) -> Result<T, Problem> {
     move |node| {

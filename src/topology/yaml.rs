@@ -17,16 +17,16 @@ const MAX_DEPTH: usize = 20;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// The text of a scalar; the first character of a list or of keys.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// A YAML value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing, `null` or `~`.
     Null,
     /// `true` or `false`.
@@ -45,18 +45,18 @@ pub(super) enum Value {
 
 /// A key with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The key.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Where the key stands.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     /// Its value.
-    pub(super) node: Node,
+    pub(crate) node: Node,
 }
 
 impl Node {
     /// What kind of value this is, with its text where that helps, for messages.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match &self.value {
             Value::Null => String::from("empty"),
             Value::Bool(value) => format!("`{value}`"),
@@ -78,7 +78,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// Reads `text`, the text of `file`. Reports what is not YAML and every key given twice.
-pub(super) fn parse(file: FileId, text: &str, errors: &mut Errors<'_>) -> Option<Node> {
+pub(crate) fn parse(file: FileId, text: &str, errors: &mut Errors<'_>) -> Option<Node> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
@@ -264,7 +264,7 @@ impl Placer<'_, '_> {
 }
 
 fn not_a_key(span: Span) -> Diagnostic {
-    let message = "a key of a machine file is text";
+    let message = "a key is text";
     Diagnostic::new(codes::WRONG_TYPE, message, span, "this key is not text")
 }
 

@@ -51,4 +51,8 @@ codes! {
     UNKNOWN_GROUP = "K0630", "unknown-group", Error;
     /// Links between as many nodes on one side as there are not on the other.
     UNPAIRED_LINKS = "K0631", "unpaired-links", Error;
+    /// A communicator file that names no algorithm.
+    UNKNOWN_ALGORITHM = "K0640", "unknown-algorithm", Error;
+    /// A communicator file whose algorithm's own file cannot be used.
+    ALGORITHM_FILE = "K0641", "algorithm-file", Error;
 }

@@ -32,6 +32,7 @@ use crate::dtype::DType;
 use crate::host::{Context, HostError};
 use crate::source::Span;
 
+pub(super) use distributed::{Kind, algorithms};
 pub(super) use launch::on_grid;
 pub(super) use random::Seeds;
 pub(super) use spawn::Seat;

@@ -22,7 +22,7 @@ use crate::source::Span;
 
 /// What a collective computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::script::torch) enum Kind {
+pub(in crate::script) enum Kind {
     AllReduce,
     AllGather,
     ReduceScatter,
@@ -35,7 +35,7 @@ pub(in crate::script::torch) enum Kind {
 
 impl Kind {
     /// Its name in PyTorch.
-    pub(in crate::script::torch) const fn name(self) -> &'static str {
+    pub(in crate::script) const fn name(self) -> &'static str {
         match self {
             Kind::AllReduce => "all_reduce",
             Kind::AllGather => "all_gather",
@@ -154,7 +154,8 @@ impl Collective {
             grid: None,
             module: Some(choice.module()),
             runners: Runners::Group(self.ask.members.clone()),
-            queues: choice.queues,
+            neighbors: choice.neighbors(),
+            queues: choice.queues(),
         };
         let launched = machine(evaluator, self.span)?.launch(request);
         launched.map_err(|error| fault(error, self.span))?;

@@ -26,7 +26,9 @@ use group::{members_of, new_group};
 use work::Work;
 
 pub(super) use algorithm::Choice;
-pub(super) use collective::{Ask, Collective, Kind};
+pub(in crate::script) use algorithm::algorithms;
+pub(in crate::script) use collective::Kind;
+pub(super) use collective::{Ask, Collective};
 pub(super) use work::chosen;
 
 /// `torch.distributed` itself.
@@ -297,15 +299,15 @@ fn barrier(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
 }
 
 /// `algorithms(name)`: the names of the algorithms of a collective.
-fn algorithm_names(_: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+fn algorithm_names(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let [name] = args.bind(Signature { name: "algorithms", params: ["collective?"] })?;
     let wanted = name.as_ref().map_or(Ok("all_reduce"), |given| given.text("`collective`"))?;
-    let names = algorithm::names_of(wanted);
+    let names = algorithm::names_of(evaluator.script(), wanted);
     if names.is_empty() {
         let message = format!("there is no collective `{wanted}`");
         return Err(Fault::new(hosting::HOST_VALUE, message, args.span, "not a collective"));
     }
-    Ok(Value::list(names.into_iter().map(Value::str).collect()))
+    Ok(Value::list(names.iter().map(|name| Value::str(name)).collect()))
 }
 
 /// Runs a collective on its input and, if it has one, its output.

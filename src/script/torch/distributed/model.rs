@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::algorithm::{Need, told};
+use super::algorithm::{Candidate, Need, told};
 use crate::diag::hosting;
 use crate::host::{Exchange, Linear, PeCosts, Scalar};
 use crate::launch::{NeighborMap, NeighborTable};
@@ -45,12 +45,13 @@ struct Round {
     senders: Option<Vec<u32>>,
 }
 
-/// What `module` would take; `None` where it cannot do this, or where there is no model.
+/// What an algorithm would take, of so many chunks and, if that is given, wired like this; `None` where it cannot do this, or where there is no model.
 pub(super) fn estimate(
     evaluator: &mut Evaluator<'_>,
     need: &Need<'_>,
-    (module, chunks): (&str, u64),
+    (algorithm, chunks, wiring): (&Candidate, u64, Option<NeighborTable>),
 ) -> Result<Option<Estimate>> {
+    let module = algorithm.module.as_str();
     let elements = need.elements.next_multiple_of(chunks.max(1));
     let script = told(evaluator, module, need.ask, need.dtype)?;
     let script = script.told([("n_elem".to_owned(), Scalar::Int(elements as i64))]);
@@ -63,9 +64,12 @@ pub(super) fn estimate(
         let message = format!("`rounds` of `{module}` is no list of rounds");
         return Err(Fault::new(hosting::HOST_VALUE, message, function.name.span, "this function"));
     };
-    let table = script.neighbors(&script.settings.set)?;
+    let table = match wiring {
+        Some(table) => Some(table),
+        None => script.neighbors(&script.settings.set)?,
+    };
     let machine = machine(evaluator, need.span)?;
-    let Some(costs) = machine.costs() else { return Ok(None) };
+    let Some(costs) = machine.costs(algorithm.queues) else { return Ok(None) };
     let mut known = BTreeMap::new();
     let mut total = Estimate { alpha_ns: 0.0, beta_ns: 0.0 };
     let itemsize = need.dtype.bytes() as f64;

@@ -78,7 +78,7 @@ impl Object for Work {
             self.wait(evaluator, span)?;
             let choice = self.choice.borrow();
             let Some(choice) = choice.as_ref() else { return Ok(Some(Value::None)) };
-            let text = if name == "why" { choice.why.as_str() } else { choice.name };
+            let text = if name == "why" { choice.why.as_str() } else { choice.name() };
             return Ok(Some(Value::str(text)));
         }
         Ok(None)
