@@ -31,6 +31,8 @@ pub(super) struct Moving {
     pub(super) asked: Option<Ps>,
     /// Whether what goes to peers has left.
     is_sent: bool,
+    /// Whether it will be looked at when that can leave; once, however often it is looked at before.
+    is_planned: bool,
     /// When threads and memory are done.
     busy: Ps,
     /// The last answer.
@@ -123,6 +125,7 @@ impl<L: LogSink> Act<'_, '_, L> {
             answers: work.asks.len() as u32,
             asked: None,
             is_sent: false,
+            is_planned: false,
             busy,
             last: None,
         };
@@ -151,9 +154,7 @@ impl<L: LogSink> Act<'_, '_, L> {
         };
         if !moving.is_sent {
             if !can_send {
-                if let Some(asked) = moving.asked {
-                    self.sim.wake_at(self.which.agent, asked + asked.since(moving.start));
-                }
+                self.plan_to_send();
                 return Ok(Done::Waits);
             }
             let work = self.work(id);
@@ -174,6 +175,15 @@ impl<L: LogSink> Act<'_, '_, L> {
         let record = self.sim.log_part(self.which, ready, part, None);
         self.sim.is_over(self.which.agent, end, record);
         self.go_on()
+    }
+
+    /// Has the block look again when the first answer is about to come.
+    fn plan_to_send(&mut self) {
+        let Phase::Moves(moving) = self.phase() else { return };
+        let Some(asked) = moving.asked.filter(|_| !moving.is_planned) else { return };
+        moving.is_planned = true;
+        let at = asked + asked.since(moving.start);
+        self.sim.wake_at(self.which.agent, at);
     }
 
     /// Takes the threads and the memory for a move: when both are done.
