@@ -7,6 +7,8 @@
     reason = "each test binary uses its own part of this, and tests read files"
 )]
 
+pub mod all_reduce;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
