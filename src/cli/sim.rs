@@ -75,7 +75,12 @@ fn show(
 ) -> Result<(), Failure> {
     let told = launch::finish(console, session, report.as_ref().map(|_| ()).map_err(|it| *it));
     // Wrong data is told with all that is known of the run.
-    let Ok(report) = report else { return told };
+    let Ok(report) = report else {
+        if !args.json {
+            console.output(&session.take_printed(), None)?;
+        }
+        return told;
+    };
     if let Some(path) = &args.report {
         console.output(&report.text(), Some(path))?;
     }

@@ -82,6 +82,19 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// Edits that mend it, safe to apply by machine.
     pub suggestions: Vec<Suggestion>,
+    /// The calls that led to it, outermost first; the last one is where it is.
+    pub trace: Vec<Frame>,
+}
+
+/// A line of a traceback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function that the line is in; empty where that is not known.
+    pub function: String,
+    /// The call, or what went wrong.
+    pub span: Span,
+    /// How often in a row it led there.
+    pub times: usize,
 }
 
 /// A span and what to say beside it.
@@ -119,6 +132,7 @@ impl Diagnostic {
             notes: Vec::new(),
             help: Vec::new(),
             suggestions: Vec::new(),
+            trace: Vec::new(),
         }
     }
 

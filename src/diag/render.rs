@@ -5,7 +5,7 @@ use codespan_reporting::files;
 use codespan_reporting::term;
 use codespan_reporting::term::termcolor;
 
-use super::{Diagnostic, Label, Severity};
+use super::{Diagnostic, Frame, Label, Severity};
 use crate::source::{FileId, SourceFile, SourceMap, Span};
 
 /// Whether rendered text carries ANSI colours.
@@ -19,7 +19,7 @@ pub enum ColorChoice {
 
 /// Renders to text, as a terminal or a golden file shows it.
 pub fn to_text(diagnostic: &Diagnostic, sources: &SourceMap, color: ColorChoice) -> String {
-    let rendered = to_codespan(diagnostic);
+    let rendered = to_codespan(diagnostic, sources);
     let config = term::Config { chars: term::Chars::box_drawing(), ..term::Config::default() };
     let mut bytes = match color {
         ColorChoice::Ansi => termcolor::Buffer::ansi(),
@@ -67,7 +67,57 @@ pub fn to_json(diagnostic: &Diagnostic, sources: &SourceMap) -> serde_json::Valu
         "notes": diagnostic.notes,
         "help": diagnostic.help,
         "suggestions": suggestions,
+        "trace": diagnostic.trace.iter().map(|frame| frame_json(frame, sources)).collect::<Vec<_>>(),
     })
+}
+
+fn frame_json(frame: &Frame, sources: &SourceMap) -> serde_json::Value {
+    let mut object = place(frame.span, sources);
+    object.insert("function".into(), frame.function.clone().into());
+    object.insert("times".into(), frame.times.into());
+    object.insert("text".into(), line_of(frame.span, sources).into());
+    object.into()
+}
+
+/// The line in which `span` begins, without its indentation.
+fn line_of(span: Span, sources: &SourceMap) -> String {
+    let Some(file) = sources.get(span.file) else { return String::new() };
+    let (line, _) = file.line_column(span.start);
+    let place = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+    file.text().lines().nth(place).unwrap_or("").trim().to_owned()
+}
+
+/// The outermost and the innermost lines of a traceback that are shown.
+const OUTERMOST: usize = 4;
+const INNERMOST: usize = 8;
+
+/// A traceback as Python prints it.
+fn traceback(trace: &[Frame], sources: &SourceMap) -> Option<String> {
+    if trace.is_empty() {
+        return None;
+    }
+    let mut text = String::from("traceback (most recent call last):");
+    let left_out = trace.len().saturating_sub(OUTERMOST + INNERMOST);
+    for (at, frame) in trace.iter().enumerate() {
+        if left_out > 0 && at == OUTERMOST {
+            text.push_str(&format!("\n  … {left_out} more calls …"));
+        }
+        if at >= OUTERMOST && at < OUTERMOST + left_out {
+            continue;
+        }
+        let Some(file) = sources.get(frame.span.file) else { continue };
+        let (line, _) = file.line_column(frame.span.start);
+        let within = match frame.function.as_str() {
+            "" => String::new(),
+            function => format!(", in {function}"),
+        };
+        text.push_str(&format!("\n  File \"{}\", line {line}{within}", file.name()));
+        text.push_str(&format!("\n    {}", line_of(frame.span, sources)));
+        if frame.times > 1 {
+            text.push_str(&format!("\n  [this call {} times]", frame.times));
+        }
+    }
+    Some(text)
 }
 
 fn labels(diagnostic: &Diagnostic) -> impl Iterator<Item = (bool, &Label)> {
@@ -99,7 +149,7 @@ const fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-fn to_codespan(diagnostic: &Diagnostic) -> codespan::Diagnostic<FileId> {
+fn to_codespan(diagnostic: &Diagnostic, sources: &SourceMap) -> codespan::Diagnostic<FileId> {
     let severity = match diagnostic.severity {
         Severity::Note => codespan::Severity::Note,
         Severity::Warning => codespan::Severity::Warning,
@@ -118,7 +168,7 @@ fn to_codespan(diagnostic: &Diagnostic) -> codespan::Diagnostic<FileId> {
         .with_code(diagnostic.code.id)
         .with_message(&diagnostic.message)
         .with_labels(labels.collect())
-        .with_notes(notes.chain(help).collect())
+        .with_notes(notes.chain(help).chain(traceback(&diagnostic.trace, sources)).collect())
 }
 
 /// [`SourceMap`] as codespan asks for it.

@@ -55,6 +55,8 @@ pub struct Session {
     sources: SourceMap,
     sink: Sink,
     notes: Vec<String>,
+    /// What a host program printed that came to no report.
+    printed: String,
     trace: Option<Trace>,
     lints: Lints,
     dialect: Dialect,
@@ -97,6 +99,11 @@ impl Session {
     /// Takes the trace of [`Session::draw`], to finish it.
     pub fn take_trace(&mut self) -> Option<Trace> {
         self.trace.take()
+    }
+
+    /// Takes what a host program printed before it failed.
+    pub fn take_printed(&mut self) -> String {
+        std::mem::take(&mut self.printed)
     }
 
     /// Takes the lines that are about the run itself: what was assumed or changed for it.

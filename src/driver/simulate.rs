@@ -122,7 +122,10 @@ impl Session {
         let reported = sink.take_all(ran.diagnostics);
         let data = match (verdict, reported) {
             (Some(Verdict::Mismatch), _) => Data::Mismatch,
-            (_, Some(reported)) => return Err(reported),
+            (_, Some(reported)) => {
+                self.printed = ran.printed;
+                return Err(reported);
+            }
             (Some(Verdict::Verified), None) => {
                 let checks = if ran.checks == 1 { "check" } else { "checks" };
                 Data::Verified { what: format!("{} {checks} of `run` hold", ran.checks) }

@@ -1,29 +1,30 @@
 //! Why a host function stopped: diagnostics that gather the calls they pass through.
 
-use crate::diag::{Code, Diagnostic};
+use super::exceptions::Class;
+use crate::diag::{Code, Diagnostic, Frame};
 use crate::source::Span;
-
-/// The most places of calls that a diagnostic shows; the innermost ones.
-const MAX_FRAMES: usize = 6;
 
 /// A host function could not go on. At least one diagnostic, all of them errors.
 #[derive(Clone, Debug)]
 pub struct Fault(Box<Cause>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Cause {
     diagnostics: Vec<Diagnostic>,
     /// The calls it has passed through, innermost first, each place once.
     frames: Vec<Frame>,
-}
-
-/// A place where a function was called.
-#[derive(Clone, Debug)]
-struct Frame {
-    function: String,
-    call: Span,
-    /// How often the fault passed through a call there.
-    times: usize,
+    /// Where the machine was asked for what it refused: the innermost line of the host.
+    asked: Option<Span>,
+    /// What Python would raise, where it is not what the code says.
+    class: Option<Class>,
+    /// What `str` makes of the exception, where it is not the message.
+    text: Option<String>,
+    /// Which exception of the evaluator this is, if it was raised by name.
+    raised: Option<u64>,
+    /// Whether `raise … from` has said why.
+    is_explained: bool,
+    /// The ranks of a spawn that have failed.
+    failures: Vec<(u32, Fault)>,
 }
 
 /// What evaluation gives.
@@ -37,7 +38,7 @@ impl Fault {
 
     /// A fault that several diagnostics explain, the first of them most of all.
     pub(super) fn from_diagnostics(diagnostics: Vec<Diagnostic>) -> Fault {
-        Fault(Box::new(Cause { diagnostics, frames: Vec::new() }))
+        Fault(Box::new(Cause { diagnostics, ..Cause::default() }))
     }
 
     /// A fault at `span`.
@@ -68,44 +69,137 @@ impl Fault {
         }
     }
 
-    /// Several at once, at least one.
-    pub(super) fn all(faults: impl IntoIterator<Item = Fault>) -> Fault {
-        Fault::from_diagnostics(faults.into_iter().flat_map(Fault::into_diagnostics).collect())
+    /// Says that the machine refused what was asked at `span`.
+    pub(super) fn asked(mut self, span: Span) -> Fault {
+        self.0.asked.get_or_insert(span);
+        self
     }
 
-    /// Says which rank of a spawn it happened in.
-    pub(super) fn of_rank(self, rank: usize) -> Fault {
+    // ---- As an exception -------------------------------------------------------------------
+
+    /// Says what Python would raise, and what `str` makes of it.
+    pub(super) fn raising(mut self, class: &str, text: Option<String>) -> Fault {
+        self.0.class = Class::named(class);
+        self.0.text = text.or(self.0.text);
+        self
+    }
+
+    /// What Python would raise; `None` where nothing can catch it.
+    pub(super) fn class(&self) -> Option<Class> {
+        self.0.class.or_else(|| Class::of_code(self.0.diagnostics.first()?.code))
+    }
+
+    /// What `str` makes of the exception.
+    pub(super) fn text(&self) -> String {
+        let message = || self.0.diagnostics.first().map_or(String::new(), |it| it.message.clone());
+        self.0.text.clone().unwrap_or_else(message)
+    }
+
+    /// Says which exception of the evaluator it is.
+    pub(super) fn of_exception(mut self, number: u64) -> Fault {
+        self.0.raised = Some(number);
+        self
+    }
+
+    /// Which exception of the evaluator it is.
+    pub(super) fn exception(&self) -> Option<u64> {
+        self.0.raised
+    }
+
+    /// Says that `raise … from` has said why it happened.
+    pub(super) fn explained(mut self) -> Fault {
+        self.0.is_explained = true;
+        self
+    }
+
+    /// Says what was being handled when it happened, unless it said why itself, or is that again.
+    pub(super) fn while_handling(self, other: &Fault) -> Fault {
+        let is_again = self.0.raised.is_some() && self.0.raised == other.0.raised;
+        if is_again || self.0.is_explained {
+            return self;
+        }
+        self.after(other, "while this was handled:")
+    }
+
+    /// Says that it happened because of `other`, or while that was handled.
+    pub(super) fn after(self, other: &Fault, how: &str) -> Fault {
+        let class = other.class().map_or("Exception", Class::name);
+        let text = other.text();
+        let what = if text.is_empty() { class.to_owned() } else { format!("{class}: {text}") };
+        let at = other.0.asked.or_else(|| other.primary());
+        match at {
+            Some(span) => self.because(span, format!("{how} {what}")),
+            None => self.note(format!("{how} {what}")),
+        }
+    }
+
+    /// The ranks of a spawn that have failed, each with its own.
+    pub(super) fn failures(&self) -> &[(u32, Fault)] {
+        &self.0.failures
+    }
+
+    /// One fault of all the ranks that have failed.
+    pub(super) fn of_ranks(failures: Vec<(u32, Fault)>, told: Vec<Fault>) -> Fault {
+        let said = |(rank, fault): &(u32, Fault)| {
+            let class = fault.class().map_or("Exception", Class::name);
+            format!("rank {rank}: {class}: {}", fault.text())
+        };
+        let text = failures.iter().map(said).collect::<Vec<_>>().join("; ");
+        // What nothing can catch in a rank cannot be caught around it.
+        let can_be_caught = failures.iter().all(|(_, fault)| fault.class().is_some());
+        let mut all = Fault::all(told);
+        all.0.failures = failures;
+        if can_be_caught { all.raising("SpawnException", Some(text)) } else { all }
+    }
+
+    /// Says which rank of a spawn it happened in, and where that was spawned.
+    pub(super) fn of_rank(mut self, rank: usize, spawned: Span) -> Fault {
+        if let Some(worker) = self.0.frames.iter_mut().rfind(|frame| frame.span.is_none()) {
+            worker.span = spawned;
+        }
         self.map(|diagnostic| {
             let message = format!("rank {rank}: {}", diagnostic.message);
             Diagnostic { message, ..diagnostic }
         })
     }
 
+    // ---- As diagnostics --------------------------------------------------------------------
+
+    /// Several at once, at least one.
+    pub(super) fn all(faults: impl IntoIterator<Item = Fault>) -> Fault {
+        Fault::from_diagnostics(faults.into_iter().flat_map(Fault::into_diagnostics).collect())
+    }
+
     /// Says that this happened within `function`, which was called at `call`.
     pub(super) fn within(mut self, function: &str, call: Span) -> Fault {
         let frames = &mut self.0.frames;
-        match frames.iter_mut().find(|frame| frame.call == call) {
+        match frames.iter_mut().find(|frame| frame.span == call && frame.function == function) {
             Some(frame) => frame.times += 1,
-            None => frames.push(Frame { function: function.to_owned(), call, times: 1 }),
+            None => frames.push(Frame { function: function.to_owned(), span: call, times: 1 }),
         }
         self
     }
 
+    fn primary(&self) -> Option<Span> {
+        self.0.diagnostics.first()?.primary.as_ref().map(|label| label.span)
+    }
+
     /// What to tell the user, with the calls that led there.
-    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
-        let frames = std::mem::take(&mut self.0.frames);
-        let left_out = frames.len().saturating_sub(MAX_FRAMES);
-        let mut it = self;
-        for Frame { function, call, times } in frames.into_iter().take(MAX_FRAMES) {
-            let often = if times > 1 { format!(", {times} times") } else { String::new() };
-            it = it.because(call, format!("`{function}` called here{often}"));
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        let Cause { mut diagnostics, frames, asked, .. } = *self.0;
+        for diagnostic in &mut diagnostics {
+            let inner = std::mem::take(&mut diagnostic.trace);
+            diagnostic.trace = match inner.is_empty() {
+                true => traced(&frames, asked, diagnostic.primary.as_ref().map(|it| it.span)),
+                // What a rank has told already, seen from where it was spawned.
+                false => calls(&frames).chain(inner).collect(),
+            };
+            if let [_] = diagnostic.trace.as_slice() {
+                // The place itself is shown as it is.
+                diagnostic.trace.clear();
+            }
         }
-        let it = match left_out {
-            0 => it,
-            1 => it.note("one more call around these is not shown"),
-            more => it.note(format!("{more} more calls around these are not shown")),
-        };
-        it.0.diagnostics
+        diagnostics
     }
 
     fn map(mut self, change: impl FnOnce(Diagnostic) -> Diagnostic) -> Fault {
@@ -115,4 +209,27 @@ impl Fault {
         }
         self
     }
+}
+
+/// The calls, outermost first: each where it stands, and the function in which it stands.
+fn calls(frames: &[Frame]) -> impl Iterator<Item = Frame> {
+    let caller = |at: usize| frames.get(at + 1).map_or("", |frame| frame.function.as_str());
+    let of = move |(at, frame): (usize, &Frame)| Frame {
+        function: caller(at).to_owned(),
+        span: frame.span,
+        times: frame.times,
+    };
+    frames.iter().enumerate().rev().filter(|(_, frame)| !frame.span.is_none()).map(of)
+}
+
+/// The calls, then the line at which they end, then the line of a kernel that was run there.
+fn traced(frames: &[Frame], asked: Option<Span>, place: Option<Span>) -> Vec<Frame> {
+    let innermost = frames.first().map_or("", |frame| frame.function.as_str());
+    let line = |function: &str, span| Frame { function: function.to_owned(), span, times: 1 };
+    let mut trace: Vec<Frame> = calls(frames).collect();
+    trace.extend(asked.map(|span| line(innermost, span)));
+    // Which function a kernel's line is in, whoever knows the files says.
+    let inside = if asked.is_some() { "" } else { innermost };
+    trace.extend(place.filter(|place| Some(*place) != asked).map(|span| line(inside, span)));
+    trace
 }

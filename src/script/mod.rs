@@ -22,6 +22,7 @@ mod dict;
 mod dtypes;
 mod entry;
 mod evaluator;
+mod exceptions;
 mod fault;
 mod object;
 mod run;
@@ -47,6 +48,6 @@ pub struct Limits {
 impl Default for Limits {
     /// Some seconds of work, a megabyte of stack, and 4 GiB of arrays.
     fn default() -> Self {
-        Limits { steps: 300_000_000, depth: 400, array_bytes: 4 << 30 }
+        Limits { steps: 100_000_000, depth: 400, array_bytes: 4 << 30 }
     }
 }

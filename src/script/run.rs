@@ -6,6 +6,7 @@ use super::torch::Torch;
 use super::value::Value;
 use crate::diag::{Diagnostic, hosting, runtime};
 use crate::host::{Completion, Context, Device, HostError};
+use crate::source::Span;
 
 /// What a run of `run(torch)` has found of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,27 @@ impl Outcome {
 }
 
 impl Script<'_> {
+    /// What to tell the user, with the names of the kernels that a traceback ends in.
+    fn tell(&self, fault: Fault) -> Vec<Diagnostic> {
+        let mut told = fault.into_diagnostics();
+        for frame in told.iter_mut().flat_map(|it| &mut it.trace) {
+            if frame.function.is_empty() {
+                frame.function = self.function_at(frame.span).unwrap_or_default();
+            }
+        }
+        told
+    }
+
+    /// The name of the function in which a place of the file or of the library lies.
+    fn function_at(&self, span: Span) -> Option<String> {
+        let modules = std::iter::once(self.module).chain(self.library.values().copied());
+        let functions = modules.flat_map(|module| module.functions());
+        let before = functions
+            .filter(|it| it.header.file == span.file && it.header.start <= span.start)
+            .max_by_key(|it| it.header.start)?;
+        Some(before.name.name.clone())
+    }
+
     /// Runs the file's `run(torch)` with `device`; `None` where the file has none.
     pub fn run(&self, device: &mut (dyn Device + Send)) -> Option<Outcome> {
         let function = self.function("run")?;
@@ -81,7 +103,7 @@ impl Script<'_> {
             checks: journal.checks,
             skipped: journal.skipped,
             completions,
-            diagnostics: result.err().map(Fault::into_diagnostics).unwrap_or_default(),
+            diagnostics: result.err().map(|fault| self.tell(fault)).unwrap_or_default(),
         })
     }
 }

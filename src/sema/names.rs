@@ -35,6 +35,12 @@ pub(super) fn for_each_header_expr(module: &Module, stmt: &Stmt, visit: &mut dyn
             visit(*condition);
             message.iter().for_each(|it| visit(*it));
         }
+        StmtKind::Try { handlers, .. } => {
+            handlers.iter().filter_map(|it| it.kinds).for_each(visit);
+        }
+        StmtKind::Raise { exception, cause } => {
+            exception.iter().chain(cause).for_each(|it| visit(*it));
+        }
         StmtKind::Break
         | StmtKind::Continue
         | StmtKind::Pass
@@ -150,6 +156,12 @@ pub(super) fn for_each_stmt<'p>(body: &'p [Stmt], visit: &mut dyn FnMut(&'p Stmt
         {
             for_each_stmt(body, visit);
             for_each_stmt(otherwise, visit);
+        }
+        if let StmtKind::Try { body, handlers, otherwise, last } = &stmt.kind {
+            for_each_stmt(body, visit);
+            handlers.iter().for_each(|handler| for_each_stmt(&handler.body, visit));
+            for_each_stmt(otherwise, visit);
+            for_each_stmt(last, visit);
         }
     }
 }

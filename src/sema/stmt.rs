@@ -64,7 +64,11 @@ impl<'p> Analysis<'p> {
                 let name = if matches!(stmt.kind, StmtKind::Break) { "break" } else { "continue" };
                 self.report(control::break_or_continue(name, stmt.span));
             }
-            StmtKind::Import(_) | StmtKind::ImportFrom { .. } | StmtKind::Function(_) => {
+            StmtKind::Import(_)
+            | StmtKind::ImportFrom { .. }
+            | StmtKind::Try { .. }
+            | StmtKind::Raise { .. }
+            | StmtKind::Function(_) => {
                 self.report(habits::statement(&stmt.kind, stmt.span));
             }
             StmtKind::Pass | StmtKind::Error => {}

@@ -317,6 +317,19 @@ pub struct Stmt {
     pub span: Span,
 }
 
+/// One `except` of a `try`.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// The exceptions it is for, one or a tuple; all of them where there is none.
+    pub kinds: Option<ExprId>,
+    /// What the exception is called in its block.
+    pub name: Option<Ident>,
+    /// Its block.
+    pub body: Vec<Stmt>,
+    /// From the keyword to the colon.
+    pub span: Span,
+}
+
 /// What a statement is.
 #[derive(Clone, Debug)]
 pub enum StmtKind {
@@ -373,6 +386,24 @@ pub enum StmtKind {
         body: Vec<Stmt>,
         /// The `else` block; parsed so that it can be refused by name.
         otherwise: Vec<Stmt>,
+    },
+    /// `try` with what catches; at least one handler, or a `finally`.
+    Try {
+        /// What may fail.
+        body: Vec<Stmt>,
+        /// What is done of it, in order.
+        handlers: Vec<Handler>,
+        /// The `else` block; empty where there is none.
+        otherwise: Vec<Stmt>,
+        /// The `finally` block; empty where there is none.
+        last: Vec<Stmt>,
+    },
+    /// `raise exception from cause`
+    Raise {
+        /// What is raised; what is being handled where there is none.
+        exception: Option<ExprId>,
+        /// What it is because of.
+        cause: Option<ExprId>,
     },
     /// `break`
     Break,

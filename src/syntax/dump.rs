@@ -103,6 +103,11 @@ impl Dump<'_> {
                 self.expr(*condition, inner, "condition");
                 self.optional(*message, inner, "message");
             }
+            StmtKind::Raise { exception, cause } => {
+                head("raise");
+                self.optional(*exception, inner, "");
+                self.optional(*cause, inner, "from");
+            }
             StmtKind::Import(names) => head(&format!("import {}", imports(names))),
             StmtKind::ImportFrom { module, names } => {
                 head(&format!("import {} from {}", imports(names), module.name));
@@ -110,6 +115,7 @@ impl Dump<'_> {
             StmtKind::If { .. } | StmtKind::For { .. } | StmtKind::While { .. } => {
                 self.compound(stmt, depth);
             }
+            StmtKind::Try { .. } => self.attempt(stmt, depth),
             StmtKind::Function(function) => self.function(function, stmt.span, depth),
         }
     }
@@ -135,6 +141,21 @@ impl Dump<'_> {
             self.named_block("do", body, inner);
             self.named_block("else", otherwise, inner);
         }
+    }
+
+    fn attempt(&mut self, stmt: &Stmt, depth: usize) {
+        let StmtKind::Try { body, handlers, otherwise, last } = &stmt.kind else { return };
+        let inner = depth + 1;
+        self.head(stmt.span, depth, "try");
+        self.named_block("do", body, inner);
+        for handler in handlers {
+            let name = handler.name.as_ref().map_or("", |name| name.name.as_str());
+            self.part(inner, "except", name);
+            self.optional(handler.kinds, inner + 1, "kind");
+            self.block(&handler.body, inner + 1);
+        }
+        self.named_block("else", otherwise, inner);
+        self.named_block("finally", last, inner);
     }
 
     fn function(&mut self, function: &Function, span: Span, depth: usize) {

@@ -1,8 +1,8 @@
 //! Whether two trees say the same, wherever their text stands.
 
 use super::ast::{
-    Arg, ArgKind, Clause, ExprId, ExprKind, FStringPart, Function, Ident, ImportName, Module,
-    Param, Stmt, StmtKind,
+    Arg, ArgKind, Clause, ExprId, ExprKind, FStringPart, Function, Handler, Ident, ImportName,
+    Module, Param, Stmt, StmtKind,
 };
 
 /// Whether `a` and `b` are equal but for their spans.
@@ -76,6 +76,20 @@ impl Pair<'_> {
             (S::Return(a), S::Return(b)) => self.option(*a, *b),
             (S::Assert { condition: c, message: m }, S::Assert { condition: d, message: n }) => {
                 self.expr(*c, *d) && self.option(*m, *n)
+            }
+            (
+                S::Try { body: w, handlers: x, otherwise: y, last: z },
+                S::Try { body: s, handlers: t, otherwise: u, last: v },
+            ) => {
+                let handler = |a: &Handler, b: &Handler| {
+                    self.option(a.kinds, b.kinds)
+                        && both(a.name.as_ref(), b.name.as_ref(), ident)
+                        && self.block(&a.body, &b.body)
+                };
+                all(x, t, handler) && self.block(w, s) && self.block(y, u) && self.block(z, v)
+            }
+            (S::Raise { exception: e, cause: c }, S::Raise { exception: f, cause: d }) => {
+                self.option(*e, *f) && self.option(*c, *d)
             }
             (S::Import(a), S::Import(b)) => all(a, b, import),
             (S::ImportFrom { module: m, names: x }, S::ImportFrom { module: n, names: y }) => {

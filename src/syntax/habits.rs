@@ -211,6 +211,7 @@ fn refuse_brace(token: Token, faults: &mut Faults) {
 
 fn is_header(kind: Kind) -> bool {
     matches!(kind, Kind::If | Kind::Elif | Kind::Else | Kind::For | Kind::While | Kind::Def)
+        || matches!(kind, Kind::Try | Kind::Except | Kind::Finally)
 }
 
 /// Whether `brace` opens a block: no expression has a brace after an operand.

@@ -33,6 +33,7 @@ pub(super) fn mark(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> Op
 
 fn begins_block(kind: Kind) -> bool {
     matches!(kind, Kind::If | Kind::Elif | Kind::Else | Kind::For | Kind::While | Kind::Def)
+        || matches!(kind, Kind::Try | Kind::Except | Kind::Finally)
 }
 
 /// The first colon outside brackets that is not a lambda's.
@@ -70,7 +71,7 @@ fn insert_colon(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> usize
     let keyword = line.first().copied().unwrap_or(Token::made(Kind::Else, 0));
     let body = line.iter().skip(1).position(|token| begins_simple_statement(token.kind));
     let at = match (keyword.kind, body) {
-        (Kind::Else, _) => 1,
+        (Kind::Else | Kind::Try | Kind::Finally, _) => 1,
         (_, Some(body)) => body + 1,
         (_, None) => line.len(),
     };

@@ -180,22 +180,23 @@ impl Layout<'_, '_> {
         self.out.push(newline);
     }
 
-    /// Refuses an `elif` or `else` without its `if`, and makes it an `if` of its own.
+    /// Refuses an `elif` or `else` without its `if`, or an `except` or `finally` without its `try`,
+    /// and makes it an `if` of its own.
     fn chain(&mut self, first: &mut Token) {
         let Level { last, broken, .. } = self.top();
-        let branch = matches!(last, Kind::If | Kind::Elif);
-        let loops = first.kind == Kind::Else && matches!(last, Kind::For | Kind::While);
-        let follows = matches!(first.kind, Kind::Elif | Kind::Else);
         let read = first.kind;
-        if follows && broken {
+        let after = leaders(read);
+        if !after.is_empty() && broken {
             first.kind = Kind::If;
             self.faults.silence(first.start);
-        } else if follows && !branch && !loops {
+        } else if !after.is_empty() && !after.contains(&last) {
             let word = first.text(self.text);
-            let message = format!("this `{word}` belongs to no `if`");
+            let leader = if matches!(read, Kind::Elif | Kind::Else) { "if" } else { "try" };
+            let message = format!("this `{word}` belongs to no `{leader}`");
             let label = "the statement before it is none";
             let diagnostic = self.faults.at(UNEXPECTED, (first.start, first.end), message, label);
-            self.faults.report(diagnostic.help("indent it like its `if`, right after its block"));
+            let help = format!("indent it like its `{leader}`, right after its block");
+            self.faults.report(diagnostic.help(help));
             first.kind = Kind::If;
         }
         let ghosts = self.levels.iter().rev().take_while(|level| level.ghost != Ghost::No).count();
@@ -477,4 +478,19 @@ fn describe(blanks: &str) -> String {
     let found: Vec<String> =
         [words(count(b'\t'), "tab"), words(count(b' '), "blank")].into_iter().flatten().collect();
     found.join(" and ")
+}
+
+/// What the statement before a line that begins with `kind` must begin with, if it belongs to one.
+const fn leaders(kind: Kind) -> &'static [Kind] {
+    if matches!(kind, Kind::Elif) {
+        &[Kind::If, Kind::Elif]
+    } else if matches!(kind, Kind::Else) {
+        &[Kind::If, Kind::Elif, Kind::For, Kind::While, Kind::Except]
+    } else if matches!(kind, Kind::Except) {
+        &[Kind::Try, Kind::Except]
+    } else if matches!(kind, Kind::Finally) {
+        &[Kind::Try, Kind::Except, Kind::Else]
+    } else {
+        &[]
+    }
 }

@@ -357,11 +357,11 @@ impl Mistake<'_> {
             String::from("in the braces of an f-string")
         } else if is(&[Kind::If, Kind::Elif, Kind::While]) {
             format!("in the condition of `{word}`")
-        } else if is(&[Kind::For, Kind::Def, Kind::Else]) {
+        } else if is(&[Kind::For, Kind::Def, Kind::Else, Kind::Try, Kind::Except, Kind::Finally]) {
             format!("in the header of `{word}`")
         } else if is(&[Kind::Import, Kind::From]) {
             String::from("in this import")
-        } else if is(&[Kind::Assert, Kind::Return]) {
+        } else if is(&[Kind::Assert, Kind::Return, Kind::Raise]) {
             format!("in this `{word}`")
         } else {
             String::from("in this statement")

@@ -1,7 +1,7 @@
 //! What Python has and the language has not: named, explained, and left out whole.
 //!
-//! A statement is refused before the parser sees it, together with its block and, for `try`, with
-//! the `except`, `else` and `finally` that belong to it. So nothing more is said of it.
+//! A statement is refused before the parser sees it, together with its block and, for `async for`,
+//! with the `else` that belongs to it. So nothing more is said of it.
 
 use super::faults::Faults;
 use super::token::{Kind, Token};
@@ -24,11 +24,6 @@ const CLASS: Construct = Construct {
     help: "write functions, and pass what they share as arguments",
     sequels: &[],
 };
-const TRY: Construct = Construct {
-    message: "exceptions are not supported, so there is nothing to catch",
-    help: "test for the case with `if` beforehand, or state it with `assert`",
-    sequels: &[Kind::Except, Kind::Else, Kind::Finally],
-};
 const WITH: Construct = Construct {
     message: "`with` is not supported: nothing here needs to be closed",
     help: "write its block without the header",
@@ -49,11 +44,6 @@ const TYPE: Construct = Construct {
     help: "leave the statement out, and write the type where it is used",
     sequels: &[],
 };
-const RAISE: Construct = Construct {
-    message: "exceptions are not supported, so nothing can be raised",
-    help: "state what must hold: `assert condition, message`",
-    sequels: &[],
-};
 const GLOBAL: Construct = Construct {
     message: "a function cannot assign to names outside of it",
     help: "return the value, and assign it where the function is called",
@@ -71,18 +61,11 @@ const YIELD: Construct = Construct {
 };
 
 /// The refused constructs that are a statement with a block, by the keyword they begin with.
-const COMPOUND: &[(Kind, Construct)] = &[
-    (Kind::Class, CLASS),
-    (Kind::Try, TRY),
-    (Kind::Except, TRY),
-    (Kind::Finally, TRY),
-    (Kind::With, WITH),
-    (Kind::Async, ASYNC),
-];
+const COMPOUND: &[(Kind, Construct)] =
+    &[(Kind::Class, CLASS), (Kind::With, WITH), (Kind::Async, ASYNC)];
 
 /// The refused constructs that are part of one line.
 const SIMPLE: &[(Kind, Construct)] = &[
-    (Kind::Raise, RAISE),
     (Kind::Global, GLOBAL),
     (Kind::Nonlocal, GLOBAL),
     (Kind::Del, DEL),

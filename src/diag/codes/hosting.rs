@@ -43,4 +43,6 @@ codes! {
     UNKNOWN_ARGUMENT = "K0821", "unknown-argument", Error;
     /// An argument from the shell of another kind than the parameter takes.
     ARGUMENT_KIND = "K0822", "argument-kind", Error;
+    /// An exception that the host program raises and nothing catches.
+    HOST_RAISED = "K0823", "host-exception", Error;
 }

@@ -3,6 +3,7 @@
 use crate::diag::hosting;
 use crate::script::args::{Args, Given, Signature, count, pure};
 use crate::script::evaluator::{Evaluator, sort};
+use crate::script::exceptions::{ClassValue, Exception};
 use crate::script::fault::{Fault, Result};
 use crate::script::object::{Native, WithoutData};
 use crate::script::value::{Range, Value};
@@ -298,6 +299,13 @@ fn isinstance(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     evaluator.spend(1, args.span)?;
     let name = value.value.type_name();
     for one in classes {
+        if let Some(class) = one.downcast::<ClassValue>() {
+            let own = value.value.downcast::<Exception>();
+            if own.is_some_and(|own| own.class.is_a(class.0)) {
+                return Ok(Value::Bool(true));
+            }
+            continue;
+        }
         let Value::Native(native) = one else {
             return Err(class.wrong("the second argument of `isinstance`", "a type"));
         };

@@ -290,7 +290,8 @@ fn look_up(
     if name == "pop" && default.is_none() {
         let shown = evaluator.repr(&key.value)?;
         let message = format!("the dict has no key {shown}");
-        return Err(Fault::new(hosting::HOST_INDEX, message, key.span, "not a key"));
+        let fault = Fault::new(hosting::HOST_INDEX, message, key.span, "not a key");
+        return Err(fault.raising("KeyError", Some(shown)));
     }
     let default = default.map_or(Value::None, |given| given.value);
     if name == "setdefault" {

@@ -10,6 +10,7 @@ pub(super) use methods::{call_method, names as method_names};
 
 use std::rc::Rc;
 
+use super::exceptions;
 use super::object::Native;
 use super::value::Value;
 
@@ -23,13 +24,17 @@ pub(super) fn index(name: &str) -> Option<usize> {
 
 /// The names of the built-in functions.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    TABLES.into_iter().flatten().map(|native| native.name).chain(["__name__"])
+    let natives = TABLES.into_iter().flatten().chain([&exceptions::TYPE]).map(|native| native.name);
+    natives.chain(["__name__"]).chain(exceptions::names())
 }
 
 /// The built-in at a place that [`index`] gave.
 pub(super) fn at(index: usize) -> Value {
-    match TABLES.into_iter().flatten().nth(index) {
-        Some(native) => Value::Native(native),
+    if let Some(native) = TABLES.into_iter().flatten().chain([&exceptions::TYPE]).nth(index) {
+        return Value::Native(native);
+    }
+    match names().nth(index).and_then(exceptions::class_value) {
+        Some(class) => class,
         // A file is never the main program: `if __name__ == "__main__":` is for Python.
         None => Value::str("kernel"),
     }

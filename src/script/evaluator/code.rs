@@ -149,6 +149,15 @@ impl<'a> Code<'a> {
                 self.declare_block(module, body);
                 self.declare_block(module, otherwise);
             }
+            StmtKind::Try { body, handlers, otherwise, last } => {
+                self.declare_block(module, body);
+                for handler in handlers {
+                    handler.name.iter().for_each(|name| self.declare(&name.name));
+                    self.declare_block(module, &handler.body);
+                }
+                self.declare_block(module, otherwise);
+                self.declare_block(module, last);
+            }
             StmtKind::Import(names) => {
                 for name in names {
                     self.declare(bound_name(name));
@@ -166,6 +175,7 @@ impl<'a> Code<'a> {
             | StmtKind::Return(_)
             | StmtKind::Pass
             | StmtKind::Assert { .. }
+            | StmtKind::Raise { .. }
             | StmtKind::Error => {}
         }
     }

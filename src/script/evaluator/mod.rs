@@ -6,6 +6,7 @@
 //!
 //! Everything is bounded: steps, nesting, and the bytes of arrays that are alive.
 
+mod attempt;
 mod call;
 mod code;
 mod expression;
@@ -46,6 +47,7 @@ use crate::diag::hosting;
 use crate::host::Context;
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, Module};
+use crate::units::grouped;
 
 /// What one run of host functions has seen and done besides its result.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +85,10 @@ pub(super) struct Evaluator<'a> {
     pub(super) machine: Option<Context<'a>>,
     /// Which rank this is, in a worker of `torch.multiprocessing.spawn`.
     pub(super) seat: Option<Seat<'a>>,
+    /// What was raised and is handled.
+    exceptions: attempt::Exceptions,
+    /// The loops that run, innermost last.
+    loops: Vec<Loop>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -109,6 +115,8 @@ impl<'a> Evaluator<'a> {
             seeds: Seeds::default(),
             machine: None,
             seat: None,
+            exceptions: attempt::Exceptions::default(),
+            loops: Vec::new(),
         };
         it.run_file();
         it
@@ -177,10 +185,19 @@ impl<'a> Evaluator<'a> {
         if self.steps <= self.limits.steps {
             return Ok(());
         }
-        let limit = self.limits.steps;
-        let message = format!("the host program takes more than {limit} steps");
-        Err(Fault::new(hosting::HOST_BUDGET, message, span, "still running here")
-            .note("a loop without an end takes any number of steps"))
+        let limit = grouped(self.limits.steps);
+        // A loop of few turns around one of many is not the one that does not end.
+        let longest = self.loops.iter().max_by_key(|it| it.turns).copied();
+        let Some(Loop { span: header, turns }) = longest.filter(|it| it.turns > 1) else {
+            let message = format!("the host program takes more than {limit} steps");
+            return Err(Fault::new(hosting::HOST_BUDGET, message, span, "still running here"));
+        };
+        let turns = grouped(turns);
+        let message = format!("this loop does not come to its end within {limit} steps");
+        let label = format!("{turns} turns so far");
+        Err(Fault::new(hosting::HOST_BUDGET, message, header, label)
+            .because(span, "still running here")
+            .note("every statement and expression of a host program is a step"))
     }
 
     /// Counts what making `elements` values costs.
@@ -197,7 +214,9 @@ impl<'a> Evaluator<'a> {
                 "the arrays of the host program need {alive} bytes, and {limit} are allowed"
             );
             let label = format!("this array has {bytes} bytes");
-            return Err(Fault::new(hosting::HOST_BUDGET, message, span, label));
+            return Err(
+                Fault::new(hosting::HOST_BUDGET, message, span, label).raising("MemoryError", None)
+            );
         }
         self.array_bytes.set(alive);
         Ok(Memory { bytes, alive: self.array_bytes.clone() })
@@ -213,6 +232,7 @@ impl<'a> Evaluator<'a> {
             let limit = self.limits.depth;
             let message = format!("calls and expressions nest more than {limit} deep");
             return Err(Fault::new(hosting::HOST_BUDGET, message, span, "too deep here")
+                .raising("RecursionError", None)
                 .note("a function that calls itself without an end nests without an end"));
         }
         self.depth += 1;
@@ -257,6 +277,15 @@ impl<'a> Evaluator<'a> {
         let own = scope.outward().flat_map(|scope| self.codes[scope.code].names());
         own.map(str::to_owned).chain(builtins::names().map(str::to_owned)).collect()
     }
+}
+
+/// A loop that runs.
+#[derive(Clone, Copy)]
+struct Loop {
+    /// Its header.
+    span: Span,
+    /// How often its body has begun.
+    turns: u64,
 }
 
 /// A share of the array memory, given back when dropped.

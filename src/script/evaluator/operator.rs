@@ -54,7 +54,8 @@ impl Evaluator<'_> {
         let divides = matches!(op, BinaryOp::Div | BinaryOp::FloorDiv | BinaryOp::Mod);
         if divides && left.as_float().is_some() && right.as_float() == Some(0.0) {
             let message = "division by zero";
-            return Err(Fault::new(hosting::HOST_VALUE, message, spans.1, "this is zero"));
+            let fault = Fault::new(hosting::HOST_VALUE, message, spans.1, "this is zero");
+            return Err(fault.raising("ZeroDivisionError", None));
         }
         if let (Some(left), Some(right)) = (left.as_int(), right.as_int()) {
             return integers(op, left, right, span).and_then(|found| {

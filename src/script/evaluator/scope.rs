@@ -49,6 +49,12 @@ impl Scope {
         drop(before);
     }
 
+    /// Makes a variable one without a value.
+    pub(super) fn unset(&self, slot: u32) {
+        let before = self.slots.borrow_mut().get_mut(slot as usize).and_then(Option::take);
+        drop(before);
+    }
+
     /// This scope and those around it, innermost first.
     pub(super) fn outward(self: &Rc<Self>) -> impl Iterator<Item = &Rc<Scope>> {
         std::iter::successors(Some(self), |scope| scope.parent.as_ref())

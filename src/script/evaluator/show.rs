@@ -2,6 +2,7 @@
 
 use super::Evaluator;
 use crate::diag::hosting;
+use crate::script::exceptions::Exception;
 use crate::script::fault::{Fault, Result};
 use crate::script::value::Value;
 use crate::source::Span;
@@ -14,6 +15,9 @@ impl Evaluator<'_> {
     pub(in crate::script) fn str(&mut self, value: &Value) -> Result<String> {
         if let Value::Str(text) = value {
             return Ok(text.to_string());
+        }
+        if let Some(exception) = value.downcast::<Exception>() {
+            return Ok(exception.text.clone());
         }
         self.repr(value)
     }

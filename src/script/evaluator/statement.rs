@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::attempt::Attempt;
 use super::code::{Code, CodeKey, bound_name};
 use super::scope::Scope;
-use super::{Closure, Evaluator};
+use super::{Closure, Evaluator, Loop};
 use crate::diag::hosting;
 use crate::script::builtins;
 use crate::script::fault::{Fault, Result};
@@ -50,11 +51,17 @@ impl<'a> Evaluator<'a> {
             StmtKind::If { branches, otherwise } => self.branch(scope, branches, otherwise),
             StmtKind::For { target, iter, body, otherwise } => {
                 no_else(otherwise, stmt.span)?;
-                self.repeat(scope, *target, *iter, body)
+                self.in_loop(stmt.span, |it| it.repeat(scope, *target, *iter, body))
             }
             StmtKind::While { condition, body, otherwise } => {
                 no_else(otherwise, stmt.span)?;
-                self.repeat_while(scope, *condition, body)
+                self.in_loop(stmt.span, |it| it.repeat_while(scope, *condition, body))
+            }
+            StmtKind::Try { body, handlers, otherwise, last } => {
+                self.attempt(scope, &Attempt { body, handlers, otherwise, last })
+            }
+            StmtKind::Raise { exception, cause } => {
+                self.raise(scope, (*exception, *cause), stmt.span)
             }
             StmtKind::Break => Ok(Flow::Break),
             StmtKind::Continue => Ok(Flow::Continue),
@@ -224,7 +231,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Runs a block within a statement.
-    fn execute_nested(&mut self, scope: &Rc<Scope>, block: &'a [Stmt]) -> Result<Flow> {
+    pub(super) fn execute_nested(&mut self, scope: &Rc<Scope>, block: &'a [Stmt]) -> Result<Flow> {
         let Some(first) = block.first() else { return Ok(Flow::Next) };
         self.deeper(first.span, |it| it.execute_block(scope, block))
     }
@@ -233,6 +240,24 @@ impl<'a> Evaluator<'a> {
     pub(super) fn decide(&mut self, scope: &Rc<Scope>, condition: ExprId) -> Result<bool> {
         let value = self.evaluate(scope, condition)?;
         self.truth(&value, self.module.span(condition))
+    }
+
+    /// Runs a loop, whose turns are counted.
+    fn in_loop(
+        &mut self,
+        span: Span,
+        run: impl FnOnce(&mut Evaluator<'a>) -> Result<Flow>,
+    ) -> Result<Flow> {
+        self.loops.push(Loop { span, turns: 0 });
+        let result = run(self);
+        self.loops.pop();
+        result
+    }
+
+    fn turn(&mut self) {
+        if let Some(innermost) = self.loops.last_mut() {
+            innermost.turns += 1;
+        }
     }
 
     fn repeat(
@@ -246,6 +271,7 @@ impl<'a> Evaluator<'a> {
         let over = self.evaluate(scope, iter)?;
         let cursor = self.iterate(&over, span)?;
         for item in cursor {
+            self.turn();
             self.spend(1, span)?;
             self.assign(scope, target, item, span)?;
             match self.execute_nested(scope, body)? {
@@ -264,6 +290,7 @@ impl<'a> Evaluator<'a> {
         body: &'a [Stmt],
     ) -> Result<Flow> {
         while self.decide(scope, condition)? {
+            self.turn();
             match self.execute_nested(scope, body)? {
                 Flow::Next | Flow::Continue => {}
                 Flow::Break => break,
@@ -288,14 +315,19 @@ impl<'a> Evaluator<'a> {
         if self.truth(&value, span)? {
             return Ok(Flow::Next);
         }
-        let text = match message {
-            None => String::from("an assertion of the host program does not hold"),
+        let said = match message {
+            None => None,
             Some(message) => {
                 let said = self.evaluate(scope, message)?;
-                format!("assertion failed: {}", self.str(&said)?)
+                Some(self.str(&said)?)
             }
         };
-        let fault = Fault::new(hosting::HOST_ASSERTION, text, span, "this is false");
+        let text = match &said {
+            None => String::from("an assertion of the host program does not hold"),
+            Some(said) => format!("assertion failed: {said}"),
+        };
+        let fault = Fault::new(hosting::HOST_ASSERTION, text, span, "this is false")
+            .raising("AssertionError", Some(said.unwrap_or_default()));
         Err(self.explain_comparison(scope, condition, fault))
     }
 

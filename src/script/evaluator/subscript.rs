@@ -161,16 +161,18 @@ impl Evaluator<'_> {
         let shown = self.repr(key).unwrap_or_default();
         let message = format!("the dict has no key {shown}");
         let Value::Dict(dict) = dict else {
-            return Fault::new(hosting::HOST_INDEX, message, span, "not a key");
+            return Fault::new(hosting::HOST_INDEX, message, span, "not a key")
+                .raising("KeyError", Some(shown));
         };
         let keys: Vec<Value> = dict.0.borrow().iter().map(|(key, _)| key.clone()).collect();
         let texts: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
         let help = key.as_str().and_then(|key| nearest_help("key", key, texts.iter().copied()));
-        let shown: Vec<String> =
+        let known: Vec<String> =
             keys.iter().take(8).filter_map(|key| self.repr(key).ok()).collect();
         let more = if keys.len() > 8 { ", …" } else { "" };
         Fault::new(hosting::HOST_INDEX, message, span, "not a key")
-            .note(format!("its keys are {}{more}", shown.join(", ")))
+            .raising("KeyError", Some(shown))
+            .note(format!("its keys are {}{more}", known.join(", ")))
             .help(help)
     }
 }

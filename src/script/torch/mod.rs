@@ -81,7 +81,7 @@ impl Object for Torch {
     fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
         let module = match name {
             "distributed" => return Ok(Some(Value::object(distributed::Distributed))),
-            "multiprocessing" => Some(spawn::MULTIPROCESSING),
+            "multiprocessing" => return Ok(Some(Value::object(spawn::Multiprocessing))),
             "tp" => Some(tp::TP),
             "ahbm" => Some(device::AHBM),
             "accelerator" => Some(device::ACCELERATOR),
@@ -124,7 +124,7 @@ fn fault(error: HostError, span: Span) -> Fault {
             Fault::from_diagnostic(Diagnostic::new(internal::INTERNAL, text, span, "asked here"))
         }
         HostError::Refused(diagnostics) => {
-            Fault::from_diagnostics(diagnostics).because(span, "asked for here")
+            Fault::from_diagnostics(diagnostics).because(span, "asked for here").asked(span)
         }
     }
 }

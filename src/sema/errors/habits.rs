@@ -340,6 +340,12 @@ pub(in crate::sema) fn statement(kind: &StmtKind, span: Span) -> Diagnostic {
         return not_in_kernels("a function inside a kernel", span)
             .help("define it at the top level of the file");
     }
+    if matches!(kind, StmtKind::Try { .. } | StmtKind::Raise { .. }) {
+        let what = if matches!(kind, StmtKind::Try { .. }) { "`try`" } else { "`raise`" };
+        return not_in_kernels(what, span)
+            .note("what a kernel does is known before it runs: nothing in it can be caught")
+            .help("state what must hold: `assert condition, message`, or `tl.device_assert`");
+    }
     not_in_kernels("an import inside a kernel", span).help("import at the top of the file")
 }
 

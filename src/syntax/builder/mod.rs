@@ -98,6 +98,17 @@ pub(super) struct Head {
     pub(super) condition: Node,
 }
 
+/// The header of an `except`.
+#[derive(Debug)]
+pub(super) struct ExceptHead {
+    /// From the keyword to the colon.
+    pub(super) span: Span,
+    /// What it catches.
+    pub(super) kinds: Option<Node>,
+    /// What it is called.
+    pub(super) name: Option<Ident>,
+}
+
 /// The header of a `for`.
 #[derive(Debug)]
 pub(super) struct ForHead {

@@ -1,8 +1,8 @@
 //! Statements.
 
-use super::{Builder, DefHead, ForHead, Head, Lost, Node, ParamNode, ids};
-use crate::diag::syntax::UNSUPPORTED;
-use crate::syntax::ast::{BinaryOp, Function, Ident, ImportName, Stmt, StmtKind};
+use super::{Builder, DefHead, ExceptHead, ForHead, Head, Lost, Node, ParamNode, ids};
+use crate::diag::syntax::{UNEXPECTED, UNSUPPORTED};
+use crate::syntax::ast::{BinaryOp, Function, Handler, Ident, ImportName, Stmt, StmtKind};
 use crate::syntax::token::Token;
 
 /// The operators that `op=` takes.
@@ -104,6 +104,18 @@ impl Builder<'_> {
         self.stmt(StmtKind::Assert { condition: condition.id, message }, word.start, end)
     }
 
+    /// `raise exception from cause`.
+    pub(in crate::syntax) fn raise(
+        &mut self,
+        word: Token,
+        exception: Option<Node>,
+        cause: Option<Node>,
+    ) -> Stmt {
+        let end = cause.or(exception).map_or(word.end, |node| node.end);
+        let [exception, cause] = [exception, cause].map(|node| node.map(|node| node.id));
+        self.stmt(StmtKind::Raise { exception, cause }, word.start, end)
+    }
+
     // ---- Imports -----------------------------------------------------------------------
 
     /// `path.name`.
@@ -193,6 +205,53 @@ impl Builder<'_> {
         let otherwise = otherwise.unwrap_or_default();
         let kind = StmtKind::While { condition: head.condition.id, body, otherwise };
         Stmt { kind, span: head.span }
+    }
+
+    /// `except kinds as name:`.
+    pub(in crate::syntax) fn except_head(
+        &mut self,
+        word: Token,
+        (kinds, name): (Option<Node>, Option<Token>),
+        colon: Token,
+    ) -> ExceptHead {
+        let name = name.map(|name| self.ident(name));
+        ExceptHead { span: self.span(word.start, colon.end), kinds, name }
+    }
+
+    /// One `except` with its block.
+    pub(in crate::syntax) fn handler(&mut self, head: ExceptHead, body: Vec<Stmt>) -> Handler {
+        let ExceptHead { span, kinds, name } = head;
+        Handler { kinds: kinds.map(|kinds| kinds.id), name, body, span }
+    }
+
+    /// `try`, with what catches.
+    pub(in crate::syntax) fn try_(
+        &mut self,
+        ((word, colon), body): ((Token, Token), Vec<Stmt>),
+        handlers: Vec<Handler>,
+        otherwise: Option<Vec<Stmt>>,
+        last: Option<Vec<Stmt>>,
+    ) -> Stmt {
+        let place = (word.start, word.end);
+        if handlers.is_empty() && (last.is_none() || otherwise.is_some()) {
+            let message = "this `try` has no `except`";
+            let message = if last.is_none() {
+                "this `try` has neither `except` nor `finally`"
+            } else {
+                message
+            };
+            self.faults.report(self.faults.at(UNEXPECTED, place, message, "nothing catches here"));
+        }
+        let (_, before) =
+            handlers.split_last().map_or((None, &[][..]), |(last, it)| (Some(last), it));
+        if let Some(early) = before.iter().find(|it| it.kinds.is_none()) {
+            let message = "an `except` without a kind catches everything, and another follows it";
+            let place = (early.span.start, early.span.end);
+            let diagnostic = self.faults.at(UNEXPECTED, place, message, "must be the last one");
+            self.faults.report(diagnostic);
+        }
+        let (otherwise, last) = (otherwise.unwrap_or_default(), last.unwrap_or_default());
+        self.stmt(StmtKind::Try { body, handlers, otherwise, last }, word.start, colon.end)
     }
 
     /// `for target in iter:`.

@@ -87,6 +87,7 @@ impl Printer<'_> {
                 self.block(body);
                 self.otherwise(otherwise);
             }
+            StmtKind::Try { .. } => self.attempt(&stmt.kind),
             StmtKind::Function(function) => self.function(function),
             StmtKind::Expr(_)
             | StmtKind::Assign { .. }
@@ -97,6 +98,7 @@ impl Printer<'_> {
             | StmtKind::Return(_)
             | StmtKind::Pass
             | StmtKind::Assert { .. }
+            | StmtKind::Raise { .. }
             | StmtKind::Import(_)
             | StmtKind::ImportFrom { .. }
             | StmtKind::Error => {
@@ -104,6 +106,31 @@ impl Printer<'_> {
                 self.simple(&stmt.kind);
                 self.push("\n");
             }
+        }
+    }
+
+    fn attempt(&mut self, kind: &StmtKind) {
+        let StmtKind::Try { body, handlers, otherwise, last } = kind else { return };
+        self.indent();
+        self.push("try");
+        self.block(body);
+        for handler in handlers {
+            self.indent();
+            self.push("except");
+            if let Some(kinds) = handler.kinds {
+                self.push(" ");
+                self.expr(kinds, Level::Conditional);
+            }
+            if let Some(name) = &handler.name {
+                self.push(&format!(" as {}", name.name));
+            }
+            self.block(&handler.body);
+        }
+        self.otherwise(otherwise);
+        if !last.is_empty() {
+            self.indent();
+            self.push("finally");
+            self.block(last);
         }
     }
 
@@ -157,6 +184,17 @@ impl Printer<'_> {
                     self.expr(*message, Level::Conditional);
                 }
             }
+            StmtKind::Raise { exception, cause } => {
+                self.push("raise");
+                if let Some(exception) = exception {
+                    self.push(" ");
+                    self.expr(*exception, Level::Conditional);
+                }
+                if let Some(cause) = cause {
+                    self.push(" from ");
+                    self.expr(*cause, Level::Conditional);
+                }
+            }
             StmtKind::Import(names) => {
                 self.push("import ");
                 self.imports(names);
@@ -171,6 +209,7 @@ impl Printer<'_> {
             StmtKind::If { .. }
             | StmtKind::For { .. }
             | StmtKind::While { .. }
+            | StmtKind::Try { .. }
             | StmtKind::Function(_)
             | StmtKind::Error => self.push("<error>"),
         }

@@ -16,14 +16,17 @@ mod plan;
 mod rank;
 mod schedule;
 
+use std::any::Any;
+
 use super::distributed::{Ask, Choice};
 use super::tensor::DeviceTensor;
 use crate::diag::hosting;
 use crate::host::{Context, LaunchRequest};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::evaluator::{Evaluator, Journal};
+use crate::script::exceptions;
 use crate::script::fault::{Fault, Result};
-use crate::script::object::{Module, Native};
+use crate::script::object::{Native, Object};
 use crate::script::value::Value;
 use crate::source::Span;
 use parcel::Parcel;
@@ -32,10 +35,34 @@ pub(in crate::script) use rank::Seat;
 pub(super) use rank::{drain, post_collective, post_launch, post_message, wait_for};
 
 /// `torch.multiprocessing`.
-pub(super) const MULTIPROCESSING: Module =
-    Module { name: "torch.multiprocessing", functions: TABLE, constants: &[] };
+pub(super) struct Multiprocessing;
 
-const TABLE: &[Native] = &[super::always("spawn", spawn)];
+const SPAWN: Native = super::always("spawn", spawn);
+
+/// What a spawn raises whose ranks fail: kernbench's name of it, and PyTorch's.
+const RAISED: [&str; 2] = ["SpawnException", "ProcessRaisedException"];
+
+impl Object for Multiprocessing {
+    fn type_name(&self) -> String {
+        "module `torch.multiprocessing`".into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        std::iter::once(SPAWN.name).chain(RAISED).collect()
+    }
+
+    fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
+        if name == SPAWN.name {
+            return Ok(Some(Value::Native(&SPAWN)));
+        }
+        let class = RAISED.into_iter().find(|known| *known == name);
+        Ok(class.and_then(exceptions::class_value))
+    }
+}
 
 /// The number of something that a rank has posted, counted by rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

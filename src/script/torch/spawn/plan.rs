@@ -113,7 +113,7 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
         }
     }
     let launched = machine(evaluator, span)?.launch(request);
-    launched.map_err(|error| fault(error, span).of_rank(first.rank))?;
+    launched.map_err(|error| fault(error, span).of_rank(first.rank, Span::NONE))?;
     windows.iter().try_for_each(|window| window.close(evaluator, group, span))
 }
 

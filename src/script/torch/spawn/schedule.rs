@@ -160,8 +160,10 @@ impl Schedule<'_, '_> {
         let others = (0..self.members.len()).filter(|rank| !ranks.contains(rank));
         let others: Vec<u32> = others.map(|rank| rank as u32).collect();
         let world = self.members.len();
-        let faults = failed.into_iter().map(|(rank, fault)| {
-            let fault = fault.of_rank(rank).because(
+        let own: Vec<(u32, Fault)> =
+            failed.iter().map(|(rank, fault)| (*rank as u32, fault.clone())).collect();
+        let told = failed.into_iter().map(|(rank, fault)| {
+            let fault = fault.of_rank(rank, self.crew.span).because(
                 self.crew.span,
                 format!("spawned here: rank {rank} of {world} raised this (SpawnException)"),
             );
@@ -170,7 +172,7 @@ impl Schedule<'_, '_> {
                 false => fault.note(format!("{} stopped with it", plan::ranks_in_words(&others))),
             }
         });
-        Fault::all(faults)
+        Fault::of_ranks(own, told.collect())
     }
 }
 
