@@ -138,6 +138,8 @@ pub(super) enum Emit {
     Program,
     /// The unrolled commands of the PEs of `--pe`.
     Stream,
+    /// The execution plan of MSCCL++ of a kernel that uses channels.
+    MscclppJson,
 }
 
 /// Arguments of `sim`.

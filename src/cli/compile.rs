@@ -28,5 +28,6 @@ const fn stage(emit: Emit) -> Stage {
         Emit::IrOpt => Stage::IrOpt,
         Emit::Program => Stage::Program,
         Emit::Stream => Stage::Stream,
+        Emit::MscclppJson => Stage::Plan,
     }
 }

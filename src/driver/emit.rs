@@ -4,7 +4,7 @@ use super::front::Body;
 use super::settings::Prepared;
 use super::{LaunchOptions, Session, Unit, compile};
 use crate::command::{Program, print};
-use crate::diag::{Diagnostic, Reported, Sink};
+use crate::diag::{Diagnostic, Reported, Sink, plans};
 use crate::ir;
 use crate::passes;
 use crate::sema;
@@ -31,6 +31,15 @@ pub enum Stage {
     Stream,
     /// How many commands of each kind the PEs run.
     Summary,
+    /// The execution plan of MSCCL++, as JSON.
+    Plan,
+}
+
+impl Stage {
+    /// Whether it is made of the program, or of the plan that the program comes from.
+    const fn is_of_program(self) -> bool {
+        matches!(self, Stage::Program | Stage::Stream | Stage::Summary | Stage::Plan)
+    }
 }
 
 /// The PEs whose streams are printed.
@@ -51,7 +60,9 @@ impl Session {
         let module = self.analyze(unit, known)?;
         let is_launched =
             options.world.is_some() || options.topology.is_some() || options.grid.is_some();
-        if is_launched && module.kernels().next().is_some() {
+        if is_launched && let Some(plan) = self.recipe(unit, options)? {
+            self.check_plan(unit, &plan, options)?;
+        } else if is_launched && module.kernels().next().is_some() {
             let prepared = self.prepare(unit, options)?;
             self.program(&prepared, options)?;
         }
@@ -88,17 +99,36 @@ impl Session {
         if let Some(plan) = unit.plan() {
             return self.emit_plan((unit, plan), options, (&wanted, pes));
         }
+        if wanted.iter().any(|it| it.is_of_program())
+            && let Some(plan) = self.recipe(unit, options)?
+        {
+            let (of_plan, before): (Vec<Stage>, Vec<Stage>) =
+                wanted.into_iter().partition(|it| it.is_of_program());
+            let first = self.emit_stages(unit, options, (&before, pes))?;
+            return Ok(first + &self.emit_plan((unit, &plan), options, (&of_plan, pes))?);
+        }
+        self.emit_stages(unit, options, (&wanted, pes))
+    }
+
+    /// What the stages make of source or textual IR.
+    fn emit_stages(
+        &mut self,
+        unit: &Unit,
+        options: &LaunchOptions,
+        (wanted, pes): (&[Stage], &StreamChoice),
+    ) -> Result<String, Reported> {
         if wanted.contains(&Stage::Summary) {
             self.list_configs(unit, options);
         }
         let mut text = String::new();
         let mut launched = None;
-        for stage in wanted {
+        for stage in wanted.iter().copied() {
             let part = match stage {
                 Stage::Tokens => self.tokens(unit),
                 Stage::Ast => self.tree(unit)?,
                 Stage::Ir => self.generic_ir(unit, options)?,
                 Stage::IrOpt => self.passes(unit, options)?,
+                Stage::Plan => return Err(self.no_plan(unit)),
                 Stage::Program | Stage::Stream | Stage::Summary => {
                     if launched.is_none() {
                         launched = Some(self.launch_program(unit, options)?);
@@ -110,6 +140,16 @@ impl Session {
             text.push_str(&part);
         }
         Ok(text)
+    }
+
+    /// Says that a kernel without channels is no plan.
+    fn no_plan(&mut self, unit: &Unit) -> Reported {
+        let name = self.sources.get(unit.file).map_or("", |file| file.name()).to_owned();
+        let message = format!("`{name}` has no execution plan: its kernel uses no channels");
+        let it = Diagnostic::global(plans::NOT_EXPORTABLE, message)
+            .note("a plan says what thread blocks do over channels of MSCCL++; sends and receives of tiles are none")
+            .help("`kernels/channels` has kernels that can be written as plans");
+        self.sink.error(it)
     }
 
     fn tokens(&mut self, unit: &Unit) -> String {
@@ -179,9 +219,12 @@ impl Session {
         match stage {
             Stage::Program => print::program(program, &self.sources),
             Stage::Stream => self.streams(program, pes),
-            Stage::Tokens | Stage::Ast | Stage::Ir | Stage::IrOpt | Stage::Summary => {
-                print::summarise(program, SUMMARY_BUDGET).to_string()
-            }
+            Stage::Tokens
+            | Stage::Ast
+            | Stage::Ir
+            | Stage::IrOpt
+            | Stage::Summary
+            | Stage::Plan => print::summarise(program, SUMMARY_BUDGET).to_string(),
         }
     }
 

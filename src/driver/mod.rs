@@ -24,6 +24,7 @@ mod options;
 mod outcome;
 mod plan;
 mod probe;
+mod recipe;
 mod settings;
 mod simulate;
 mod simulator;

@@ -7,11 +7,14 @@ use super::outcome::{Data, LaunchResult, SimReport};
 use super::simulate::SimRequest;
 use super::simulator::{Progress, links};
 use super::{LaunchOptions, Session, Stage, StreamChoice, Unit};
+use crate::command::channel::Definition;
 use crate::command::{Program, print};
 use crate::commcheck::{self, Verdict};
 use crate::diag::{Diagnostic, Reported, Sink, lowering, runtime};
 use crate::import::{self, Imported, Plan, PlanOptions};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
+use crate::ops::BinaryOp;
+use crate::replay::verify::{Collective, Reduction};
 use crate::replay::{ChannelReplay, LaunchData};
 use crate::report::Report;
 use crate::sim;
@@ -92,6 +95,9 @@ impl Session {
                     let it = Diagnostic::global(lowering::NOT_APPLICABLE, message);
                     return Err(self.sink.error(it.help("it has `--emit program,stream`")));
                 }
+                Stage::Plan => {
+                    text.push_str(&import::export(plan));
+                }
                 Stage::Program => text.push_str(&print::program(&imported.program, &self.sources)),
                 Stage::Stream => text.push_str(&self.streams(&imported.program, pes)),
                 Stage::Summary => {
@@ -107,11 +113,14 @@ impl Session {
     pub(super) fn run_plan<'s>(
         &'s mut self,
         request: SimRequest<'s>,
-        plan: &Plan,
+        (plan, wanted): (&Plan, Option<Collective>),
         progress: &'s mut Progress<'s>,
     ) -> Result<SimReport, Reported> {
         let SimRequest { unit, launch, sim } = request;
-        let Imported { program, message, .. } = self.import_plan(unit, plan, launch)?;
+        let Imported { mut program, message, .. } = self.import_plan(unit, plan, launch)?;
+        if let Some(wanted) = wanted {
+            program.channels.definition = Some(self.wanted(&program, wanted)?);
+        }
         let verdict = if launch.skip_check { None } else { Some(self.verdict_of(&program)?) };
         let target = self.plan_target(plan, launch)?;
         let machine = target.spec.build(&mut self.sink)?;
@@ -155,6 +164,45 @@ impl Session {
         let result =
             LaunchResult { label, verdict, report, outcome, host: None, printed: Vec::new() };
         Ok(SimReport::new(&target, vec![result], data, String::new()))
+    }
+
+    /// The definition that `--check` names, if the plan's buffers have the sizes for it.
+    fn wanted(&mut self, program: &Program, wanted: Collective) -> Result<Definition, Reported> {
+        let reduction = |it: Reduction| match it {
+            Reduction::Sum => Some(BinaryOp::Add),
+            Reduction::Min => Some(BinaryOp::Minimum),
+            Reduction::Max => Some(BinaryOp::Maximum),
+            Reduction::Prod => None,
+        };
+        let definition = match wanted {
+            Collective::AllReduce(it) => reduction(it).map(Definition::AllReduce),
+            Collective::ReduceScatter(it) => reduction(it).map(Definition::ReduceScatter),
+            Collective::AllGather => Some(Definition::AllGather),
+            Collective::Broadcast(0) => Some(Definition::Broadcast),
+            Collective::AllToAll => Some(Definition::AllToAll),
+            Collective::SendReceive(group) => Some(Definition::SendReceive { group }),
+            Collective::Broadcast(_) | Collective::Reduce(..) => None,
+        };
+        let ranks = program.channels.ranks.len() as u64;
+        let fits = |it: &Definition| {
+            program.channels.ranks.iter().all(|rank| {
+                let (input, output) = (rank.input.bytes, rank.output.bytes);
+                match it {
+                    Definition::AllGather => output == ranks * input,
+                    Definition::ReduceScatter(_) => input == ranks * output,
+                    Definition::AllReduce(_)
+                    | Definition::AllToAll
+                    | Definition::Broadcast
+                    | Definition::SendReceive { .. } => input == output,
+                }
+            })
+        };
+        definition.filter(fits).ok_or_else(|| {
+            let message = format!("`{wanted}` says nothing of a plan with such inputs and outputs");
+            let name = &program.name;
+            let it = Diagnostic::global(lowering::NOT_APPLICABLE, message);
+            self.sink.error(it.note(format!("`{name}` says itself what it computes")))
+        })
     }
 
     /// The machine of a plan: the one that is named, or GPU nodes as the plan has them.

@@ -198,6 +198,33 @@ impl Session {
         if options.is_given() {
             return self.prepare_given(unit, options);
         }
+        let (draft, said) = self.draft(unit, options)?;
+        self.place(draft, said, options)
+    }
+
+    /// A launch that no memory has been made up for. Its kernel must take no tensors.
+    pub(super) fn prepare_bare(
+        &mut self,
+        unit: &Unit,
+        options: &LaunchOptions,
+    ) -> Result<Prepared, Reported> {
+        let (draft, said) = self.draft(unit, options)?;
+        let function = &draft.module.functions[draft.kernel];
+        if let Some(name) = said.args.pointers.first() {
+            let param = function.params.iter().find(|param| param.name == *name);
+            let span = param.map_or(Span::NONE, |param| param.span);
+            let message =
+                format!("`{name}` has no value, and a kernel of channels takes no tensors");
+            let it = Diagnostic::new(codes::NO_VALUE, message, span, "give it a value")
+                .help(format!("`--set {name}=1`, a default, or `kernel_args` say it"));
+            return Err(self.sink.error(it));
+        }
+        let launch = launch_of(&draft, &said, options, &[]);
+        Ok(draft.launched(launch, said.known))
+    }
+
+    /// A kernel, the machine, and what the file says of its launch.
+    fn draft(&mut self, unit: &Unit, options: &LaunchOptions) -> Result<(Draft, Said), Reported> {
         let target = self.target(options)?;
         self.notes.extend(target.note.clone());
         let (module, said) = match unit.ast() {
@@ -215,7 +242,7 @@ impl Session {
         let script = unit.ast().map(|module| self.script(module, &target, options));
         let scalars = &said.args.scalars;
         let neighborhood = Neighborhood::of(script.as_ref(), &target, scalars, &mut self.sink)?;
-        self.place(Draft { target, module, kernel, neighborhood }, said, options)
+        Ok((Draft { target, module, kernel, neighborhood }, said))
     }
 
     /// Makes up the tensors of a launch.
@@ -225,8 +252,7 @@ impl Session {
         said: Said,
         options: &LaunchOptions,
     ) -> Result<Prepared, Reported> {
-        let Draft { target, module, kernel, neighborhood } = draft;
-        let function = &module.functions[kernel];
+        let function = &draft.module.functions[draft.kernel];
         let bases = direct::bases(said.args.pointers.len());
         let place = |name: &String| {
             let param = function.params.iter().find(|param| param.name == *name);
@@ -234,20 +260,10 @@ impl Session {
         };
         let open: Vec<(String, Span)> = said.args.pointers.iter().map(place).collect();
         unset::refuse_numbers(function, &open, &mut self.sink)?;
-        let scalars = said.args.scalars.iter();
-        let mut args: Vec<(String, Literal)> =
-            scalars.filter_map(|(name, value)| Some((name.clone(), literal(value)?))).collect();
         let addresses = open.iter().zip(&bases);
-        args.extend(addresses.map(|((name, _), base)| (name.clone(), Literal::Int(*base as i64))));
-        let launch = Launch {
-            kernel: function.name.clone(),
-            args,
-            world: target.world,
-            grid: None,
-            deal: options.deal,
-            ipcq: options.ipcq,
-        };
-        let draft = Draft { target, module, kernel, neighborhood };
+        let addresses =
+            addresses.map(|((name, _), base)| (name.clone(), Literal::Int(*base as i64)));
+        let launch = launch_of(&draft, &said, options, &addresses.collect::<Vec<_>>());
         let mut prepared = draft.launched(launch, said.known);
         let request = prepared.request();
         let specialised = request.draft(&mut self.sink)?;
@@ -255,6 +271,27 @@ impl Session {
         prepared.tensors =
             direct::tensors(&specialised, &prepared.launch, extent, &open, &mut self.sink)?;
         Ok(prepared)
+    }
+}
+
+/// The launch of a kernel on these addresses.
+fn launch_of(
+    draft: &Draft,
+    said: &Said,
+    options: &LaunchOptions,
+    addresses: &[(String, Literal)],
+) -> Launch {
+    let scalars = said.args.scalars.iter();
+    let mut args: Vec<(String, Literal)> =
+        scalars.filter_map(|(name, value)| Some((name.clone(), literal(value)?))).collect();
+    args.extend(addresses.iter().cloned());
+    Launch {
+        kernel: draft.module.functions[draft.kernel].name.clone(),
+        args,
+        world: draft.target.world,
+        grid: None,
+        deal: options.deal,
+        ipcq: options.ipcq,
     }
 }
 

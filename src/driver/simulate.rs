@@ -60,7 +60,7 @@ impl Session {
             None => None,
         };
         if let Some(plan) = request.unit.plan() {
-            return Ok(self.run_plan(request, plan, progress)?);
+            return Ok(self.run_plan(request, (plan, definition), progress)?);
         }
         let sim = request.sim;
         if request.launch.is_given() {
@@ -77,6 +77,9 @@ impl Session {
         let is_host = request.launch.entry.as_deref().is_none_or(|entry| entry == HOST_ENTRY);
         if is_host && definition.is_none() && request.unit.host_function(HOST_ENTRY).is_some() {
             return Ok(self.run_host(request, progress)?);
+        }
+        if let Some(plan) = self.recipe(request.unit, request.launch)? {
+            return Ok(self.run_plan(request, (&plan, definition), progress)?);
         }
         Ok(self.run_kernel(request, definition, progress)?)
     }

@@ -200,10 +200,12 @@ impl Lowering {
         let code = Code { name: format!("r{rank} tb{place}"), ..Code::default() };
         let mut body = Body { scope, code, unit: Unit::default(), path, place };
         let head = self.listing.heading(&format!("r{rank} tb{place}:"));
+        let head = body.scope.plan.written.unwrap_or(head);
         let begin = body.begin_loop(LAUNCH, [1, i64::from(launches) + 1, 1], head);
         self.ops(&mut body, &block.ops, None);
         self.check_limits(&body, block);
         let end = self.listing.heading(&format!("r{rank} tb{place} end of the kernel"));
+        let end = body.scope.plan.written.unwrap_or(end);
         body.issue(ChannelOp::KernelEnd(KernelEnd {}), "end", end);
         body.end_loop(begin, end);
         body.push(Inst::End, end);
@@ -252,7 +254,8 @@ impl Lowering {
         let bytes = body.scope.layout.chunk.saturating_mul(chunks);
         let place = (body.scope.rank, body.place, index.to_string());
         let text = format!("{} B at a time of {chunks} chunks", context.unit_size);
-        let span = self.listing.op((place.0, place.1, &place.2), op, &text);
+        let listed = self.listing.op((place.0, place.1, &place.2), op, &text);
+        let span = op.span.unwrap_or(listed);
         let hi = i64::try_from(bytes).unwrap_or(i64::MAX);
         let begin = body.begin_loop(OFFSET, [0, hi, unit], span);
         let overruns = body.scope.semantics == Semantics::Device;
@@ -310,7 +313,8 @@ impl Lowering {
             | OpName::GroupStorePackets
             | OpName::Pipeline => data::data(body, op, path)?,
         };
-        let span = self.listing.op((body.scope.rank, body.place, number), op, &text);
+        let listed = self.listing.op((body.scope.rank, body.place, number), op, &text);
+        let span = op.span.unwrap_or(listed);
         body.issue(command, number, span);
         Ok(())
     }

@@ -11,7 +11,9 @@
 
 mod connect;
 mod data;
+mod export;
 mod json;
+mod kernel;
 mod layout;
 mod listing;
 mod lower;
@@ -27,6 +29,8 @@ use crate::ops::BinaryOp;
 use crate::source::{FileId, SourceMap};
 use crate::units::grouped;
 
+pub use export::export;
+pub use kernel::Recipe;
 use layout::{Kind, Layout};
 pub use schema::Plan;
 use schema::Reduce;
@@ -82,7 +86,12 @@ impl Refused {
         Box::new(Refused { code, path: path.into(), message: message.into(), help: None })
     }
 
-    fn diagnostic(&self, sources: &SourceMap, file: FileId) -> Diagnostic {
+    fn diagnostic(&self, plan: &Plan, sources: &SourceMap, file: FileId) -> Diagnostic {
+        if let Some(kernel) = plan.written {
+            let span = plan.op_at(&self.path).and_then(|op| op.span).unwrap_or(kernel);
+            let it = Diagnostic::new(self.code, self.message.clone(), span, "here");
+            return self.help.iter().cloned().fold(it, Diagnostic::help);
+        }
         let text = sources.get(file).map_or("", |file| file.text());
         let range = json::locate(text, &self.path);
         let what = (self.code, self.message.clone());
@@ -113,21 +122,21 @@ pub fn import(
     if definition.is_none() && !matches!(plan.collective.as_str(), "test" | "custom") {
         let message = format!("`{}` is no collective that kbc can check", plan.collective);
         let it = Refused::at(codes::NO_DEFINITION, "collective", message);
-        sink.warning(it.diagnostic(sources, file).note(
+        sink.warning(it.diagnostic(plan, sources, file).note(
             "known: allreduce, allgather, reducescatter, alltoall, sendrecv, broadcast, test, custom",
         ));
     }
-    let layout =
-        Layout::new(plan, kind, options).map_err(|it| sink.error(it.diagnostic(sources, file)))?;
+    let layout = Layout::new(plan, kind, options)
+        .map_err(|it| sink.error(it.diagnostic(plan, sources, file)))?;
     if !(plan.min_message_size..=plan.max_message_size).contains(&layout.message) {
-        sink.warning(not_meant(plan, layout.message).diagnostic(sources, file));
+        sink.warning(not_meant(plan, layout.message).diagnostic(plan, sources, file));
     }
     let lowered = lower::lower(plan, &layout, options, definition);
     let mistakes = lowered.refused.iter().take(MAX_TOLD);
-    let told = mistakes.map(|it| sink.error(it.diagnostic(sources, file))).last();
+    let told = mistakes.map(|it| sink.error(it.diagnostic(plan, sources, file))).last();
     told.map_or(Ok(()), Err)?;
     for it in lowered.warnings.iter().take(MAX_TOLD) {
-        sink.warning(it.diagnostic(sources, file));
+        sink.warning(it.diagnostic(plan, sources, file));
     }
     let name = sources.get(file).map_or_else(String::new, |file| file.name().to_owned());
     let listing = sources.add(format!("{name}:ops"), lowered.listing);

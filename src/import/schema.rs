@@ -1,13 +1,13 @@
 //! The JSON of an execution plan, key by key, and what is wrong with a text that is none.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::json;
 use crate::diag::{Diagnostic, Reported, Sink, nearest_help, plans as codes};
-use crate::source::{FileId, SourceMap};
+use crate::source::{FileId, SourceMap, Span};
 
 /// A plan: what every rank does.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// What it is called.
@@ -38,6 +38,9 @@ pub struct Plan {
     /// The largest message.
     #[serde(default = "unlimited")]
     pub max_message_size: u64,
+    /// The kernel that it is written as, if it is one.
+    #[serde(skip)]
+    pub written: Option<Span>,
 }
 
 const fn threads() -> u32 {
@@ -53,7 +56,7 @@ const fn unlimited() -> u64 {
 }
 
 /// How data is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Protocol {
     /// Plain.
     Simple,
@@ -62,7 +65,7 @@ pub enum Protocol {
 }
 
 /// A rank.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gpu {
     /// Its place in the list.
@@ -85,7 +88,7 @@ pub struct Gpu {
 }
 
 /// A semaphore.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SemaphoreEntry {
     /// Its value before the first launch.
@@ -93,7 +96,7 @@ pub struct SemaphoreEntry {
 }
 
 /// What a channel goes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelType {
     /// Threads read and write the peer's memory.
@@ -116,7 +119,7 @@ impl ChannelType {
 }
 
 /// A buffer of a rank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum BufferType {
     /// Input.
     #[serde(rename = "i")]
@@ -141,23 +144,24 @@ impl BufferType {
 }
 
 /// Channels of a rank.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channels {
     /// Of which type.
     pub channel_type: ChannelType,
     /// The peers of memory and port channels, one a channel.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connected_to: Vec<u32>,
     /// The buffer of a switch channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub buffer_type: Option<BufferType>,
     /// The ranks of switch channels, one entry a channel.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rank_groups: Vec<RankGroup>,
 }
 
 /// The ranks of a switch channel.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RankGroup {
     /// How many.
@@ -167,7 +171,7 @@ pub struct RankGroup {
 }
 
 /// A buffer of another rank.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteBuffer {
     /// Whose.
@@ -180,7 +184,7 @@ pub struct RemoteBuffer {
 }
 
 /// A thread block.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
     /// Its place in the list.
@@ -194,7 +198,7 @@ pub struct Block {
 }
 
 /// Channels of one type that a block names, by their places at the rank.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockChannels {
     /// The type.
@@ -204,7 +208,7 @@ pub struct BlockChannels {
 }
 
 /// Buffers of others that a block names, by their places at the rank.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockBuffers {
     /// How they are reached.
@@ -214,7 +218,7 @@ pub struct BlockBuffers {
 }
 
 /// What combines values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reduce {
     /// Sum.
@@ -226,60 +230,101 @@ pub enum Reduce {
 }
 
 /// An op of a thread block. Which keys it has depends on its name.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Op {
     /// Which it is.
     pub name: OpName,
     /// What channels it uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_type: Option<ChannelType>,
     /// The channels, by their places at the block.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channel_ids: Vec<u32>,
     /// What is read.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub src_buff: Vec<Chunk>,
     /// What is written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dst_buff: Vec<Chunk>,
     /// What combines values.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reduce_op: Option<Reduce>,
     /// The slice of a group that this block handles.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tbg_info: Option<GroupSlice>,
     /// The barrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier_id: Option<u32>,
     /// How many blocks meet.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub num_threadblocks: Option<u32>,
     /// The semaphores.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub semaphore_ids: Vec<u32>,
     /// How a pipeline goes over its chunks.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub iter_context: Option<IterContext>,
     /// What a pipeline repeats.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ops: Vec<Op>,
     /// Of a bare multicast reduction: the buffer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub buffer_type: Option<BufferType>,
     /// Of a bare multicast reduction: the first chunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub buffer_offset: Option<u32>,
     /// Of a bare multicast reduction: how many chunks.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u32>,
     /// Of a bare multicast reduction: where the result goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dst_chunk: Option<Chunk>,
+    /// Where a kernel writes it, if it is written so.
+    #[serde(skip)]
+    pub span: Option<Span>,
+}
+
+impl Op {
+    /// An op with nothing but its name.
+    pub(super) fn new(name: OpName) -> Op {
+        Op {
+            name,
+            channel_type: None,
+            channel_ids: Vec::new(),
+            src_buff: Vec::new(),
+            dst_buff: Vec::new(),
+            reduce_op: None,
+            tbg_info: None,
+            barrier_id: None,
+            num_threadblocks: None,
+            semaphore_ids: Vec::new(),
+            iter_context: None,
+            ops: Vec::new(),
+            buffer_type: None,
+            buffer_offset: None,
+            size: None,
+            dst_chunk: None,
+            span: None,
+        }
+    }
 }
 
 /// An operand: chunks of the own buffer, of another's, or through a switch.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chunk {
     /// The own buffer.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub buffer: Option<BufferType>,
     /// Another's, by its place at the block.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub buffer_id: Option<u32>,
     /// A switch channel, by its place at the block.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub switch_channel_id: Option<u32>,
     /// Whose the own buffer is, where that is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
     /// The first chunk.
     pub index: u32,
@@ -288,7 +333,7 @@ pub struct Chunk {
 }
 
 /// A slice of a group of blocks.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSlice {
     /// Which.
@@ -298,7 +343,7 @@ pub struct GroupSlice {
 }
 
 /// How a pipeline goes over its chunks.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IterContext {
     /// Bytes of an iteration.
@@ -311,7 +356,7 @@ pub struct IterContext {
 macro_rules! op_names {
     ($($(#[doc = $doc:literal])+ $Name:ident = $text:literal;)*) => {
         /// The ops of plans.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
         pub enum OpName {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $Name,)*
         }

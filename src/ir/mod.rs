@@ -8,6 +8,7 @@
 //! Spans lie beside the ops, so ops compare and print without them. Elementwise ops broadcast
 //! their operands, scalars included, to the shape of their result.
 
+pub mod channel;
 mod composite;
 pub mod eval;
 pub mod interpret;
@@ -20,6 +21,7 @@ mod types;
 pub mod verify;
 mod walk;
 
+pub use channel::{Asked, Channel, Verb};
 pub use composite::{Composite, End, EpilogueStep, Head, MAX_STEP_OPERANDS, Scope, StepOp};
 pub use layout::Reading;
 pub use op::{

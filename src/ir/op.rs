@@ -3,6 +3,7 @@
 //! An op names the values it uses in its fields; what it defines is in
 //! [`OpData::results`](super::OpData). Extents of a result are in the result's type.
 
+use super::channel::Channel;
 use super::composite::Composite;
 use super::tile_op::{
     Bitcast, Concat, Flip, Gather, Histogram, Inspect, ReduceBy, Scan, ScanBy, Slice, Sort,
@@ -710,6 +711,7 @@ ops! {
     stream: Stream, Writes, [acc], [];
     recv_async: RecvAsync, Writes, [], [];
     wait: Wait, Writes, [future], [];
+    channel: Channel, Writes, [numbers], [];
     release: Release, Writes, [tile], [];
     assert: Assert, Writes, [condition], [];
     call: Call, Writes, [args], [];

@@ -13,7 +13,7 @@ use crate::command::{
     LiveSet, MathId, MathSpec, Operand, Pc, QueueId, Reg, ScalarExpr, Site, Template, TextId,
     TileReg,
 };
-use crate::diag::{Diagnostic, Reported, Sink, internal};
+use crate::diag::{Diagnostic, Reported, Sink, internal, lowering};
 use crate::ir::{DmaDesc, Function, Literal, OpId, Reading, Storage, TileType, Value, ValueData};
 use crate::launch::Launch;
 use crate::passes::liveness::Liveness;
@@ -357,6 +357,15 @@ impl<'a> Emitter<'a> {
     }
 
     /// Reports that what came here breaks the rules of the passes before.
+    /// Says that what is asked of channels needs a launch of its own.
+    pub(super) fn no_channels_here(&mut self, asked: &str) -> Reported {
+        let name = &self.function.name;
+        let message = format!("a host program cannot launch `{name}`, which uses channels");
+        let label = format!("`{asked}` is asked for here");
+        let it = Diagnostic::new(lowering::CHANNELS_IN_LAUNCH, message, self.span(), label);
+        self.sink.error(it.help("`kbc sim` runs a kernel of channels by itself: leave `run` out"))
+    }
+
     pub(super) fn bug(&mut self, message: &str) -> Reported {
         let message = format!("lowering `{}`: {message}", self.function.name);
         let label = "while lowering this";

@@ -476,6 +476,10 @@ impl ir::Visit for Emitter<'_> {
         Ok(())
     }
 
+    fn channel(&mut self, it: &ir::Channel) -> Out {
+        Err(self.no_channels_here(it.verb.name()))
+    }
+
     fn recv_async(&mut self, it: &ir::RecvAsync) -> Out {
         let result = self.result()?;
         let (queue, message) = (self.queue(&it.dir)?, self.message(result)?);

@@ -220,6 +220,9 @@ impl<'p> Analysis<'p> {
         } else if let Val::View(view) = val {
             key.push_str(&format!("{:?} {}", view.kind, view.nan));
             self.describe_argument(&view.parts(), extents, key);
+        } else if let Val::Handle(handle) = val {
+            key.push_str(&format!("{:?}", handle.kind));
+            self.describe_argument(&Val::Tuple(handle.parts.clone()), extents, key);
         } else if let Val::Tuple(items) = val {
             key.push('(');
             for item in items {

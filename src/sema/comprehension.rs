@@ -20,7 +20,13 @@ impl<'p> Analysis<'p> {
             return self.report(habits::comprehension(kind, span));
         };
         let walked = self.spanned(clause.iter);
-        let Some(items) = walked.val.items().map(<[Val]>::to_vec) else {
+        let items = match &walked.val {
+            Val::Range(range) => {
+                self.known_turns(range, walked.span).map(|it| it.map(Val::int).collect())
+            }
+            it => it.items().map(<[Val]>::to_vec),
+        };
+        let Some(items) = items else {
             if walked.val.is_error() {
                 return Val::Error;
             }

@@ -41,6 +41,7 @@ impl Analysis<'_> {
             Val::Value(value) => self.describe_type(self.ty(*value)),
             Val::Pointer(pointer) => self.describe_pointer(pointer),
             Val::View(view) => self.describe_view(view),
+            Val::Handle(handle) => handle.kind.text().to_owned(),
             Val::PointerType(dtype) => format!("the type of pointers to {dtype}"),
             Val::Function(at) => format!("the function `{}`", self.program.function(*at).name.name),
             Val::Builtin(it) => format!("the built-in `{}`", it.display_name()),

@@ -5,7 +5,7 @@ use super::builtins::Builtin;
 use super::errors::{constexpr, habits, names as errors};
 use super::program::{GlobalKind, UnitId, namespace_name};
 use super::scope::Slot;
-use super::value::{Callee, Constant, Namespace, Spanned, Val};
+use super::value::{Callee, Constant, HandleKind, Namespace, Spanned, Val};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, FStringPart, Ident};
 
@@ -342,10 +342,15 @@ impl<'p> Analysis<'p> {
                 let pointer = *pointer;
                 self.on_offsets(pointer, |it, tile| it.tile_subscript(tile, index, span))
             }
+            Val::Handle(handle) if handle.kind == HandleKind::Buffer => {
+                let parts = handle.parts.clone();
+                self.chunk(parts, index, span)
+            }
             Val::Const(_)
             | Val::Value(_)
             | Val::Pointer(_)
             | Val::View(_)
+            | Val::Handle(_)
             | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)

@@ -6,7 +6,7 @@ use super::analysis::{Analysis, Style};
 use super::errors::control as errors;
 use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
-use super::value::{BlockView, Constant, Pointer, Spanned, Val};
+use super::value::{BlockView, Constant, Handle, HandleKind, Pointer, Spanned, Val};
 use crate::dtype::DType;
 use crate::ir::{self, BlockId, Dim, TileType, Type, Value};
 use crate::source::Span;
@@ -30,6 +30,8 @@ enum Joined {
     Pointer(usize, Option<usize>, Pointer),
     /// The parts of a view.
     View(Box<Joined>, Box<BlockView>),
+    /// The numbers of a handle.
+    Handle(HandleKind, Vec<Joined>),
     Tuple(Vec<Joined>),
 }
 
@@ -147,6 +149,10 @@ impl Analysis<'_> {
                 let parts = self.assemble(parts, results, "");
                 Val::View(Box::new(view.with_parts(&parts)))
             }
+            Joined::Handle(kind, parts) => {
+                let parts = parts.iter().map(|it| self.assemble(it, results, "")).collect();
+                Handle::val(*kind, parts)
+            }
             Joined::Tuple(items) => {
                 Val::Tuple(items.iter().map(|it| self.assemble(it, results, "")).collect())
             }
@@ -229,6 +235,14 @@ impl Analysis<'_> {
                 let parts = self.join_val(&x.parts(), &y.parts(), paths, yields)?;
                 Ok(Joined::View(Box::new(parts), x.clone()))
             }
+            (Val::Handle(x), Val::Handle(y))
+                if x.kind == y.kind && x.parts.len() == y.parts.len() =>
+            {
+                let both = x.parts.iter().zip(&y.parts);
+                both.map(|(x, y)| self.join_val(x, y, paths, yields))
+                    .collect::<Result<Vec<Joined>, Apart>>()
+                    .map(|parts| Joined::Handle(x.kind, parts))
+            }
             (Val::Value(a), Val::Value(b)) => {
                 match (self.single_element(*a), self.single_element(*b)) {
                     (Some((a, first)), Some((b, second))) if a == b && first != second => {
@@ -269,7 +283,11 @@ impl Analysis<'_> {
             (Some(a), Some(b)) if a == b => None,
             (Some(a), Some(b)) => match self.join_values((a, b), paths, yields)? {
                 Joined::Result(index) => Some(index),
-                Joined::Keep(_) | Joined::Pointer(..) | Joined::View(..) | Joined::Tuple(_) => None,
+                Joined::Keep(_)
+                | Joined::Pointer(..)
+                | Joined::View(..)
+                | Joined::Handle(..)
+                | Joined::Tuple(_) => None,
             },
             (Some(_), None) | (None, Some(_)) => return Err(Apart::Types),
         };

@@ -32,6 +32,7 @@ impl Analysis<'_> {
             Val::Value(value) => self.truth_of_value(what, *value, val),
             Val::Pointer(_)
             | Val::View(_)
+            | Val::Handle(_)
             | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)

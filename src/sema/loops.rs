@@ -7,7 +7,7 @@ use super::names;
 use super::promote;
 use super::scope::{Binding, Changes, Gone, Loss, Slot};
 use super::symbols::ASSUMED_TURNS;
-use super::value::{Constant, Pointer, Range, Spanned, Val};
+use super::value::{Constant, HandleKind, Pointer, Range, Spanned, Val};
 use crate::dtype::DType;
 use crate::ir::{self, Type, Value};
 use crate::source::Span;
@@ -51,6 +51,14 @@ impl<'p> Analysis<'p> {
                 None => self.for_range(target, range, body, span),
             };
         }
+        if let Val::Handle(handle) = &walked.val
+            && handle.kind == HandleKind::Pipeline
+        {
+            let parts = handle.parts.clone();
+            self.begin_pipeline(&parts, walked.span);
+            self.written_out(target, std::iter::once(Val::int(0)), body, span);
+            return self.end_pipeline(walked.span);
+        }
         if matches!(self.kind(iter), ExprKind::List(_) | ExprKind::Tuple(_)) {
             let instead = "Triton loops over `range`, `tl.range` and `tl.static_range` only";
             self.extension("a loop over items", instead, walked.span);
@@ -73,7 +81,7 @@ impl<'p> Analysis<'p> {
     }
 
     /// The numbers that a range takes, if the compiler knows them.
-    fn known_turns(
+    pub(super) fn known_turns(
         &mut self,
         range: &Range,
         span: Span,
@@ -334,6 +342,10 @@ impl<'p> Analysis<'p> {
             (Val::View(view), Val::View(like)) if view.is_like(like) => {
                 let parts = Spanned { val: view.parts(), span: val.span };
                 self.conform(what, &parts, &like.parts())
+            }
+            (Val::Handle(own), Val::Handle(like)) if own.kind == like.kind => {
+                let parts = Spanned { val: Val::Tuple(own.parts.clone()), span: val.span };
+                self.conform(what, &parts, &Val::Tuple(like.parts.clone()))
             }
             (Val::Const(number), Val::Value(like)) => {
                 let like = *like;

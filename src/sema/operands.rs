@@ -3,7 +3,7 @@
 use super::analysis::{Analysis, Style};
 use super::errors::{composite, operands as errors};
 use super::promote::{self, Clash, Number, Rule};
-use super::value::{Constant, Spanned, Val, ViewKind};
+use super::value::{Constant, Handle, Spanned, Val, ViewKind};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{self, Dim, Literal, TileType, Type, Value};
 use crate::source::Span;
@@ -142,6 +142,7 @@ impl Analysis<'_> {
             | Val::Tuple(_)
             | Val::Pointer(_)
             | Val::View(_)
+            | Val::Handle(_)
             | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
@@ -206,6 +207,7 @@ impl Analysis<'_> {
             | Val::Tuple(_)
             | Val::Pointer(_)
             | Val::View(_)
+            | Val::Handle(_)
             | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
@@ -297,6 +299,10 @@ impl Analysis<'_> {
             }
             Val::Tuple(items) => {
                 Val::Tuple(items.iter().map(|item| self.materialize(item, span)).collect())
+            }
+            Val::Handle(handle) => {
+                let parts = handle.parts.iter().map(|part| self.materialize(part, span));
+                Handle::val(handle.kind, parts.collect())
             }
             Val::Value(_) => self.run_time_symbol(val, span),
             Val::Error

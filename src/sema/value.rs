@@ -97,6 +97,8 @@ pub(super) enum Val {
     Pointer(Pointer),
     /// A tensor descriptor or a block pointer.
     View(Box<BlockView>),
+    /// Something of the plan that a kernel of channels makes.
+    Handle(Box<Handle>),
     /// `tl.pointer_type(…)`.
     PointerType(DType),
     /// A function of the program.
@@ -203,6 +205,65 @@ impl BlockView {
     }
 }
 
+/// What a [`Handle`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HandleKind {
+    /// A rank: its number.
+    Rank,
+    /// A memory channel: its number.
+    MemoryChannel,
+    /// A port channel: its number.
+    PortChannel,
+    /// A switch channel: its number.
+    SwitchChannel,
+    /// A switch channel as a rank sees it: its number, the rank.
+    SwitchView,
+    /// A buffer: its number, its rank.
+    Buffer,
+    /// Chunks of a buffer: its number, its rank, the first, the one past the last.
+    Chunk,
+    /// A semaphore: its number.
+    Semaphore,
+    /// Thread blocks that share what is to be done: their numbers.
+    Group,
+    /// A loop over pieces of chunks: bytes of a piece, chunks.
+    Pipeline,
+}
+
+impl HandleKind {
+    /// What it is, in words.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            HandleKind::Rank => "a rank",
+            HandleKind::MemoryChannel => "a memory channel",
+            HandleKind::PortChannel => "a port channel",
+            HandleKind::SwitchChannel => "a switch channel",
+            HandleKind::SwitchView => "a switch channel of a rank",
+            HandleKind::Buffer => "a buffer",
+            HandleKind::Chunk => "a chunk",
+            HandleKind::Semaphore => "a semaphore",
+            HandleKind::Group => "a thread block group",
+            HandleKind::Pipeline => "a loop iteration context",
+        }
+    }
+}
+
+/// Something of the plan that a kernel of channels makes: numbers that stand for it.
+#[derive(Clone, Debug)]
+pub(super) struct Handle {
+    /// What it stands for.
+    pub(super) kind: HandleKind,
+    /// Its numbers: integers, or scalars that the launch decides.
+    pub(super) parts: Vec<Val>,
+}
+
+impl Handle {
+    /// A handle as a value.
+    pub(super) fn val(kind: HandleKind, parts: Vec<Val>) -> Val {
+        Val::Handle(Box::new(Handle { kind, parts }))
+    }
+}
+
 /// What a `for` walks.
 #[derive(Clone, Debug)]
 pub(super) struct Range {
@@ -237,6 +298,7 @@ impl Val {
             | Val::Value(_)
             | Val::Pointer(_)
             | Val::View(_)
+            | Val::Handle(_)
             | Val::PointerType(_)
             | Val::Function(_)
             | Val::Builtin(_)
@@ -273,6 +335,12 @@ impl Val {
             (Val::Value(a), Val::Value(b)) => a == b,
             (Val::Pointer(a), Val::Pointer(b)) => a == b,
             (Val::View(a), Val::View(b)) => a.is_like(b) && a.parts().is_same(&b.parts()),
+            (Val::Handle(a), Val::Handle(b)) => {
+                let same = |(a, b): (&Val, &Val)| a.is_same(b);
+                a.kind == b.kind
+                    && a.parts.len() == b.parts.len()
+                    && a.parts.iter().zip(&b.parts).all(same)
+            }
             (Val::PointerType(a), Val::PointerType(b)) => a == b,
             (Val::Function(a), Val::Function(b)) => a == b,
             (Val::Builtin(a), Val::Builtin(b)) => a == b,
@@ -285,6 +353,7 @@ impl Val {
                 | Val::Value(_)
                 | Val::Pointer(_)
                 | Val::View(_)
+                | Val::Handle(_)
                 | Val::PointerType(_)
                 | Val::Function(_)
                 | Val::Builtin(_)
@@ -303,6 +372,7 @@ impl Val {
             Val::Value(value) => vec![*value],
             Val::Pointer(it) => std::iter::once(it.address).chain(it.offsets).collect(),
             Val::View(view) => view.parts().leaves(),
+            Val::Handle(handle) => handle.parts.iter().flat_map(Val::leaves).collect(),
             Val::Tuple(items) => items.iter().flat_map(Val::leaves).collect(),
             Val::Error
             | Val::Const(_)
@@ -327,6 +397,10 @@ impl Val {
             }
             Val::View(view) => {
                 Val::View(Box::new(view.with_parts(&view.parts().with_leaves(leaves))))
+            }
+            Val::Handle(handle) => {
+                let parts = handle.parts.iter().map(|part| part.with_leaves(leaves)).collect();
+                Handle::val(handle.kind, parts)
             }
             Val::Tuple(items) => {
                 Val::Tuple(items.iter().map(|item| item.with_leaves(leaves)).collect())

@@ -67,6 +67,8 @@ codes! {
     NOT_APPLICABLE = "K0542", "definition-not-applicable", Error;
     /// A reduction or scan by a function that does more than compute elements.
     COMBINATION_NOT_ELEMENTWISE = "K0545", "combination-not-elementwise", Error;
+    /// A kernel of channels that a host program launches.
+    CHANNELS_IN_LAUNCH = "K0546", "channels-in-launch", Error;
     /// A branch or loop that loaded data decides.
     DATA_DEPENDENT = "K0550", "data-dependent-control-flow", Error;
 }

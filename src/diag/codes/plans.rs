@@ -37,4 +37,28 @@ codes! {
     NO_SWITCH = "K0917", "plan-no-switch", Error;
     /// Signals that nobody waits for.
     LEFT_OVER = "K0918", "plan-signals-left-over", Warning;
+    /// A rank, a channel or a semaphore that is not there.
+    NO_SUCH_RANK = "K0930", "no-such-rank", Error;
+    /// A chunk of another rank than the one that an op is about.
+    CHUNK_RANK = "K0931", "chunk-of-another-rank", Error;
+    /// Chunks of one op that differ in size.
+    CHUNK_SIZES = "K0932", "chunk-sizes", Error;
+    /// Packets outside of scratch.
+    NEEDS_SCRATCH = "K0933", "packets-need-scratch", Error;
+    /// Signals from one rank to another that are not as many as waits.
+    UNPAIRED_SIGNALS = "K0934", "unpaired-signals", Error;
+    /// Chunks that a buffer does not have.
+    CHUNK_BOUNDS = "K0935", "chunk-out-of-bounds", Error;
+    /// A kernel of channels that does not say once, and alike on all ranks, what it computes.
+    COLLECTIVE_SAID = "K0936", "collective-not-said", Error;
+    /// A kernel of channels that does something else.
+    NOT_A_RECIPE = "K0937", "not-a-recipe", Error;
+    /// A loop over pieces in another, or over nothing.
+    PIPELINE = "K0938", "loop-over-pieces", Error;
+    /// A switch channel of ranks, or over chunks, that it cannot have.
+    SWITCH_GROUP = "K0939", "switch-group", Error;
+    /// Thread blocks, or methods of a channel, that there are not.
+    BLOCK_LIST = "K0940", "thread-block-list", Error;
+    /// A kernel that is no execution plan.
+    NOT_EXPORTABLE = "K0941", "not-exportable", Error;
 }

@@ -153,4 +153,12 @@ codes! {
     EPILOGUE_STEP = "K0394", "epilogue-step", Error;
     /// A reference where a tile is taken.
     REFERENCE_AS_TILE = "K0395", "reference-as-tile", Error;
+    /// An argument of a channel, a rank, a buffer or a semaphore that is something else.
+    PLAN_ARGUMENT = "K0396", "plan-argument", Error;
+    /// An op that is given to no thread block, or given twice.
+    NO_THREAD_BLOCK = "K0397", "no-thread-block", Error;
+    /// A subscript of a buffer that is no slice.
+    CHUNK_SLICE = "K0398", "chunk-slice", Error;
+    /// A word that channels do not know.
+    PLAN_WORD = "K0399", "plan-word", Error;
 }

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 pub use memory::Memory;
 pub use tile::Tile;
 
-use super::{Function, Literal, Module, OpId};
+use super::{Asked, Function, Literal, Module, OpId};
 use program::{Program, State};
 
 /// Tiles of more elements are refused.
@@ -111,8 +111,23 @@ impl Launch<'_> {
     /// # Errors
     /// What stopped the first program that could not go on; `memory` is left as it was then.
     pub fn run(&self, memory: &mut Memory) -> Result<Messages, Fault> {
-        let mut world =
-            World { launch: self, memory, messages: Messages::new(), budget: self.budget };
+        self.drive(memory).map(|world| world.messages)
+    }
+
+    /// Runs every program to its end, and gives what each asked of channels, in order.
+    ///
+    /// # Errors
+    /// As [`Launch::run`].
+    pub fn asked(&self) -> Result<Vec<Vec<Asked>>, Fault> {
+        let mut memory = Memory::default();
+        let mut asked = self.drive(&mut memory)?.asked;
+        asked.resize(self.programs.len(), Vec::new());
+        Ok(asked)
+    }
+
+    fn drive<'w>(&'w self, memory: &'w mut Memory) -> Result<World<'w>, Fault> {
+        let (messages, asked) = (Messages::new(), Vec::new());
+        let mut world = World { launch: self, memory, messages, asked, budget: self.budget };
         let start = |index| Program::new(&world, index);
         let mut programs =
             (0..self.programs.len()).map(start).collect::<Result<Vec<_>, Fault>>()?;
@@ -130,7 +145,7 @@ impl Launch<'_> {
             }
             match waits {
                 Some(fault) if !moved => return Err(fault),
-                None if !moved => return Ok(world.messages),
+                None if !moved => return Ok(world),
                 Some(_) | None => {}
             }
         }
@@ -142,6 +157,8 @@ struct World<'a> {
     launch: &'a Launch<'a>,
     memory: &'a mut Memory,
     messages: Messages,
+    /// What programs asked of channels.
+    asked: Vec<Vec<Asked>>,
     budget: u64,
 }
 

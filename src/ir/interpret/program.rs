@@ -7,7 +7,7 @@ use super::tile::{Tile, count};
 use super::{Fault, Reason, World};
 use crate::arena::SideTable;
 use crate::dtype::DType;
-use crate::ir::{BlockId, Dim, Function, OpId, Type, Value};
+use crate::ir::{BlockId, Dim, Function, OpId, Type, Value, Verb};
 
 /// What a value is at run time.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub(super) struct Program<'a> {
     pub(super) frames: Vec<Frame<'a>>,
     /// How many messages it has claimed from each direction.
     pub(super) claimed: BTreeMap<String, usize>,
+    /// How many of each kind of channel, buffer or semaphore it has made.
+    pub(super) made: BTreeMap<Verb, i64>,
 }
 
 impl<'a> Program<'a> {
@@ -75,7 +77,7 @@ impl<'a> Program<'a> {
             let bits = number::of_literal(scalar_dtype(function.ty(param.value)), *literal);
             frame.values.set(param.value, Some(Held::Scalar(bits)));
         }
-        Ok(Program { index, frames: vec![frame], claimed: BTreeMap::new() })
+        Ok(Program { index, frames: vec![frame], claimed: BTreeMap::new(), made: BTreeMap::new() })
     }
 
     /// Runs until the end or until a message is missing.

@@ -7,12 +7,13 @@ use super::tile::{Tile, count, element_of, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
-    Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
-    For, Full, Gather, GatherLoad, Histogram, If, Inspect, Inspection, Load, NumPrograms, OpId,
-    PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan,
-    ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind, Store, Stream, Ternary, Transpose,
-    Type, Unary, Value, Visit, Wait, While, Window, Yield,
+    Arange, Asked, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Channel, Compare,
+    Composite, Concat, Condition, Const, Copy, DimRule, DmaDesc, DmaRead, DmaWrite, Dot,
+    ExpandDims, Extent, Flip, For, Full, Gather, GatherLoad, Histogram, If, Inspect, Inspection,
+    Load, NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release,
+    Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, SortKind, Store,
+    Stream, Ternary, Transpose, Type, Unary, Value, Verb, Visit, Wait, While, Window, Yield,
+    channel,
 };
 use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
@@ -641,6 +642,27 @@ impl Visit for Step<'_, '_> {
 
     fn composite(&mut self, it: &Composite) -> Out {
         self.run_composite(it)
+    }
+
+    fn channel(&mut self, it: &Channel) -> Out {
+        let op = self.op;
+        let frame = self.frame()?;
+        let group = |group: &Vec<Value>| {
+            group.iter().map(|value| frame.address(*value)).collect::<Result<Vec<i64>, Reason>>()
+        };
+        let numbers = it.numbers.iter().map(group).collect::<Result<Vec<_>, Reason>>()?;
+        let (verb, words) = (it.verb, it.words.clone());
+        let asked = &mut self.world.asked;
+        asked.resize(asked.len().max(self.program.index + 1), Vec::new());
+        asked[self.program.index].push(Asked { op, verb, words, numbers });
+        if !verb.gives() {
+            return Ok(Flow::Next);
+        }
+        let made = self.program.made.entry(verb).or_insert(0);
+        *made += 1;
+        let first = if verb == Verb::Buffer { channel::FIRST_SCRATCH } else { 0 };
+        let number = first + *made - 1;
+        self.gives_int(i128::from(number))
     }
 
     fn send(&mut self, it: &Send) -> Out {

@@ -6,11 +6,11 @@ use crate::arena::Id;
 use crate::diag::{Diagnostic, nearest_help, syntax};
 use crate::dtype::{DType, Rounding};
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
-    DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full, FuncId, GatherLoad,
-    Literal, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, Release,
-    Reshape, Return, ScatterStore, Select, Send, Store, Stream, Ternary, Transpose, Unary, Value,
-    Wait, Window, Wrap, Yield,
+    Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Channel, Clip, Compare, Condition,
+    Const, Copy, DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full,
+    FuncId, GatherLoad, Literal, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv,
+    RecvAsync, Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Stream,
+    Ternary, Transpose, Unary, Value, Verb, Wait, Window, Wrap, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
@@ -54,6 +54,7 @@ const OP_NAMES: &[&str] = &[
     "recv",
     "recv_async",
     "wait",
+    "channel",
     "release",
     "assert",
     "call",
@@ -199,6 +200,7 @@ impl Parser<'_, '_> {
             "stream" => self.stream(),
             "recv_async" => self.cursor.string().map(|dir| RecvAsync { dir }.into()),
             "wait" => self.operands().map(|[future]| Wait { future }.into()),
+            "channel" => self.channel(),
             "release" => self.operands().map(|[tile]| Release { tile }.into()),
             "inspect" => self.tile_op(name),
             "assert" => self.assert(),
@@ -434,6 +436,28 @@ impl Parser<'_, '_> {
         let has_outputs = self.cursor.eat_word("to");
         let to = if has_outputs { self.bracketed(|it| it.cursor.string())? } else { Vec::new() };
         Ok(Stream { from, reduce, acc, to }.into())
+    }
+
+    fn channel(&mut self) -> Parse<Op> {
+        let (name, span) = self.cursor.word("what is asked for")?;
+        let Some(verb) = Verb::from_name(name) else {
+            let message = format!("nothing called `{}` can be asked for", shortened(name));
+            let mut error =
+                Diagnostic::new(syntax::KIR_UNKNOWN_OP, message, span, "not asked of channels");
+            let names = Verb::ALL.iter().map(|verb| verb.name());
+            if let Some(help) = nearest_help("request", &shortened(name), names) {
+                error = error.help(help);
+            }
+            return Err(self.cursor.report(error));
+        };
+        let (mut words, mut numbers) = (Vec::new(), Vec::new());
+        while self.cursor.sees("\"") {
+            words.push(self.cursor.string()?);
+        }
+        while self.cursor.sees("[") {
+            numbers.push(self.bracketed(|it| it.value())?);
+        }
+        Ok(Channel { verb, words, numbers }.into())
     }
 
     fn assert(&mut self) -> Parse<Op> {

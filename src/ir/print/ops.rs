@@ -3,8 +3,8 @@
 use super::{Printer, literal_text, quoted, symbol};
 use crate::dtype::Rounding;
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Compare, Composite,
-    Concat, Condition, Const, Copy, Dim, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, End,
+    Arange, Assert, Atomic, Binary, Bitcast, BlockId, Broadcast, Call, Cast, Channel, Compare,
+    Composite, Concat, Condition, Const, Copy, Dim, DimRule, DmaDesc, DmaRead, DmaWrite, Dot, End,
     EpilogueStep, ExpandDims, Extent, Flip, For, Full, FuncId, Gather, GatherLoad, Head, Histogram,
     If, Inspect, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce,
     ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
@@ -410,6 +410,17 @@ impl Visit for Printer<'_> {
     }
     fn wait(&mut self, it: &Wait) {
         self.simple("wait", &[it.future]);
+    }
+    fn channel(&mut self, it: &Channel) {
+        self.put(format!("channel {}", it.verb.name()));
+        for word in &it.words {
+            self.put(format!(" {}", quoted(word)));
+        }
+        for group in &it.numbers {
+            self.put(" [");
+            self.values(group);
+            self.put("]");
+        }
     }
     fn release(&mut self, it: &Release) {
         self.simple("release", &[it.tile]);

@@ -4,13 +4,13 @@ use super::control::{agree, same_extents};
 use super::{At, Rule, Violation};
 use crate::dtype::{DType, Kind};
 use crate::ir::{
-    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Compare, Composite, Concat,
-    Condition, Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For,
-    Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load, MAX_STREAM_OUTPUTS,
-    MAX_WINDOW_AXES, Module, NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce,
-    ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort,
-    Store, Stream, Ternary, TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While,
-    Window, Yield,
+    Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Channel, Compare, Composite,
+    Concat, Condition, Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
+    For, Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load,
+    MAX_STREAM_OUTPUTS, MAX_WINDOW_AXES, Module, NumPrograms, OpId, PointerCast, ProgramId, Recv,
+    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
+    Send, Slice, Sort, Store, Stream, Ternary, TileType, Transpose, Type, Unary, Uses, Value,
+    Visit, Wait, While, Window, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, Domain};
 
@@ -604,6 +604,13 @@ impl Visit for Checker<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    fn channel(&mut self, it: &Channel) -> Checked {
+        let counts: Vec<usize> = it.numbers.iter().map(Vec::len).collect();
+        it.verb.check(&counts)?;
+        it.all_numbers().try_for_each(|number| self.is(number, &Type::I64))?;
+        if it.verb.gives() { self.gives(&Type::I64) } else { self.no_result() }
     }
 
     fn recv_async(&mut self, _it: &RecvAsync) -> Checked {

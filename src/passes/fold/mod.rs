@@ -155,6 +155,7 @@ impl<'a> Folder<'a> {
             | Op::Call(_)
             | Op::Yield(_)
             | Op::Condition(_)
+            | Op::Channel(_)
             | Op::Return(_) => kept.push(op),
         }
     }

@@ -6,7 +6,9 @@ use crate::ir::{Dim, TileType};
 use crate::ops::{ReduceOp, UnaryOp};
 use crate::sema::analysis::Analysis;
 use crate::sema::errors::{habits, names};
-use crate::sema::value::{BlockView, Callee, Constant, Pointer, Spanned, Val, ViewKind};
+use crate::sema::value::{
+    BlockView, Callee, Constant, Handle, HandleKind, Pointer, Spanned, Val, ViewKind,
+};
 use crate::syntax::ast::Ident;
 
 /// Functions of `tl` that are methods of tiles, too.
@@ -75,6 +77,10 @@ impl Analysis<'_> {
             let view = view.clone();
             return self.view_attribute(of, &view, attr);
         }
+        if let Val::Handle(handle) = &of.val {
+            let handle = handle.clone();
+            return self.handle_attribute(of, &handle, attr);
+        }
         if let Some(dtype) = self.scalar(&of.val) {
             return match attr.name.as_str() {
                 "dtype" | "type" => Val::Const(Constant::DType(dtype)),
@@ -127,6 +133,21 @@ impl Analysis<'_> {
                 Some(method) => self.as_method(of, Some(Callee::Builtin(method))),
                 None => self.no_attribute(&of, attr),
             },
+        }
+    }
+
+    /// What a rank, a channel, a buffer, … has.
+    fn handle_attribute(&mut self, of: Spanned, handle: &Handle, attr: &Ident) -> Val {
+        if handle.kind == HandleKind::Rank && attr.name == "id" {
+            return handle.parts.first().cloned().unwrap_or(Val::Error);
+        }
+        match Builtin::of_handle(handle.kind, &attr.name) {
+            Some(method) => self.as_method(of, Some(Callee::Builtin(method))),
+            None => {
+                let known = Builtin::handle_methods(handle.kind).collect();
+                let found = self.describe(&of.val);
+                self.report(names::unknown_attribute(&attr.name, &found, attr.span, known))
+            }
         }
     }
 

@@ -31,6 +31,7 @@ mod launch;
 mod matrix;
 mod memory;
 mod not_yet;
+mod plans;
 mod prints;
 mod python;
 mod reduce;
@@ -42,7 +43,7 @@ pub(super) use args::Call;
 pub(super) use not_yet::not_yet;
 
 use super::analysis::Analysis;
-use super::value::Val;
+use super::value::{HandleKind, Val};
 use crate::ops::{AtomicOp, BinaryOp, ReduceOp, TernaryOp, UnaryOp};
 
 /// Checks the arguments of a call and makes its IR.
@@ -72,6 +73,8 @@ pub(super) enum Builtin {
     Python(&'static Row),
     /// A method with a row in [`DESCRIPTOR`].
     Descriptor(&'static Row),
+    /// A method of channels, ranks, buffers, semaphores, with a row in [`plans`].
+    Handle(&'static Row),
     /// One with a row in [`TRITON`].
     Triton(&'static Row),
     /// What an element type is asked, with a row in [`reflection`].
@@ -202,6 +205,24 @@ const TL: &[Row] = rows! {
     "recv_no_consume", "dir, shape, dtype", channels::recv_no_consume;
     /// The tile that a future stands for, or the end of a composite.
     "wait", "future", channels::wait;
+    /// Says what all ranks compute together, of what chunks, and how scratch is used.
+    "collective", "name, chunk_factor=1, inplace=False, protocol='Simple', reuse_resources=False, use_double_scratch_buffer=False, input_chunks=None, output_chunks=None, instr_fusion=True, auto_sync=True, num_threads_per_block=1024, buffer_alignment=16, min_message_size=None, max_message_size=None", plans::collective;
+    /// A rank by its number, or the own one.
+    "rank", "rank=None", plans::rank;
+    /// A new channel over which threads reach a peer's memory.
+    "memory_channel", "peer|dst_rank", plans::memory_channel;
+    /// A new channel over which a DMA engine or NIC reaches a peer's memory.
+    "port_channel", "peer|dst_rank", plans::port_channel;
+    /// A new channel through the switch to a buffer of several ranks.
+    "switch_channel", "ranks|rank_list, buffer|buffer_type", plans::switch_channel;
+    /// A new scratch buffer of so many chunks.
+    "scratch_buffer", "size", plans::scratch_buffer;
+    /// A new semaphore of the rank.
+    "semaphore", "initial_value=0", plans::semaphore;
+    /// Thread blocks that share ops, a slice of each chunk for each.
+    "thread_block_group", "tb_list", plans::thread_block_group;
+    /// What a `for` over pieces of chunks walks: pieces of `unit` bytes of `num_chunks` chunks.
+    "loop_iteration_context", "unit, num_chunks", plans::loop_iteration_context;
     /// Loops like `range`, with hints for the pipeline.
     "range", "arg1, arg2=None, step=None, num_stages=None, loop_unroll_factor=None, disallow_acc_multi_buffer=False, flatten=False, warp_specialize=False, disable_licm=False", python::tl_range;
     /// A range whose loop is written out at compile time.
@@ -294,6 +315,17 @@ impl Builtin {
             .or_else(|| AtomicOp::from_name(name).map(Builtin::Atomic))
     }
 
+    /// The method `name` of handles of a kind.
+    fn of_handle(kind: HandleKind, name: &str) -> Option<Builtin> {
+        plans::methods(kind).iter().find(|row| row.name == name).map(Builtin::Handle)
+    }
+
+    /// The names of the methods and attributes of handles of a kind.
+    fn handle_methods(kind: HandleKind) -> impl Iterator<Item = &'static str> {
+        let id = (kind == HandleKind::Rank).then_some("id");
+        plans::methods(kind).iter().map(|row| row.name).chain(id)
+    }
+
     /// The method `name` of tensor descriptors.
     fn of_descriptor(name: &str) -> Option<Builtin> {
         let row = DESCRIPTOR.iter().find(|row| row.name == name).map(Builtin::Descriptor);
@@ -327,6 +359,7 @@ impl Builtin {
             Builtin::Tl(row)
             | Builtin::Python(row)
             | Builtin::Descriptor(row)
+            | Builtin::Handle(row)
             | Builtin::Triton(row)
             | Builtin::Question(row) => row.name,
             Builtin::Unary(op) => op.name(),
@@ -343,6 +376,10 @@ impl Builtin {
             Builtin::Python(row) => row.name.to_owned(),
             Builtin::Descriptor(_) | Builtin::DescriptorAtomic(_) => {
                 format!("desc.{}", self.name())
+            }
+            Builtin::Handle(row) => {
+                let receiver = row.signature.split([',', '|']).next().unwrap_or("");
+                format!("{receiver}.{}", row.name)
             }
             Builtin::Triton(row) => format!("triton.{}", row.name),
             Builtin::Question(row) => format!("dtype.{}", row.name),
@@ -361,6 +398,7 @@ impl Builtin {
             Builtin::Tl(row)
             | Builtin::Python(row)
             | Builtin::Descriptor(row)
+            | Builtin::Handle(row)
             | Builtin::Triton(row)
             | Builtin::Question(row) => row.signature,
             Builtin::Unary(_) => "x",
@@ -394,6 +432,7 @@ impl Builtin {
             Builtin::Tl(row)
             | Builtin::Python(row)
             | Builtin::Descriptor(row)
+            | Builtin::Handle(row)
             | Builtin::Triton(row)
             | Builtin::Question(row) => row.doc,
             Builtin::Unary(op) => op.summary(),
@@ -411,6 +450,7 @@ impl Builtin {
             Builtin::Tl(row)
             | Builtin::Python(row)
             | Builtin::Descriptor(row)
+            | Builtin::Handle(row)
             | Builtin::Triton(row)
             | Builtin::Question(row) => (row.run)(analysis, call),
             Builtin::Unary(op) => elementwise::unary(analysis, op, call),

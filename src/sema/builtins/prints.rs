@@ -71,7 +71,12 @@ impl Analysis<'_> {
         }
         !matches!(
             val,
-            Val::Function(_) | Val::Namespace(_) | Val::Range(_) | Val::View(_) | Val::Builtin(_)
+            Val::Function(_)
+                | Val::Namespace(_)
+                | Val::Range(_)
+                | Val::View(_)
+                | Val::Handle(_)
+                | Val::Builtin(_)
         )
     }
 

@@ -13,6 +13,7 @@ pub(super) mod habits;
 pub(super) mod matrix;
 pub(super) mod names;
 pub(super) mod operands;
+pub(super) mod plans;
 pub(super) mod pointers;
 pub(super) mod shapes;
 pub(super) mod tiles;
