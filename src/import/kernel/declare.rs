@@ -139,7 +139,7 @@ pub(super) struct Place {
 }
 
 /// "1 chunk", "2 chunks".
-fn counted(count: u32, what: &str) -> String {
+pub(super) fn counted(count: u32, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::declare::{Chunk, Declared, Place};
+use super::declare::{Chunk, Declared, Place, counted};
 use super::{Checked, Draft, MAX_BLOCKS, Problems, Recipe, Spot, Whose, problem};
 use crate::diag::plans as codes;
 use crate::import::schema::{BufferType, ChannelType, GroupSlice, IterContext, OpName, Reduce};
@@ -62,11 +62,10 @@ impl Counts {
             if signals.0 == waits.0 {
                 continue;
             }
+            let (sent, awaited) = (counted(signals.0, "signal"), none_or(waits.0));
             let message = format!(
-                "rank {from} signals rank {to} {} over {} channels, and rank {to} waits {}",
-                times(signals.0),
-                kind.name(),
-                times(waits.0)
+                "over {} channels, rank {from} sends {sent} to rank {to}, which waits for {awaited}",
+                kind.name()
             );
             let (first, label) = if signals.0 > 0 {
                 (signals.1, "signalled here")
@@ -82,12 +81,8 @@ impl Counts {
     }
 }
 
-fn times(count: u32) -> String {
-    match count {
-        0 => String::from("never"),
-        1 => String::from("once"),
-        count => format!("{count} times"),
-    }
+fn none_or(count: u32) -> String {
+    if count == 0 { String::from("none") } else { count.to_string() }
 }
 
 /// A pipeline that is open.
@@ -309,7 +304,7 @@ impl RankOps<'_> {
         let Some((unit_size, num_chunks)) =
             context.filter(|(unit, chunks)| *unit > 0 && *chunks > 0)
         else {
-            let message = format!("a loop over pieces of {unit} bytes of {chunks} chunks");
+            let message = format!("a loop over {chunks} chunks by pieces of {unit} bytes");
             return Err(problem(codes::PIPELINE, message, (span, "goes over nothing")));
         };
         let context = IterContext { unit_size, num_chunks };
@@ -370,12 +365,8 @@ impl RankOps<'_> {
         if one.size == two.size {
             return Ok(());
         }
-        let message = format!(
-            "`{}` goes from {} chunks to {}, expected as many",
-            it.verb.name(),
-            two.size,
-            one.size
-        );
+        let [from, to] = [two, one].map(|it| counted(it.size, "chunk"));
+        let message = format!("`{}` goes from {from} to {to}, expected as many", it.verb.name());
         Err(problem(codes::CHUNK_SIZES, message, (self.place(it).span, "asked for here")))
     }
 
