@@ -103,6 +103,7 @@ fn program(job: &Job<'_>, sources: &mut SourceMap, sink: &mut Sink) -> Result<Pr
         args: params.clone().into_iter().collect(),
         world: job.world,
         grid: None,
+        axes: None,
         deal: Deal::Block,
         ipcq: job.ipcq,
     };

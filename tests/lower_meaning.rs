@@ -303,6 +303,7 @@ fn launch(bindings: &Bindings) -> Launch {
         args: bindings.params.iter().map(|(name, value)| (name.clone(), *value)).collect(),
         world: 16,
         grid: None,
+        axes: None,
         deal: Deal::Block,
         ipcq: IpcqOptions::default(),
     }

@@ -376,6 +376,7 @@ fn lowers(
         args: bindings.params.clone().into_iter().collect(),
         world,
         grid: None,
+        axes: None,
         deal: Deal::Block,
         ipcq: IpcqOptions::default(),
     };

@@ -16,6 +16,7 @@ use crate::script::{self, KernelArguments, Script};
 use crate::sema::Constant;
 use crate::source::Span;
 use crate::syntax::ast;
+use crate::topology::Extent;
 use crate::topology::neighbors::Neighbors;
 
 /// Who is next to whom.
@@ -32,7 +33,7 @@ impl Neighborhood {
     /// where there is no such function.
     pub(super) fn of(
         script: Option<&Script<'_>>,
-        target: &Target,
+        (extent, world): (&Extent, u32),
         scalars: &[(String, Scalar)],
         sink: &mut Sink,
     ) -> Result<Neighborhood, Reported> {
@@ -40,7 +41,7 @@ impl Neighborhood {
             Some(script) => script.neighbors(scalars).map_err(|fault| report(fault, sink))?,
             None => None,
         };
-        let default = || Neighbors::new(target.spec.extent(), target.world);
+        let default = || Neighbors::new(extent, world);
         Ok(table.map_or_else(|| Neighborhood::Default(default()), Neighborhood::Table))
     }
 
@@ -50,6 +51,20 @@ impl Neighborhood {
             Neighborhood::Table(table) => table,
         }
     }
+}
+
+/// What host functions may ask of a machine by name.
+pub(super) fn facts(extent: &Extent) -> Vec<(String, i64)> {
+    let fact = |name: &str, count: u32| (name.to_owned(), i64::from(count));
+    vec![
+        fact("pes_per_cube", extent.pes.count()),
+        fact("cubes_per_sip", extent.cubes.count()),
+        fact("sips", extent.sips.count()),
+        fact("cube_w", extent.cubes.w),
+        fact("cube_h", extent.cubes.h),
+        fact("sip_w", extent.sips.w),
+        fact("sip_h", extent.sips.h),
+    ]
 }
 
 /// A launch that needs no host program.
@@ -122,20 +137,10 @@ impl Session {
         options: &LaunchOptions,
     ) -> Script<'m> {
         let parse = |(name, text): &(String, String)| (name.clone(), Scalar::parse(text));
-        let extent = target.spec.extent();
-        let fact = |name: &str, count: u32| (name.to_owned(), i64::from(count));
         let settings = script::Settings {
             world_size: target.world,
             set: options.settings.iter().map(parse).collect(),
-            facts: vec![
-                fact("pes_per_cube", extent.pes.count()),
-                fact("cubes_per_sip", extent.cubes.count()),
-                fact("sips", extent.sips.count()),
-                fact("cube_w", extent.cubes.w),
-                fact("cube_h", extent.cubes.h),
-                fact("sip_w", extent.sips.w),
-                fact("sip_h", extent.sips.h),
-            ],
+            facts: facts(target.spec.extent()),
             ..script::Settings::default()
         };
         let communicators = self.communicators.said.clone();
@@ -241,7 +246,8 @@ impl Session {
         let kernel = module.kernel(&said.kernel).expect("the chosen kernel was analysed");
         let script = unit.ast().map(|module| self.script(module, &target, options));
         let scalars = &said.args.scalars;
-        let neighborhood = Neighborhood::of(script.as_ref(), &target, scalars, &mut self.sink)?;
+        let place = (target.spec.extent(), target.world);
+        let neighborhood = Neighborhood::of(script.as_ref(), place, scalars, &mut self.sink)?;
         Ok((Draft { target, module, kernel, neighborhood }, said))
     }
 
@@ -290,6 +296,7 @@ fn launch_of(
         args,
         world: draft.target.world,
         grid: None,
+        axes: None,
         deal: options.deal,
         ipcq: options.ipcq,
     }

@@ -19,7 +19,7 @@ use crate::host::{
     Scalar, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
-use crate::launch::{AddressMap, Deal, IpcqOptions, Launch, NeighborTable};
+use crate::launch::{AddressMap, Axes, Deal, IpcqOptions, Launch, NeighborTable};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Printed, Replay};
 use crate::report::{LinkUse, Report, Trace};
@@ -28,7 +28,7 @@ use crate::sema::{ArgType, Constant};
 use crate::sim;
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast;
-use crate::topology::{LinkId, Machine, PeId};
+use crate::topology::{Extent, LinkId, Machine, PeId};
 
 /// The lines of each call's prints that stand beside errors.
 const PRINTED_BESIDE_ERRORS: usize = 20;
@@ -155,7 +155,7 @@ impl<'s> Simulator<'s> {
             neighbors: neighborhood.map(),
         };
         let (_, mut program) = request.compile(sink)?;
-        settle(&mut program, job.runners);
+        settle(&mut program, job.runners, target.spec.extent());
         program.memory = self.memory.map().clone();
         let verdict = match self.parts.launch.skip_check {
             true => None,
@@ -183,19 +183,27 @@ impl<'s> Simulator<'s> {
         };
         let scalars: Vec<(String, Scalar)> = job.launch.args.iter().map(scalar).collect();
         let own = self.parts.script.as_ref();
+        let machine = *target.spec.extent();
+        let extent = match job.runners {
+            Runners::Part(part) => part.extent(&machine),
+            Runners::All | Runners::Group(_) | Runners::Each(_) => machine,
+        };
         let script = match (job.module, job.runners) {
             (None, Runners::All) => own.cloned(),
+            (None, Runners::Part(_)) => {
+                own.cloned().map(|it| it.of_world(target.world, settings::facts(&extent)))
+            }
             // The file speaks of the whole world.
             (None, Runners::Group(_) | Runners::Each(_)) => None,
             (Some(name), Runners::Group(members)) => {
                 own.and_then(|it| it.of_library(name, members))
             }
-            (Some(name), Runners::All | Runners::Each(_)) => {
+            (Some(name), Runners::All | Runners::Each(_) | Runners::Part(_)) => {
                 let members: Vec<u32> = (0..target.world).collect();
                 own.and_then(|it| it.of_library(name, &members))
             }
         };
-        Neighborhood::of(script.as_ref(), target, &scalars, sink)
+        Neighborhood::of(script.as_ref(), (&extent, target.world), &scalars, sink)
     }
 
     /// The place of the typed IR of a module, or of the file itself, for what is known.
@@ -350,10 +358,17 @@ impl<'s> Simulator<'s> {
                 Runners::All => self.parts.target.world,
                 Runners::Group(members) => members.len() as u32,
                 Runners::Each(_) => 1,
+                Runners::Part(part) => part.count(),
             },
             grid: match &request.runners {
                 Runners::Each(_) => Some(request.grid.unwrap_or([1; 3])),
-                Runners::All | Runners::Group(_) => request.grid,
+                Runners::All | Runners::Group(_) | Runners::Part(_) => request.grid,
+            },
+            axes: match &request.runners {
+                Runners::Part(part) => {
+                    Some(Axes { pes_per_cube: part.pes, cubes_per_sip: part.cubes })
+                }
+                Runners::All | Runners::Group(_) | Runners::Each(_) => None,
             },
             deal: Deal::default(),
             ipcq: request.queues.or(self.parts.launch.ipcq),
@@ -421,8 +436,12 @@ impl<'j> Job<'j> {
 }
 
 /// Puts the agents of a program on the PEs that run it.
-fn settle(program: &mut Program, runners: &Runners) {
+fn settle(program: &mut Program, runners: &Runners, extent: &Extent) {
     match runners {
+        Runners::Part(part) => {
+            let of = |(agent, pe): (&Agent, PeId)| Agent { pe, ..*agent };
+            program.agents = program.agents.values().zip(part.members(extent)).map(of).collect();
+        }
         Runners::All => {}
         Runners::Group(members) => {
             let of = |(agent, member): (&Agent, &u32)| Agent { pe: PeId(*member), ..*agent };
@@ -473,6 +492,10 @@ fn refused(sink: Sink) -> Refusal {
 impl Device for Simulator<'_> {
     fn world_size(&self) -> u32 {
         self.parts.target.world
+    }
+
+    fn extent(&self) -> Extent {
+        *self.parts.target.spec.extent()
     }
 
     fn has_data(&self) -> bool {

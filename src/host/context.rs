@@ -17,6 +17,7 @@ use crate::arena::{Arena, Id};
 use crate::dtype::DType;
 use crate::launch::{AddressAllocator, IpcqOptions, NoRoom};
 use crate::shape::Shape;
+use crate::topology::Extent;
 
 /// The contents of a tensor, as a host read finds them.
 #[derive(Clone, Debug)]
@@ -111,6 +112,11 @@ impl<'d> Context<'d> {
         self.device.world_size()
     }
 
+    /// How the PEs of the device stand.
+    pub fn extent(&self) -> Extent {
+        self.device.extent()
+    }
+
     /// Whether tensors have contents.
     pub fn has_data(&self) -> bool {
         self.device.has_data()
@@ -181,8 +187,8 @@ impl<'d> Context<'d> {
         &self.entries[id].tensor
     }
 
-    /// The contents of a tensor; of a replicated one that a launch may have changed, the copy of
-    /// rank 0.
+    /// The contents of a tensor; of one with copies that a launch may have changed, the first of
+    /// them: that of rank 0, or of the first PE that a policy puts it on.
     ///
     /// # Errors
     /// As the device says.
@@ -193,38 +199,52 @@ impl<'d> Context<'d> {
         if let Some(array) = &self.entries[id].host {
             return Ok(Data::Known(array.clone()));
         }
-        let array = self.fetch(id, 0)?;
+        let array = self.fetch(id, self.tensor(id).first_reader())?;
         self.entries[id].host = Some(array.clone());
         Ok(Data::Known(array))
     }
 
-    /// The rows that `rank` holds, as it sees them.
+    /// What `rank` holds, as it sees it.
     ///
     /// # Errors
     /// As the device says.
     pub fn read_local(&mut self, id: TensorId, rank: u32) -> Result<Data, HostError> {
         let tensor = self.tensor(id);
-        let (start, count) = tensor.local_rows(rank);
-        let is_copy = tensor.placement == Placement::Replicated;
+        let part = tensor.local_part(rank);
+        let is_copy = tensor.has_copies();
         let whole = if is_copy && self.has_data() && self.entries[id].host.is_none() {
             Data::Known(self.fetch(id, rank)?)
         } else {
             self.read(id)?
         };
         let Data::Known(array) = whole else { return Ok(Data::Absent) };
-        let (start, count) = (start as usize, count as usize);
-        let rows = Index::Range { start, count, step: 1 };
-        if array.shape().rank() == 0 {
-            Ok(Data::Known(array))
-        } else {
-            array.index(&[rows]).map(Data::Known)
-        }
+        let [rows, columns] = part.map(|it| {
+            let (start, count) = (it.start as usize, (it.end - it.start) as usize);
+            Index::Range { start, count, step: 1 }
+        });
+        let part = match array.shape().rank() {
+            0 => return Ok(Data::Known(array)),
+            // One axis is columns to a policy, and rows to the other placements.
+            1 if self.tensor(id).layout().is_some() => array.index(&[columns]),
+            1 => array.index(&[rows]),
+            rank => {
+                let mut indices = vec![Index::All; rank];
+                indices[0] = rows;
+                indices[rank - 1] = columns;
+                array.index(&indices)
+            }
+        };
+        part.map(Data::Known)
     }
 
     fn fetch(&mut self, id: TensorId, rank: u32) -> Result<Array, HostError> {
         self.wait_all()?;
         let tensor = &self.entries[id].tensor;
         let bytes = self.device.read(tensor, rank).map_err(refused)?;
+        let bytes = match tensor.layout() {
+            Some(layout) => layout.from_memory(bytes, tensor.dtype.bytes()),
+            None => bytes,
+        };
         Array::from_bytes(tensor.dtype, &tensor.shape, &bytes)
     }
 
@@ -318,7 +338,11 @@ impl<'d> Context<'d> {
         self.wait_all()?;
         let entry = &mut self.entries[id];
         if let Some(array) = &entry.host {
-            self.device.write(&entry.tensor, &array.to_bytes()).map_err(refused)?;
+            let bytes = match entry.tensor.layout() {
+                Some(layout) => layout.to_memory(array.to_bytes(), entry.tensor.dtype.bytes()),
+                None => array.to_bytes(),
+            };
+            self.device.write(&entry.tensor, &bytes).map_err(refused)?;
         }
         entry.is_newer = false;
         Ok(())
@@ -337,7 +361,9 @@ impl<'d> Context<'d> {
 
     /// Who wrote element `place` of a tensor last, as `rank` sees it.
     pub fn writer(&self, id: TensorId, place: u64, rank: u32) -> Option<Writer> {
-        self.device.writer(self.tensor(id), place, rank)
+        let tensor = self.tensor(id);
+        let place = tensor.layout().map_or(place, |layout| layout.in_memory(place));
+        self.device.writer(tensor, place, rank)
     }
 
     /// Gives back the addresses of tensors that nobody holds any more.

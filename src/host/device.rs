@@ -1,10 +1,12 @@
 //! What the host asks of the machine.
 
+use super::policy::Part;
 use super::scalar::Scalar;
 use super::tensor::{Tensor, TensorId};
 use crate::diag::Diagnostic;
 use crate::launch::{IpcqOptions, NeighborTable};
 use crate::source::Span;
+use crate::topology::{Extent, Grid};
 use crate::units::Ps;
 
 /// A machine that runs kernels, or something that acts as one.
@@ -12,12 +14,19 @@ pub trait Device {
     /// The number of ranks.
     fn world_size(&self) -> u32;
 
+    /// How its PEs stand; in one cube where it does not say.
+    fn extent(&self) -> Extent {
+        let row = |w| Grid { w, h: 1, wraps: false };
+        Extent { sips: row(1), cubes: row(1), pes: row(self.world_size().max(1)) }
+    }
+
     /// Whether the device holds data. One that does not keeps only time: what is written is
     /// dropped, and [`Device::read`] is not called.
     fn has_data(&self) -> bool;
 
-    /// Puts `bytes`, the whole tensor in row-major little-endian order, where `tensor` lies;
-    /// into every copy of a replicated one. All launches submitted before are done.
+    /// Puts `bytes`, the whole tensor in the order of its memory, little-endian, where `tensor` lies;
+    /// into every copy of one that has several. The order is row-major, but that of its blocks where
+    /// a policy places it. All launches submitted before are done.
     ///
     /// # Errors
     /// As the device says.
@@ -47,8 +56,8 @@ pub trait Device {
     /// What went wrong while it ran.
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal>;
 
-    /// The bytes of `tensor`, as [`Device::write`] takes them; of a replicated one, the copy of
-    /// `rank`. All launches submitted before are done.
+    /// The bytes of `tensor`, as [`Device::write`] takes them; of one with copies, that which `rank`
+    /// sees. All launches submitted before are done.
     ///
     /// # Errors
     /// As the device says.
@@ -71,7 +80,7 @@ pub trait Device {
         None
     }
 
-    /// Who wrote element `place` of `tensor` last, counted row by row, as `rank` sees it; `None`
+    /// Who wrote element `place` of `tensor` last, counted in the order of its memory, as `rank` sees it; `None`
     /// where the device does not know.
     fn writer(&self, tensor: &Tensor, place: u64, rank: u32) -> Option<Writer> {
         let _ = (tensor, place, rank);
@@ -159,6 +168,8 @@ pub enum Runners {
     Group(Vec<u32>),
     /// Each of these ranks runs the whole launch by itself, as if it were alone.
     Each(Vec<u32>),
+    /// The PEs of a part of the machine, whose axes count that part only.
+    Part(Part),
 }
 
 /// An argument of a launch.

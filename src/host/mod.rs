@@ -8,6 +8,7 @@
 //! Tensor  a name, a shape, a stretch of the address space, and which rank holds what
 //! Context tensors and their contents; sends to the device what changed, fetches what was asked
 //! Device  write, submit, wait, read
+//! Policy  how a tensor is divided over cubes and PEs; Layout: which PE holds which block of it
 //! ```
 
 mod array;
@@ -15,6 +16,8 @@ mod context;
 mod device;
 mod elementwise;
 mod index;
+mod layout;
+mod policy;
 mod reduce;
 mod scalar;
 mod sum_order;
@@ -28,6 +31,8 @@ pub use device::{
 };
 pub use elementwise::{Arithmetic, Weak};
 pub use index::{Index, part_shape};
+pub use layout::{Block, Layout, ShardSpec};
+pub use policy::{DpPolicy, Field, Form, Part, PolicyFault, SipChoice};
 pub use reduce::Reduction;
 pub use scalar::Scalar;
 pub use sum_order::{OrderedSums, SumOrder};

@@ -1,5 +1,9 @@
 //! Tensors: what lies where in the machine's memories.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::layout::Layout;
 use crate::dtype::DType;
 use crate::id;
 use crate::launch;
@@ -37,6 +41,8 @@ pub enum Placement {
     Replicated,
     /// All on one rank.
     Single(u32),
+    /// Over cubes and PEs as a policy says.
+    Policy(Arc<Layout>),
 }
 
 /// The rows that one rank holds.
@@ -63,7 +69,7 @@ impl Placement {
         let missing =
             |rank: u32| format!("rank {rank} holds a part of it, and the world has {world} ranks");
         match self {
-            Placement::Replicated => None,
+            Placement::Replicated | Placement::Policy(_) => None,
             Placement::Single(rank) => (*rank >= world).then(|| missing(*rank)),
             Placement::Sharded(slices) => {
                 let held = slices.iter().fold(0u64, |sum, slice| sum.saturating_add(slice.rows));
@@ -95,9 +101,64 @@ impl Tensor {
         elements.saturating_mul(self.dtype.bytes())
     }
 
-    /// The rows that `rank` holds: the first, and how many.
-    pub fn local_rows(&self, rank: u32) -> (u64, u64) {
+    /// The layout of a tensor that a policy places.
+    pub fn layout(&self) -> Option<&Layout> {
+        let Placement::Policy(layout) = &self.placement else { return None };
+        Some(layout)
+    }
+
+    /// Whether ranks have copies of their own, of all of it or of the same part.
+    pub fn has_copies(&self) -> bool {
         match &self.placement {
+            Placement::Replicated => true,
+            Placement::Policy(layout) => layout.copies() > 1,
+            Placement::Sharded(_) | Placement::Single(_) => false,
+        }
+    }
+
+    /// What `rank` holds: its rows and its columns, indices of the first and of the last axis. All
+    /// columns where only rows are cut.
+    pub fn local_part(&self, rank: u32) -> [Range<u64>; 2] {
+        if let Placement::Policy(layout) = &self.placement {
+            let block = layout.held_by(PeId(rank));
+            return block.map_or([0..0, 0..0], |it| [it.rows.clone(), it.columns.clone()]);
+        }
+        let (first, count) = self.local_rows(rank);
+        [first..first + count, 0..self.shape.0.last().copied().unwrap_or(1)]
+    }
+
+    /// The shape of what the first rank that holds anything has, which is the largest share.
+    pub fn local_shape(&self) -> Shape {
+        if let Placement::Policy(layout) = &self.placement {
+            return layout.local_shape();
+        }
+        let rank = self.owner_of_row(0);
+        let mut shape = self.shape.clone();
+        if let Some(rows) = shape.0.first_mut() {
+            *rows = self.local_rows(rank).1;
+        }
+        shape
+    }
+
+    /// The rank that holds the element at `place`, counted row by row; the first one of a tensor with
+    /// copies.
+    pub fn owner(&self, place: u64) -> u32 {
+        if let Placement::Policy(layout) = &self.placement {
+            return layout.owner(place).0;
+        }
+        let of_row = self.row_bytes() / self.dtype.bytes().max(1);
+        self.owner_of_row(place.checked_div(of_row).unwrap_or(0))
+    }
+
+    /// A rank that sees the first copy.
+    pub fn first_reader(&self) -> u32 {
+        self.layout().map_or(0, |layout| layout.first_reader().0)
+    }
+
+    /// The rows that `rank` holds: the first, and how many.
+    fn local_rows(&self, rank: u32) -> (u64, u64) {
+        match &self.placement {
+            Placement::Policy(_) => (0, 0),
             Placement::Replicated => (0, self.rows()),
             Placement::Single(owner) if *owner == rank => (0, self.rows()),
             Placement::Single(_) => (0, 0),
@@ -111,9 +172,9 @@ impl Tensor {
     }
 
     /// The rank that holds a row; rank 0 of a replicated tensor.
-    pub fn owner_of_row(&self, row: u64) -> u32 {
+    fn owner_of_row(&self, row: u64) -> u32 {
         match &self.placement {
-            Placement::Replicated => 0,
+            Placement::Replicated | Placement::Policy(_) => 0,
             Placement::Single(rank) => *rank,
             Placement::Sharded(slices) => {
                 let mut end = 0;
@@ -132,6 +193,7 @@ impl Tensor {
         let shard = |offset, bytes, rank| launch::Shard { offset, bytes, pe: PeId(rank) };
         let placement = match &self.placement {
             Placement::Replicated => launch::Placement::Replicated,
+            Placement::Policy(layout) => layout.stretches(self.dtype.bytes()),
             Placement::Single(rank) => {
                 launch::Placement::Sharded(vec![shard(0, self.bytes(), *rank)])
             }
@@ -163,7 +225,7 @@ mod tests {
     fn rows_are_dealt_as_evenly_as_they_go() {
         let rows = |rows, world| match Placement::even(rows, world) {
             Placement::Sharded(slices) => slices.iter().map(|it| (it.rank, it.rows)).collect(),
-            Placement::Replicated | Placement::Single(_) => vec![],
+            Placement::Replicated | Placement::Single(_) | Placement::Policy(_) => vec![],
         };
         assert_eq!(rows(7, 3), [(0, 3), (1, 2), (2, 2)]);
         assert_eq!(rows(2, 3), [(0, 1), (1, 1)]);

@@ -5,9 +5,10 @@
 //! begins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::pools::{NoMemory, Pool, Pools};
-use super::{AddressMap, Fault, Placement};
+use super::{AddressMap, Copies, Fault, Placement, Region, Shard};
 use crate::topology::{PeId, PhysAddr};
 
 /// A stretch of virtual addresses and where it lies.
@@ -98,9 +99,28 @@ impl Mmu {
 struct Backed {
     va: u64,
     bytes: u64,
-    /// Whose MMU maps it; of all PEs where none is named.
-    only: Option<PeId>,
+    /// Whose MMU maps it.
+    readers: Readers,
     pa: PhysAddr,
+}
+
+/// The PEs whose MMUs map a stretch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Readers {
+    All,
+    One(PeId),
+    /// Those that see this copy.
+    Of(Arc<Copies>, usize),
+}
+
+impl Readers {
+    fn has(&self, pe: PeId) -> bool {
+        match self {
+            Readers::All => true,
+            Readers::One(only) => *only == pe,
+            Readers::Of(copies, copy) => copies.seen_by(pe) == *copy,
+        }
+    }
 }
 
 /// Physical memory for all regions of a map.
@@ -109,29 +129,42 @@ pub struct Mapping {
     stretches: Vec<Backed>,
 }
 
+/// The stretches of physical memory that a region needs in a world of `world` PEs.
+fn stretches_of(region: &Region, world: u32) -> Vec<(Shard, Readers)> {
+    let found: Vec<(Shard, Readers)> = match &region.placement {
+        Placement::Sharded(shards) => shards.iter().map(|it| (*it, Readers::All)).collect(),
+        Placement::Replicated => {
+            let whole = |pe: PeId| Shard { offset: 0, bytes: region.bytes, pe };
+            (0..world).map(PeId).map(|pe| (whole(pe), Readers::One(pe))).collect()
+        }
+        Placement::Copied(copies) => {
+            let of = |(copy, shards): (usize, &Vec<Shard>)| {
+                let readers = Readers::Of(copies.clone(), copy);
+                shards.iter().map(|it| (*it, readers.clone())).collect::<Vec<_>>()
+            };
+            copies.all().iter().enumerate().flat_map(of).collect()
+        }
+    };
+    found.into_iter().filter(|(shard, _)| shard.bytes > 0).collect()
+}
+
 impl Mapping {
     /// Takes memory for every shard of `map` from its owner's HBM, and for every copy of a
-    /// replicated region from that of each of the first `world` PEs.
+    /// replicated region from that of each of the first `world` PEs, and for every copy that is cut
+    /// from those of the PEs that hold its shards.
     ///
     /// # Errors
-    /// A PE whose HBM is full.
+    /// A PE whose HBM is full; then nothing is taken.
     pub fn new(map: &AddressMap, world: u32, pools: &mut Pools) -> Result<Mapping, NoMemory> {
         let mut stretches = Vec::new();
         for region in map.regions().iter().filter(|region| region.bytes > 0) {
-            let mut back = |pe: PeId, only: Option<PeId>, (va, bytes): (u64, u64)| {
-                let pa = pools.allocate(Pool::Hbm, pe, bytes)?;
-                stretches.push(Backed { va, bytes, only, pa });
-                Ok(())
-            };
-            match &region.placement {
-                Placement::Sharded(shards) => {
-                    for shard in shards.iter().filter(|shard| shard.bytes > 0) {
-                        back(shard.pe, None, (region.base + shard.offset, shard.bytes))?;
-                    }
-                }
-                Placement::Replicated => {
-                    for pe in (0..world).map(PeId) {
-                        back(pe, Some(pe), (region.base, region.bytes))?;
+            for (shard, readers) in stretches_of(region, world) {
+                let (va, bytes) = (region.base + shard.offset, shard.bytes);
+                match pools.allocate(Pool::Hbm, shard.pe, bytes) {
+                    Ok(pa) => stretches.push(Backed { va, bytes, readers, pa }),
+                    Err(no_memory) => {
+                        Mapping { stretches }.release(pools);
+                        return Err(no_memory);
                     }
                 }
             }
@@ -150,7 +183,7 @@ impl Mapping {
     /// The MMU of `pe`, with pages of `page` bytes.
     pub fn mmu(&self, pe: PeId, page: u64) -> Mmu {
         let mut mmu = Mmu::new(page);
-        for it in self.stretches.iter().filter(|it| it.only.is_none_or(|only| only == pe)) {
+        for it in self.stretches.iter().filter(|it| it.readers.has(pe)) {
             let mapped = mmu.map(it.va, it.pa, it.bytes);
             debug_assert!(mapped.is_ok(), "regions and shards do not overlap");
         }

@@ -12,7 +12,7 @@ pub use neighbors::{NeighborMap, NeighborTable};
 
 pub use pools::{NoMemory, Pool, Pools};
 
-pub use memory::{AddressMap, Entries, Fault, Placement, Region, Shard};
+pub use memory::{AddressMap, Copies, Entries, Fault, Placement, Region, Shard};
 
 use crate::topology::{Extent, SlotKind};
 
@@ -27,10 +27,29 @@ pub struct Launch {
     pub world: u32,
     /// The Triton grid, or `None` where each rank runs one program on the machine's own axes.
     pub grid: Option<[u32; 3]>,
+    /// The machine's own axes where a part of the machine takes part; the whole machine's without.
+    pub axes: Option<Axes>,
     /// How a grid's programs are dealt to ranks.
     pub deal: Deal,
     /// The queues.
     pub ipcq: IpcqOptions,
+}
+
+/// The machine's own axes as a launch on a part of it counts them: the first PEs of the first
+/// cubes of some SIPs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axes {
+    /// PEs of each cube.
+    pub pes_per_cube: u32,
+    /// Cubes of each SIP.
+    pub cubes_per_sip: u32,
+}
+
+impl Axes {
+    /// Those of a whole machine.
+    pub fn of(extent: &Extent) -> Axes {
+        Axes { pes_per_cube: extent.pes.count(), cubes_per_sip: extent.cubes.count() }
+    }
 }
 
 /// How the programs of a grid are dealt to ranks.
@@ -70,10 +89,15 @@ impl Launch {
     /// world reaches and the SIPs that it reaches.
     pub fn num_programs(&self, extent: &Extent) -> [u32; 3] {
         self.grid.unwrap_or_else(|| {
-            let pes = extent.pes.count().max(1);
-            let cubes = self.world.div_ceil(pes);
-            [pes, cubes, cubes.div_ceil(extent.cubes.count().max(1))]
+            let Axes { pes_per_cube, cubes_per_sip } = self.axes(extent);
+            let cubes = self.world.div_ceil(pes_per_cube.max(1));
+            [pes_per_cube.max(1), cubes, cubes.div_ceil(cubes_per_sip.max(1))]
         })
+    }
+
+    /// The machine's own axes as this launch counts them.
+    pub fn axes(&self, extent: &Extent) -> Axes {
+        self.axes.unwrap_or_else(|| Axes::of(extent))
     }
 
     /// How many programs run; `None` where they are more than 2^32.
@@ -107,7 +131,7 @@ mod tests {
 
     fn launch(world: u32, grid: Option<[u32; 3]>, deal: Deal) -> Launch {
         let (kernel, args, ipcq) = (String::from("k"), Vec::new(), IpcqOptions::default());
-        Launch { kernel, args, world, grid, deal, ipcq }
+        Launch { kernel, args, world, grid, axes: None, deal, ipcq }
     }
 
     #[test]
@@ -130,6 +154,9 @@ mod tests {
         let extent = Extent { sips: grid(2, 1), cubes: grid(4, 4), pes: grid(4, 2) };
         assert_eq!(launch(3, None, Deal::Block).num_programs(&extent), [8, 1, 1]);
         assert_eq!(launch(256, None, Deal::Block).num_programs(&extent), [8, 32, 2]);
+        let axes = Some(Axes { pes_per_cube: 2, cubes_per_sip: 3 });
+        let part = Launch { axes, ..launch(12, None, Deal::Block) };
+        assert_eq!(part.num_programs(&extent), [2, 6, 2]);
         assert_eq!(launch(3, Some([7, 1, 1]), Deal::Block).num_programs(&extent), [7, 1, 1]);
         assert_eq!(launch(3, Some([1 << 20, 1 << 20, 1]), Deal::Block).program_count(), None);
     }

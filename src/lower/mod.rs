@@ -26,7 +26,7 @@ use crate::command::verify::verify_reported;
 use crate::command::{Agent, Code, Comm, GridShape, Program};
 use crate::diag::{Diagnostic, Reported, Sink, lowering};
 use crate::ir::Function;
-use crate::launch::{AddressMap, Launch};
+use crate::launch::{AddressMap, Axes, Launch};
 use crate::passes::liveness::Liveness;
 use crate::passes::origins::Origins;
 use crate::topology::{Extent, PeId};
@@ -86,10 +86,10 @@ fn bind(code: Code, (launch, programs): (&Launch, u32), extent: &Extent, comm: C
     let agents = (0..launch.world).map(agent).collect();
     let grid = match launch.grid {
         Some(grid) => GridShape::Flat(grid),
-        None => GridShape::Machine {
-            pes_per_cube: extent.pes.count(),
-            cubes_per_sip: extent.cubes.count(),
-        },
+        None => {
+            let Axes { pes_per_cube, cubes_per_sip } = launch.axes(extent);
+            GridShape::Machine { pes_per_cube, cubes_per_sip }
+        }
     };
     let channels = Channels::default();
     Program { name, codes, agents, grid, comm, memory: AddressMap::default(), channels }

@@ -7,10 +7,9 @@ use std::ops::Range;
 use super::block::Block;
 use super::memory::Memory;
 use crate::command::{AgentId, Command, CompositeCmd, Piece, Program, Source, Step};
-use crate::launch::Placement;
 use crate::topology::PeId;
 
-/// One image of one tensor: its place in the address map, and the PE where each has a copy.
+/// One image of one tensor: its place in the address map, and the PE by which a copy is known.
 pub(super) type ImageKey = (usize, Option<PeId>);
 
 /// What a command does to bytes.
@@ -103,8 +102,7 @@ fn of_composite<'p>(
 
 /// The image of a tensor that an agent sees.
 fn image(program: &Program, memory: &Memory, (region, agent): (usize, AgentId)) -> ImageKey {
-    let replicated = memory.map().regions()[region].placement == Placement::Replicated;
-    (region, replicated.then(|| program.agents[agent].pe))
+    (region, memory.map().regions()[region].placement.copy(program.agents[agent].pe))
 }
 
 /// What `step` of `agent`, unless it is a composite, touches in HBM; `None` if nothing, or where

@@ -1,10 +1,10 @@
 //! HBM as the launch sees it: one image for each tensor that is cut into shards, in address
-//! order, and one for each PE of a tensor that every PE has a copy of.
+//! order, and one for each copy of a tensor that PEs have copies of.
 
 use std::collections::BTreeMap;
 
 use super::image::{Image, Origin, View};
-use crate::launch::{AddressMap, Fault, Placement, Region};
+use crate::launch::{AddressMap, Fault, Region};
 use crate::topology::PeId;
 
 /// The contents of every tensor of a launch.
@@ -20,7 +20,7 @@ pub struct Memory {
 struct Tensor {
     /// What every PE sees unless it has written something else.
     common: Image,
-    /// Of a replicated tensor, what single PEs have written.
+    /// Of a tensor with copies, what was written to one of them, by the PE that it is known by.
     own: BTreeMap<PeId, Image>,
 }
 
@@ -124,15 +124,16 @@ impl Memory {
     /// The tensor at `region` as `pe` sees it.
     pub(super) fn view(&self, region: usize, pe: PeId) -> View<'_> {
         let tensor = &self.tensors[region];
-        View { common: &tensor.common, own: tensor.own.get(&pe) }
+        let copy = self.map.regions()[region].placement.copy(pe);
+        View { common: &tensor.common, own: copy.and_then(|copy| tensor.own.get(&copy)) }
     }
 
-    /// Makes room for what `pe` writes to its own copy of the tensor at `region`, if each PE has
-    /// its own.
+    /// Makes room for what `pe` writes to the copy of the tensor at `region` that it sees, if there
+    /// is more than one.
     pub(super) fn claim(&mut self, region: usize, pe: PeId) {
         let place = &self.map.regions()[region];
-        if place.placement == Placement::Replicated {
-            self.tensors[region].own.entry(pe).or_insert_with(|| Image::new(place.bytes));
+        if let Some(copy) = place.placement.copy(pe) {
+            self.tensors[region].own.entry(copy).or_insert_with(|| Image::new(place.bytes));
         }
     }
 }
@@ -145,7 +146,7 @@ fn same_place(old: &Region, new: &Region) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::Shard;
+    use crate::launch::{Placement, Shard};
 
     fn map() -> AddressMap {
         let region = |name: &str, base, placement| Region {

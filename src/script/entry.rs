@@ -86,6 +86,14 @@ impl<'a> Script<'a> {
         Some(Script { module, settings, library, communicators })
     }
 
+    /// The same for another number of ranks, with these facts of the machine.
+    #[must_use]
+    pub fn of_world(mut self, world_size: u32, facts: Vec<(String, i64)>) -> Script<'a> {
+        self.settings.world_size = world_size;
+        self.settings.facts = facts;
+        self
+    }
+
     /// The same, told more by name.
     pub(super) fn told(mut self, more: impl IntoIterator<Item = (String, Scalar)>) -> Script<'a> {
         self.settings.set.extend(more);

@@ -4,7 +4,7 @@
 use super::hbm::{Touched, Walk};
 use crate::command::{Code, DescId, LaneId, LaneSpec, Lanes, Window};
 use crate::ir::{DmaDesc, DmaDim};
-use crate::launch::{AddressMap, Fault, Placement};
+use crate::launch::{AddressMap, Fault};
 use crate::topology::PeId;
 
 /// What one DMA command touches.
@@ -179,7 +179,7 @@ impl Block {
         pieces: &mut Vec<Piece>,
     ) -> Result<(), Fault> {
         let region = &memory.regions()[memory.find(self.lo, self.hi - self.lo)?];
-        let Placement::Sharded(shards) = &region.placement else {
+        let Some(shards) = region.placement.shards(pe) else {
             add(pieces, pe, (self.lo, bursts.saturating_mul(burst)), burst);
             return Ok(());
         };

@@ -39,6 +39,7 @@ pub(crate) fn launch(world: u32) -> Launch {
         args: vec![("t_ptr".into(), Literal::Int(0x1_0000_0000))],
         world,
         grid: None,
+        axes: None,
         deal: Deal::Block,
         ipcq: IpcqOptions::default(),
     }

@@ -147,6 +147,7 @@ fn run_reported(
         args: bindings.params.iter().map(|(name, value)| (name.clone(), *value)).collect(),
         world: PROGRAMS,
         grid: None,
+        axes: None,
         deal: Deal::Block,
         ipcq: IpcqOptions { slots: Some(32), ..IpcqOptions::default() },
     };

@@ -70,6 +70,7 @@ impl Session {
             args: bound.scalars,
             world: target.world,
             grid: options.grid,
+            axes: None,
             deal: options.deal,
             ipcq: options.ipcq,
         };
@@ -81,7 +82,12 @@ impl Session {
         };
         launch.args.extend(regions.iter().map(address));
         let script = unit.ast().map(|module| self.script(module, &target, options));
-        let neighborhood = Neighborhood::of(script.as_ref(), &target, &[], &mut self.sink)?;
+        let neighborhood = Neighborhood::of(
+            script.as_ref(),
+            (target.spec.extent(), target.world),
+            &[],
+            &mut self.sink,
+        )?;
         let tensors = regions.into_iter().zip(&bound.tensors).map(|(region, tensor)| MadeTensor {
             dtype: tensor.value.dtype,
             region,

@@ -187,8 +187,7 @@ fn writer_of(
         true => tensor.places(&root.shape)?.get(place as usize).copied()?,
         false => place,
     };
-    let row = place.checked_div(root.row_bytes() / root.dtype.bytes().max(1)).unwrap_or(0);
-    machine.writer(id, place, root.owner_of_row(row))
+    machine.writer(id, place, root.owner(place))
 }
 
 /// `[2, 5]`: the index of element `place` of a tensor of `shape`.

@@ -83,6 +83,7 @@ fn is_alike(left: &LaunchRequest, right: &LaunchRequest) -> bool {
     left.kernel == right.kernel
         && left.label == right.label
         && left.grid == right.grid
+        && matches!((&left.runners, &right.runners), (Runners::Each(_), Runners::Each(_)))
         && left.runners != right.runners
         && left.args.len() == right.args.len()
         && left.args.iter().zip(&right.args).all(same)
@@ -99,7 +100,11 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
     let Some(first) = group.first() else { return Ok(()) };
     let span = first.span;
     let mut request = first.request.clone();
-    request.runners = Runners::Each(group.iter().flat_map(|it| devices(&it.request)).collect());
+    // A launch on a part of the machine is alone in its group.
+    if !matches!(request.runners, Runners::Part(_)) {
+        let all = group.iter().flat_map(|it| devices(&it.request)).collect();
+        request.runners = Runners::Each(all);
+    }
     let mut windows = Vec::new();
     if group.len() > 1 {
         for (place, (_, argument)) in request.args.iter_mut().enumerate() {
@@ -120,7 +125,7 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
 fn devices(request: &LaunchRequest) -> Vec<u32> {
     match &request.runners {
         Runners::Each(devices) | Runners::Group(devices) => devices.clone(),
-        Runners::All => Vec::new(),
+        Runners::All | Runners::Part(_) => Vec::new(),
     }
 }
 
