@@ -238,7 +238,8 @@ impl Layout {
     pub fn owner(&self, place: u64) -> PeId {
         let at = self.in_memory(place);
         let pes = if self.policy.pe.is_cut() { self.part.pes } else { 1 };
-        let index = self.blocks.partition_point(|block| block.offset <= at).saturating_sub(1) as u32;
+        let index =
+            self.blocks.partition_point(|block| block.offset <= at).saturating_sub(1) as u32;
         let (cube, pe) = (index / pes, index % pes);
         self.extent.pe_at(PeCoord { sip: self.part.first_sip, cube, pe })
     }
@@ -259,7 +260,8 @@ impl Layout {
             return Stretches::Sharded(copies.pop().unwrap_or_default());
         }
         let seen = (0..self.extent.pe_count()).map(|pe| self.seen_by(PeId(pe))).collect();
-        let copies = Copies::new(copies, seen).expect("each copy is cut alike and seen by its holders");
+        let copies =
+            Copies::new(copies, seen).expect("each copy is cut alike and seen by its holders");
         Stretches::Copied(Arc::new(copies))
     }
 

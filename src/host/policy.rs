@@ -252,7 +252,13 @@ impl DpPolicy {
         let (per_cube, per_sip) = (extent.pes.count().max(1), extent.cubes.count().max(1));
         for (field, name, given, most, of) in [
             (Field::NumPes, "num_pes", self.num_pes, per_cube, "a cube of this machine has {} PEs"),
-            (Field::NumCubes, "num_cubes", self.num_cubes, per_sip, "a SIP of this machine has {} cubes"),
+            (
+                Field::NumCubes,
+                "num_cubes",
+                self.num_cubes,
+                per_sip,
+                "a SIP of this machine has {} cubes",
+            ),
         ] {
             let Some(given) = given else { continue };
             if given == 0 || given > most {
@@ -269,7 +275,8 @@ impl DpPolicy {
         let Some(there) = world.checked_sub(first_sip.saturating_mul(of_sip)).filter(|it| *it > 0)
         else {
             let there = world.div_ceil(of_sip);
-            let message = format!("there is no SIP {first_sip}: the world reaches {there}, from 0 on");
+            let message =
+                format!("there is no SIP {first_sip}: the world reaches {there}, from 0 on");
             return fault(Field::Sip, message);
         };
         let pes = self.num_pes.unwrap_or_else(|| per_cube.min(there));
@@ -327,7 +334,10 @@ mod tests {
         let tiles = parts(Form::TiledColumnMajor, 6, 4, 6);
         assert_eq!(tiles[1], [2..4, 0..2]);
         assert_eq!(tiles[2], [0..2, 2..4]);
-        assert_eq!([1, 2, 6, 7, 8, 16].map(tile_grid), [[1, 1], [1, 2], [2, 3], [1, 7], [2, 4], [4, 4]]);
+        assert_eq!(
+            [1, 2, 6, 7, 8, 16].map(tile_grid),
+            [[1, 1], [1, 2], [2, 3], [1, 7], [2, 4], [4, 4]]
+        );
     }
 
     #[test]

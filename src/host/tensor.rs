@@ -155,8 +155,9 @@ impl Tensor {
         self.layout().map_or(0, |layout| layout.first_reader().0)
     }
 
-    /// The rows that `rank` holds: the first, and how many.
-    fn local_rows(&self, rank: u32) -> (u64, u64) {
+    /// The rows that `rank` holds: the first, and how many. None of a tensor that a policy places:
+    /// [`Tensor::local_part`] knows those.
+    pub fn local_rows(&self, rank: u32) -> (u64, u64) {
         match &self.placement {
             Placement::Policy(_) => (0, 0),
             Placement::Replicated => (0, self.rows()),
@@ -171,8 +172,8 @@ impl Tensor {
         }
     }
 
-    /// The rank that holds a row; rank 0 of a replicated tensor.
-    fn owner_of_row(&self, row: u64) -> u32 {
+    /// The rank that holds a row; rank 0 of a replicated tensor, and of one that a policy places.
+    pub fn owner_of_row(&self, row: u64) -> u32 {
         match &self.placement {
             Placement::Replicated | Placement::Policy(_) => 0,
             Placement::Single(rank) => *rank,

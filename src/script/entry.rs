@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, hosting, nearest_help};
 use crate::host::Scalar;
 use crate::launch::NeighborTable;
 use crate::source::Span;
-use crate::syntax::ast::{Function, FunctionStyle, Module, Param};
+use crate::syntax::ast::{ExprId, Function, FunctionStyle, Module, Param};
 
 /// What host functions are told.
 #[derive(Clone, Debug, Default)]
@@ -115,12 +115,19 @@ impl<'a> Script<'a> {
     pub fn kernel_args(&self, kernel: &Function) -> std::result::Result<KernelArguments, Fault> {
         let params = kernel_params(self.module, kernel);
         let Some(function) = self.function("kernel_args") else {
-            return self.kernel_args_by_name(params);
+            return self.kernel_args_by_name(&params);
         };
         let mut evaluator = self.evaluator();
         let value = self.call(&mut evaluator, function, &[])?;
-        let values = value.as_sequence().unwrap_or_else(|| vec![value]);
+        let mut values = value.as_sequence().unwrap_or_else(|| vec![value]);
         let at = function.header;
+        // What stands after `tl` keeps its defaults, unless so many values come that it is meant.
+        let after: Vec<ExprId> = params_after_tl(kernel).filter_map(|it| it.default).collect();
+        if values.len() + after.len() <= params.len() {
+            for default in after {
+                values.push(evaluator.evaluate_global(default)?);
+            }
+        }
         let Some(pointers) = params.len().checked_sub(values.len()) else {
             let message = format!(
                 "`kernel_args` returns {} values, and kernel `{}` has {} parameters",
@@ -143,7 +150,7 @@ impl<'a> Script<'a> {
         Ok(found)
     }
 
-    fn kernel_args_by_name(&self, params: &[Param]) -> Result<KernelArguments> {
+    fn kernel_args_by_name(&self, params: &[&Param]) -> Result<KernelArguments> {
         let mut found = KernelArguments::default();
         let mut evaluator = self.evaluator();
         for param in params {
@@ -170,7 +177,7 @@ impl<'a> Script<'a> {
         let mut evaluator = self.evaluator();
         let mut default =
             |param: &Param| to_scalar(&evaluator.evaluate_global(param.default?).ok()?);
-        kernel_params(self.module, kernel).iter().map(|it| (it, default(it))).collect()
+        kernel_params(self.module, kernel).into_iter().map(|it| (it, default(it))).collect()
     }
 
     /// What `neighbors` says of every rank, if the file has it; `args` are the scalars of the
@@ -216,7 +223,7 @@ impl<'a> Script<'a> {
         let own = ["kernel_args", "neighbors", "run"].into_iter();
         let functions: Vec<&Function> = own.filter_map(|name| self.function(name)).collect();
         let params = functions.iter().flat_map(|it| &it.params);
-        let kernel = kernel.map_or(&[][..], |it| kernel_params(self.module, it));
+        let kernel = kernel.map_or_else(Vec::new, |it| kernel_params(self.module, it));
         let names: Vec<&str> = params.chain(kernel).map(|param| param.name.name.as_str()).collect();
         let unknown = self.settings.set.iter().filter(|(name, _)| !names.contains(&name.as_str()));
         unknown.map(|(name, _)| unknown_setting(name, &names)).collect()
@@ -318,11 +325,14 @@ impl Neighbor {
 }
 
 /// The parameters of a kernel that a launch fills: all but `tl`.
-pub(super) fn kernel_params<'k>(module: &Module, kernel: &'k Function) -> &'k [Param] {
-    match (kernel.style(module), kernel.params.split_last()) {
-        (FunctionStyle::TlKernel, Some((_, rest))) => rest,
-        _ => &kernel.params,
-    }
+pub(super) fn kernel_params<'k>(module: &Module, kernel: &'k Function) -> Vec<&'k Param> {
+    let has_tl = kernel.style(module) == FunctionStyle::TlKernel;
+    kernel.params.iter().filter(|param| !has_tl || param.name.name != "tl").collect()
+}
+
+/// The parameters of a kernel that stand after its `tl`.
+fn params_after_tl(kernel: &Function) -> impl Iterator<Item = &Param> {
+    kernel.params.iter().skip_while(|param| param.name.name != "tl").skip(1)
 }
 
 /// A value as a scalar argument of a kernel.

@@ -295,7 +295,7 @@ pub(super) fn analyze_helper<'p>(
 /// The style of a kernel, unless it is both.
 fn kernel_style(program: &Program<'_>, at: FunctionRef, sink: &mut Sink) -> Option<Style> {
     let function = program.function(at);
-    let last = function.params.last().filter(|param| param.name.name == "tl");
+    let last = function.params.iter().find(|param| param.name.name == "tl");
     match (program.style(at), last) {
         (FunctionStyle::JitKernel, Some(tl)) => {
             sink.error(errors::both_styles(&function.name.name, tl.name.span, function.header));

@@ -93,7 +93,7 @@ pub(super) enum GlobalKind {
 
 /// Packages that annotations, host functions and tests need and that kernels have nothing of:
 /// importing them is accepted and does nothing.
-const HOST_PACKAGES: [&str; 24] = [
+const HOST_PACKAGES: [&str; 25] = [
     "__future__",
     "abc",
     "argparse",
@@ -105,6 +105,7 @@ const HOST_PACKAGES: [&str; 24] = [
     "functools",
     "inspect",
     "itertools",
+    "kernbench",
     "logging",
     "math",
     "numpy",

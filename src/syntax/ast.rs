@@ -495,10 +495,13 @@ impl Module {
 }
 
 impl Function {
-    /// Whether this is a kernel: decorated `@triton.jit` or `@jit`, or its last parameter is `tl`.
+    /// Whether this is a kernel: decorated `@triton.jit` or `@jit`, or its last parameter is `tl`, not
+    /// counting those with defaults.
     pub fn style(&self, module: &Module) -> FunctionStyle {
         let jit = self.decorators.iter().any(|decorator| is_jit(module, *decorator));
-        let last_is_tl = self.params.last().is_some_and(|param| param.name.name == "tl");
+        let required = self.params.iter().rev().find(|param| param.default.is_none());
+        let mut last = self.params.last().into_iter().chain(required);
+        let last_is_tl = last.any(|param| param.name.name == "tl");
         match (jit, last_is_tl) {
             (true, _) => FunctionStyle::JitKernel,
             (false, true) => FunctionStyle::TlKernel,

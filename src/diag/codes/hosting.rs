@@ -45,4 +45,6 @@ codes! {
     ARGUMENT_KIND = "K0822", "argument-kind", Error;
     /// An exception that the host program raises and nothing catches.
     HOST_RAISED = "K0823", "host-exception", Error;
+    /// A policy that does not fit the machine or the tensor.
+    BAD_PLACEMENT = "K0830", "bad-placement", Error;
 }

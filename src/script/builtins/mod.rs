@@ -52,6 +52,7 @@ pub(super) fn library(path: &str, is_member: bool) -> Option<Value> {
         "triton" => Some(Value::object(triton::Triton)),
         "triton.language" => Some(Value::object(triton::Language)),
         "triton.cdiv" => Some(Value::Native(&triton::CDIV)),
+        "kernbench.policy.placement.dp.DPPolicy" => Some(Value::Native(&super::torch::DP_POLICY)),
         "triton.jit" | "jit" => Some(Value::object(triton::Triton)),
         _ => {
             let (module, member) = path.split_once('.')?;

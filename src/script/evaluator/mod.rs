@@ -44,7 +44,7 @@ use super::torch::{Seat, Seeds};
 use super::value::Value;
 use crate::arena::{Arena, Id};
 use crate::diag::hosting;
-use crate::host::Context;
+use crate::host::{Context, SipChoice};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, Module};
 use crate::units::grouped;
@@ -83,6 +83,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) seeds: Seeds,
     /// The machine, where there is one.
     pub(super) machine: Option<Context<'a>>,
+    /// On which SIPs policies place tensors.
+    pub(super) sips: SipChoice,
     /// Which rank this is, in a worker of `torch.multiprocessing.spawn`.
     pub(super) seat: Option<Seat<'a>>,
     /// What was raised and is handled.
@@ -114,6 +116,7 @@ impl<'a> Evaluator<'a> {
             journal: Journal::default(),
             seeds: Seeds::default(),
             machine: None,
+            sips: SipChoice::default(),
             seat: None,
             exceptions: attempt::Exceptions::default(),
             loops: Vec::new(),

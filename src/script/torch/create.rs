@@ -1,7 +1,7 @@
 //! Functions that make tensors on the machine.
 
 use super::tensor::TensorValue;
-use super::{always, bind, fault, machine, random};
+use super::{always, bind, fault, machine, policy, random};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Array, HostError, Placement, TensorSpec};
@@ -36,21 +36,47 @@ pub(super) const TABLE: &[Native] = &[
 struct Options {
     dtype: Option<DType>,
     placement: Option<Given>,
+    /// A `DPPolicy`.
+    dp: Option<Given>,
+    /// On which SIPs it places the tensor.
+    device: Option<Given>,
     name: Option<String>,
 }
 
 /// The arguments of `args` that are not options, and the options.
 fn options(args: &Args, function: &'static str) -> Result<(Args, Options)> {
-    let is_option = |name: &str| matches!(name, "dtype" | "placement" | "name");
+    let is_option = |name: &str| matches!(name, "dtype" | "placement" | "dp" | "device" | "name");
     let (named, rest): (Vec<_>, Vec<_>) =
         args.named.iter().cloned().partition(|(name, _)| is_option(&name.name));
     let only = Args { positional: Vec::new(), named, span: args.span };
-    let [dtype, placement, name] =
-        only.bind(Signature { name: function, params: ["dtype?", "placement?", "name?"] })?;
+    let params = ["dtype?", "placement?", "dp?", "device?", "name?"];
+    let [dtype, placement, dp, device, name] = only.bind(Signature { name: function, params })?;
+    let is_given = |given: &Given| !matches!(given.value, Value::None);
+    let [placement, dp, device] = [placement, dp, device].map(|it| it.filter(is_given));
+    refuse_both(&placement, &dp, &device)?;
     let dtype = dtype.as_ref().map(dtype_of).transpose()?;
     let name = name.map(|given| given.text("`name`").map(str::to_owned)).transpose()?;
     let rest = Args { positional: args.positional.clone(), named: rest, span: args.span };
-    Ok((rest, Options { dtype, placement, name }))
+    Ok((rest, Options { dtype, placement, dp, device, name }))
+}
+
+/// Refuses options that say twice where a tensor lies, or say half of it.
+fn refuse_both(
+    placement: &Option<Given>,
+    dp: &Option<Given>,
+    device: &Option<Given>,
+) -> Result<()> {
+    if let (Some(placement), Some(dp)) = (placement, dp) {
+        let message = "both `dp` and `placement` say where the tensor lies";
+        return Err(Fault::new(hosting::BAD_PLACEMENT, message, dp.span, "a policy")
+            .because(placement.span, "and a placement"));
+    }
+    if let (Some(device), None) = (device, dp) {
+        let message = "`device` says on which SIP a policy places a tensor, and there is no policy";
+        return Err(Fault::new(hosting::BAD_PLACEMENT, message, device.span, "without `dp`")
+            .help(String::from("add `dp=DPPolicy(…)`; `placement=` puts a tensor on a rank")));
+    }
+    Ok(())
 }
 
 /// Makes a tensor on the machine.
@@ -78,7 +104,8 @@ pub(super) fn new_tensor(
     (name, shape, dtype): (String, Shape, DType),
     span: Span,
 ) -> Result<TensorValue> {
-    let options = Options { dtype: Some(dtype), placement: None, name: Some(name) };
+    let (placement, dp, device) = (None, None, None);
+    let options = Options { dtype: Some(dtype), placement, dp, device, name: Some(name) };
     let placement = place(evaluator, &options, &shape, span)?;
     let name = options.name.unwrap_or_default();
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
@@ -93,6 +120,9 @@ fn place(
     shape: &Shape,
     span: Span,
 ) -> Result<Placement> {
+    if let Some(dp) = &options.dp {
+        return policy::place(evaluator, (dp, options.device.as_ref()), shape, span);
+    }
     if let (Some(seat), None) = (&evaluator.seat, &options.placement) {
         return Ok(Placement::Single(seat.device));
     }

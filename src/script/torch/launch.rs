@@ -7,7 +7,7 @@ use super::launched::Launched;
 use super::tensor::TensorValue;
 use super::{always, fault, machine, spawn};
 use crate::diag::{hosting, nearest_help};
-use crate::host::{Argument, LaunchRequest, Runners};
+use crate::host::{Argument, LaunchRequest, Part, Placement, Runners};
 use crate::script::args::{Args, Given};
 use crate::script::dict::Dict;
 use crate::script::entry::{kernel_params, to_scalar};
@@ -36,7 +36,7 @@ fn launch(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let Value::Kernel(name) = &kernel.value else {
         return Err(kernel
             .wrong("what is launched", "a kernel")
-            .note("a kernel is decorated `@triton.jit`, or takes `tl` as its last parameter"));
+            .note("a kernel is decorated `@triton.jit`, or takes `tl` as its last parameter without a default"));
     };
     let rest: Vec<Given> = given.cloned().collect();
     let call = Call { name, rest: &rest, named: &args.named, span: args.span, at: kernel.span };
@@ -77,17 +77,22 @@ fn submit(
         let value = given_for(evaluator, (index, param), call, function)?;
         given.push((param.name.name.clone(), value));
     }
-    refuse_extra(params, call, function)?;
+    refuse_extra(&params, call, function)?;
     let grid = grid(evaluator, &given)?;
     let mut bound = Vec::with_capacity(params.len());
-    for ((name, value), param) in given.iter().zip(params) {
+    for ((name, value), param) in given.iter().zip(&params) {
         bound.push((name.clone(), convert(evaluator, value, param)?));
     }
     let label = label.unwrap_or_else(|| name.to_owned());
     let kernel = name.to_owned();
-    let request = LaunchRequest { label, kernel, args: bound, grid, ..LaunchRequest::default() };
+    let runners = runners(&bound);
+    let request =
+        LaunchRequest { label, kernel, args: bound, grid, runners, ..LaunchRequest::default() };
     if let Some(seat) = &evaluator.seat {
-        let runners = Runners::Each(vec![seat.device]);
+        let runners = match &request.runners {
+            Runners::Part(part) => Runners::Part(*part),
+            Runners::All | Runners::Group(_) | Runners::Each(_) => Runners::Each(vec![seat.device]),
+        };
         let request = LaunchRequest { runners, ..request };
         let tensors = call.rest.iter().chain(call.named.iter().map(|(_, given)| given));
         let tensors = tensors.filter_map(|it| it.value.downcast::<TensorValue>()?.on_machine());
@@ -98,6 +103,24 @@ fn submit(
     let index = machine.launches();
     machine.launch(request).map_err(|error| fault(error, call.span))?;
     Ok(Value::object(Launched { index }))
+}
+
+/// Who runs a launch: the PEs on which policies have placed its tensors, and every rank where a tensor is
+/// cut over all of them, or no policy places any.
+fn runners(args: &[(String, Argument)]) -> Runners {
+    let mut found: Option<Part> = None;
+    for (_, argument) in args {
+        let Argument::Tensor(tensor) = argument else { continue };
+        match &tensor.placement {
+            Placement::Sharded(_) => return Runners::All,
+            Placement::Policy(layout) => {
+                let part = layout.part();
+                found = Some(found.map_or(part, |found| found.with(part)));
+            }
+            Placement::Replicated | Placement::Single(_) => {}
+        }
+    }
+    found.map_or(Runners::All, Runners::Part)
 }
 
 /// `kernel[grid]`, not called yet.
@@ -250,7 +273,7 @@ fn convert(evaluator: &mut Evaluator<'_>, given: &Given, param: &Param) -> Resul
 }
 
 /// Refuses arguments that no parameter takes.
-fn refuse_extra(params: &[Param], call: &Call<'_>, kernel: &Function) -> Result<()> {
+fn refuse_extra(params: &[&Param], call: &Call<'_>, kernel: &Function) -> Result<()> {
     let name = &kernel.name.name;
     if let Some(extra) = call.rest.get(params.len()) {
         let (takes, given) = (params.len(), call.rest.len());

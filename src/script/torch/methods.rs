@@ -1,5 +1,6 @@
 //! Methods of tensors.
 
+use super::shards::ShardTable;
 use super::tensor::{Operand, TensorValue, operand, value_of};
 use super::{bind, fault, machine};
 use crate::diag::hosting;
@@ -27,7 +28,7 @@ const CASTS: [(&str, DType); 8] = [
 ];
 
 /// Every other method, and every attribute.
-const OTHERS: [&str; 33] = [
+const OTHERS: [&str; 35] = [
     "shape",
     "ndim",
     "dtype",
@@ -59,6 +60,8 @@ const OTHERS: [&str; 33] = [
     "numel",
     "matmul",
     "local",
+    "local_shape",
+    "shards",
     "equal",
     "contiguous",
 ];
@@ -327,6 +330,7 @@ impl Call<'_, '_> {
             "numel" => Value::Int(i128::from(self.tensor.shape().elements())),
             "matmul" => self.matmul()?,
             "local" => self.local()?,
+            "shards" => self.shards()?,
             "equal" => self.equal()?,
             _ => return Ok(None),
         }))
@@ -388,7 +392,17 @@ impl Call<'_, '_> {
         }
     }
 
-    /// The rows that a rank holds, as it sees them.
+    /// Which PE holds which part.
+    fn shards(&mut self) -> Result<Value> {
+        self.nothing("shards")?;
+        let span = self.args.span;
+        let tensor = self.tensor.placed(self.evaluator, "`shards`", span)?.clone();
+        let machine = machine(self.evaluator, span)?;
+        let (extent, world) = (machine.extent(), machine.world_size());
+        Ok(Value::object(ShardTable::of(&tensor, &extent, world)))
+    }
+
+    /// What a rank holds, as it sees it.
     fn local(&mut self) -> Result<Value> {
         let given = self.one("local", "rank")?;
         let span = self.args.span;
@@ -398,10 +412,7 @@ impl Call<'_, '_> {
             let message = format!("there is no rank {rank} in a world of {world} ranks");
             return Err(Fault::new(hosting::HOST_INDEX, message, given.span, "no such rank"));
         };
-        let Some(id) = self.tensor.device_id().filter(|_| !self.tensor.is_part()) else {
-            let message = "`local` of what is no whole tensor of the machine";
-            return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, span, "not placed"));
-        };
+        let id = self.tensor.placed(self.evaluator, "`local`", span)?.id;
         let found = machine(self.evaluator, span)?.read_local(id, rank);
         match found.map_err(|error| fault(error, span))? {
             Data::Known(array) => value_of(self.evaluator, Some(array), span),

@@ -13,7 +13,9 @@ mod functions;
 mod launch;
 mod launched;
 mod methods;
+mod policy;
 mod random;
+mod shards;
 mod spawn;
 mod tensor;
 mod tp;
@@ -34,6 +36,7 @@ use crate::source::Span;
 
 pub(super) use distributed::{Kind, algorithms};
 pub(super) use launch::on_grid;
+pub(super) use policy::DP_POLICY;
 pub(super) use random::Seeds;
 pub(super) use spawn::Seat;
 
@@ -41,7 +44,7 @@ pub(super) use spawn::Seat;
 pub(super) struct Torch;
 
 /// The functions of `torch`, table by table.
-const TABLES: [&[Native]; 3] = [create::TABLE, functions::TABLE, launch::TABLE];
+const TABLES: [&[Native]; 4] = [create::TABLE, functions::TABLE, launch::TABLE, policy::TABLE];
 
 /// The modules that `torch` has.
 const MODULES: [&str; 7] =

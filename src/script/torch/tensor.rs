@@ -159,6 +159,25 @@ impl TensorValue {
         })
     }
 
+    /// The tensor of the machine that it is, whole.
+    pub(super) fn placed<'e>(
+        &self,
+        evaluator: &'e mut Evaluator<'_>,
+        what: &str,
+        span: Span,
+    ) -> Result<&'e crate::host::Tensor> {
+        let Some(id) = self.device_id().filter(|_| !self.is_part()) else {
+            let message = format!("{what} of what is no whole tensor of the machine");
+            return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, span, "not placed"));
+        };
+        Ok(machine(evaluator, span)?.tensor(id))
+    }
+
+    /// The shape of what one PE holds of it: the largest share; in a worker, of what lies there.
+    fn local_shape(&self, evaluator: &mut Evaluator<'_>, span: Span) -> Result<Shape> {
+        Ok(self.placed(evaluator, "`local_shape`", span)?.local_shape())
+    }
+
     /// Its contents; `None` in a run without data.
     pub(super) fn read(&self, evaluator: &mut Evaluator<'_>, span: Span) -> Result<Option<Array>> {
         let whole = match &self.root {
@@ -362,6 +381,7 @@ impl Object for TensorValue {
             "dtype" => dtype_value(self.dtype(evaluator, span)?),
             "itemsize" => count(self.dtype(evaluator, span)?.bytes()),
             "nbytes" => count(self.shape.elements() * self.dtype(evaluator, span)?.bytes()),
+            "local_shape" => bind::shape_value(&self.local_shape(evaluator, span)?),
             "T" => methods::turned(self, evaluator, span)?,
             "data" => {
                 let whole = self.read(evaluator, span)?;

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use super::parcel::Parcel;
 use super::{Go, OpId, Pause, Posted, Token, Turn, What};
 use crate::diag::{Diagnostic, hosting, internal};
-use crate::host::LaunchRequest;
+use crate::host::{LaunchRequest, SipChoice};
 use crate::script::args::{Args, Given};
 use crate::script::entry::Script;
 use crate::script::evaluator::Evaluator;
@@ -23,6 +23,8 @@ pub(in crate::script) struct Seat<'a> {
     pub(in crate::script) world: u32,
     /// The PE that its tensors lie on.
     pub(in crate::script) device: u32,
+    /// The SIPs on which policies place its tensors, where it has said so.
+    pub(in crate::script) sips: Option<SipChoice>,
     /// The next number of what it posts.
     next: u32,
     /// Posted since it last handed the token back.
@@ -44,7 +46,8 @@ impl<'a> Seat<'a> {
     ) -> Seat<'a> {
         let (posted, done) = (Vec::new(), Vec::new());
         let (next, is_busy, device) = (0, false, rank);
-        Seat { rank, world, device, next, posted, is_busy, done, to_schedule, from_schedule }
+        let sips = None;
+        Seat { rank, world, device, sips, next, posted, is_busy, done, to_schedule, from_schedule }
     }
 
     fn post(&mut self, what: What, span: Span) -> OpId {
