@@ -346,7 +346,9 @@ impl<'s> Simulator<'s> {
                     args.extend(literal.map(|literal| (name.clone(), literal)));
                 }
             }
-            if is_jit && !is_constexpr {
+            // A kernel with `tl` takes integers where nothing says otherwise.
+            let is_float = matches!(argument, Argument::Scalar(Scalar::Float(_)));
+            if (is_jit && !is_constexpr) || is_float {
                 known.entry = Some(request.kernel.clone());
                 known.arguments.extend(arg_type(argument).map(|it| (name.clone(), it)));
             }
