@@ -41,6 +41,9 @@ pub(super) fn for_each_header_expr(module: &Module, stmt: &Stmt, visit: &mut dyn
         StmtKind::Raise { exception, cause } => {
             exception.iter().chain(cause).for_each(|it| visit(*it));
         }
+        StmtKind::Delete(targets) => {
+            targets.iter().for_each(|target| read_parts_of_target(module, *target, visit));
+        }
         StmtKind::Break
         | StmtKind::Continue
         | StmtKind::Pass

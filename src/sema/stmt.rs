@@ -68,6 +68,7 @@ impl<'p> Analysis<'p> {
             | StmtKind::ImportFrom { .. }
             | StmtKind::Try { .. }
             | StmtKind::Raise { .. }
+            | StmtKind::Delete(_)
             | StmtKind::Function(_) => {
                 self.report(habits::statement(&stmt.kind, stmt.span));
             }

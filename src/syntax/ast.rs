@@ -405,6 +405,8 @@ pub enum StmtKind {
         /// What it is because of.
         cause: Option<ExprId>,
     },
+    /// `del targets`
+    Delete(Vec<ExprId>),
     /// `break`
     Break,
     /// `continue`

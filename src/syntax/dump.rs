@@ -103,6 +103,10 @@ impl Dump<'_> {
                 self.expr(*condition, inner, "condition");
                 self.optional(*message, inner, "message");
             }
+            StmtKind::Delete(targets) => {
+                head("delete");
+                targets.iter().for_each(|target| self.expr(*target, inner, "target"));
+            }
             StmtKind::Raise { exception, cause } => {
                 head("raise");
                 self.optional(*exception, inner, "");

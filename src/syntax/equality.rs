@@ -91,6 +91,7 @@ impl Pair<'_> {
             (S::Raise { exception: e, cause: c }, S::Raise { exception: f, cause: d }) => {
                 self.option(*e, *f) && self.option(*c, *d)
             }
+            (S::Delete(a), S::Delete(b)) => self.exprs(a, b),
             (S::Import(a), S::Import(b)) => all(a, b, import),
             (S::ImportFrom { module: m, names: x }, S::ImportFrom { module: n, names: y }) => {
                 ident(m, n) && all(x, y, import)

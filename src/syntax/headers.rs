@@ -93,7 +93,7 @@ fn insert_colon(text: &str, line: &mut Vec<Token>, faults: &mut Faults) -> usize
 
 fn begins_simple_statement(kind: Kind) -> bool {
     matches!(kind, Kind::Return | Kind::Pass | Kind::Break | Kind::Continue | Kind::Assert)
-        || matches!(kind, Kind::Raise | Kind::Import)
+        || matches!(kind, Kind::Raise | Kind::Import | Kind::Del)
 }
 
 /// A `;` in a header would end the statement for the parser, which could not find its block.

@@ -361,7 +361,7 @@ impl Mistake<'_> {
             format!("in the header of `{word}`")
         } else if is(&[Kind::Import, Kind::From]) {
             String::from("in this import")
-        } else if is(&[Kind::Assert, Kind::Return, Kind::Raise]) {
+        } else if is(&[Kind::Assert, Kind::Return, Kind::Raise, Kind::Del]) {
             format!("in this `{word}`")
         } else {
             String::from("in this statement")

@@ -49,11 +49,6 @@ const GLOBAL: Construct = Construct {
     help: "return the value, and assign it where the function is called",
     sequels: &[],
 };
-const DEL: Construct = Construct {
-    message: "names and items cannot be deleted",
-    help: "leave the statement out",
-    sequels: &[],
-};
 const YIELD: Construct = Construct {
     message: "generators are not supported, so there is no `yield`",
     help: "return a list of the values",
@@ -68,7 +63,6 @@ const COMPOUND: &[(Kind, Construct)] =
 const SIMPLE: &[(Kind, Construct)] = &[
     (Kind::Global, GLOBAL),
     (Kind::Nonlocal, GLOBAL),
-    (Kind::Del, DEL),
     (Kind::Yield, YIELD),
     (Kind::Await, ASYNC),
     (Kind::Async, ASYNC),

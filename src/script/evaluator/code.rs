@@ -149,6 +149,9 @@ impl<'a> Code<'a> {
                 self.declare_block(module, body);
                 self.declare_block(module, otherwise);
             }
+            StmtKind::Delete(targets) => {
+                targets.iter().for_each(|target| self.declare_target(module, *target));
+            }
             StmtKind::Try { body, handlers, otherwise, last } => {
                 self.declare_block(module, body);
                 for handler in handlers {

@@ -132,6 +132,13 @@ impl<'a> Evaluator<'a> {
         if let Some(fault) = self.failed.get(&slot).filter(|_| is_file) {
             return fault.clone().because(span, format!("`{name}` is needed here"));
         }
+        let deleted = scope.out(up).and_then(|scope| self.deleted.get(&(scope.code, slot)));
+        if let Some(deleted) = deleted {
+            let message = format!("`{name}` is used after it was deleted");
+            return Fault::new(hosting::HOST_UNBOUND, message, span, "no value any more")
+                .because(*deleted, "deleted here")
+                .note("a tensor's memory is given back when the last name of it is deleted");
+        }
         let message = format!("`{name}` is used before it has a value");
         let note = match is_file {
             true => "the file assigns it later, or in a branch that did not run",

@@ -9,6 +9,7 @@
 mod attempt;
 mod call;
 mod code;
+mod delete;
 mod expression;
 mod format_spec;
 mod iterate;
@@ -71,6 +72,8 @@ pub(super) struct Evaluator<'a> {
     /// Where each name expression is found, once that is known.
     places: Vec<Option<Place>>,
     globals: Rc<Scope>,
+    /// Where a variable was deleted last.
+    deleted: FxHashMap<(CodeId, u32), Span>,
     /// What went wrong where a name of the file was to be bound.
     failed: FxHashMap<u32, Fault>,
     steps: u64,
@@ -109,6 +112,7 @@ impl<'a> Evaluator<'a> {
             code_of: FxHashMap::default(),
             places: vec![None; module.exprs.len()],
             globals: Rc::new(Scope::new(id, slots, None)),
+            deleted: FxHashMap::default(),
             failed: FxHashMap::default(),
             steps: 0,
             depth: 0,

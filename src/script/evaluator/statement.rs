@@ -63,6 +63,10 @@ impl<'a> Evaluator<'a> {
             StmtKind::Raise { exception, cause } => {
                 self.raise(scope, (*exception, *cause), stmt.span)
             }
+            StmtKind::Delete(targets) => {
+                targets.iter().try_for_each(|target| self.delete(scope, *target))?;
+                Ok(Flow::Next)
+            }
             StmtKind::Break => Ok(Flow::Break),
             StmtKind::Continue => Ok(Flow::Continue),
             StmtKind::Return(None) => Ok(Flow::Return(Value::None)),

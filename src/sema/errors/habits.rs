@@ -340,6 +340,11 @@ pub(in crate::sema) fn statement(kind: &StmtKind, span: Span) -> Diagnostic {
         return not_in_kernels("a function inside a kernel", span)
             .help("define it at the top level of the file");
     }
+    if matches!(kind, StmtKind::Delete(_)) {
+        return not_in_kernels("`del`", span)
+            .note("a tile's memory is free after its last use")
+            .help("leave the statement out");
+    }
     if matches!(kind, StmtKind::Try { .. } | StmtKind::Raise { .. }) {
         let what = if matches!(kind, StmtKind::Try { .. }) { "`try`" } else { "`raise`" };
         return not_in_kernels(what, span)

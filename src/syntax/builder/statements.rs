@@ -1,6 +1,6 @@
 //! Statements.
 
-use super::{Builder, DefHead, ExceptHead, ForHead, Head, Lost, Node, ParamNode, ids};
+use super::{Builder, DefHead, ExceptHead, ForHead, Head, Listed, Lost, Node, ParamNode, ids};
 use crate::diag::syntax::{UNEXPECTED, UNSUPPORTED};
 use crate::syntax::ast::{BinaryOp, Function, Handler, Ident, ImportName, Stmt, StmtKind};
 use crate::syntax::token::Token;
@@ -102,6 +102,15 @@ impl Builder<'_> {
         let end = message.unwrap_or(condition).end;
         let message = message.map(|node| node.id);
         self.stmt(StmtKind::Assert { condition: condition.id, message }, word.start, end)
+    }
+
+    /// `del targets`.
+    pub(in crate::syntax) fn delete(&mut self, word: Token, targets: Listed) -> Stmt {
+        for target in &targets.items {
+            self.check_deleted(*target);
+        }
+        let end = targets.items.last().map_or(word.end, |node| node.end);
+        self.stmt(StmtKind::Delete(ids(&targets.items)), word.start, end)
     }
 
     /// `raise exception from cause`.

@@ -15,6 +15,15 @@ impl Builder<'_> {
         self.check_target(target.id, "bound by `for`");
     }
 
+    /// Refuses a target of `del` that cannot be deleted.
+    pub(super) fn check_deleted(&mut self, target: Node) {
+        if let ExprKind::Starred(_) = self.kind(target) {
+            self.refuse_target(target.id, "what `*` spreads", "deleted");
+        } else {
+            self.check_target(target.id, "deleted");
+        }
+    }
+
     /// Refuses a target that is not one name, attribute or subscript.
     pub(super) fn check_single(&mut self, target: Node, action: &str) {
         if let ExprKind::Tuple(_) | ExprKind::List(_) = self.kind(target) {

@@ -99,6 +99,7 @@ impl Printer<'_> {
             | StmtKind::Pass
             | StmtKind::Assert { .. }
             | StmtKind::Raise { .. }
+            | StmtKind::Delete(_)
             | StmtKind::Import(_)
             | StmtKind::ImportFrom { .. }
             | StmtKind::Error => {
@@ -182,6 +183,13 @@ impl Printer<'_> {
                 if let Some(message) = message {
                     self.push(", ");
                     self.expr(*message, Level::Conditional);
+                }
+            }
+            StmtKind::Delete(targets) => {
+                self.push("del ");
+                for (at, target) in targets.iter().enumerate() {
+                    self.push(if at == 0 { "" } else { ", " });
+                    self.expr(*target, Level::Conditional);
                 }
             }
             StmtKind::Raise { exception, cause } => {
