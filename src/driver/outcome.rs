@@ -8,7 +8,7 @@ use crate::sim::{HostPath, Outcome};
 use crate::units::{Ps, grouped};
 
 /// The most launches that people are told all about; of more they get a table.
-const EXPLAINED_LAUNCHES: usize = 4;
+const EXPLAINED_LAUNCHES: usize = 3;
 
 /// What became of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
