@@ -19,7 +19,7 @@ use kbc::diag::Sink;
 use kbc::ir::interpret;
 use kbc::ir::print::{print, print_function};
 use kbc::ir::verify::{verify, verify_function};
-use kbc::ir::{Function, Module};
+use kbc::ir::{Bindings, Function, Literal, Module};
 use kbc::launch::NeighborMap;
 use kbc::passes::{Context, run_observed};
 use kbc::sema::{Constant, Input, analyze};
@@ -56,7 +56,30 @@ const ARGUMENTS: &[(&str, i64)] = &[
     ("n_blocks", 4),
     ("block", 8),
     ("block_bytes", 128),
+    ("q_ptr", 1 << 20),
+    ("k_ptr", 1 << 21),
+    ("v_ptr", 1 << 22),
+    ("gamma_ptr", 1 << 22),
+    ("beta_ptr", 1 << 23),
+    ("o_ptr", 1 << 23),
+    ("bn", 16),
+    ("k", 16),
+    ("s_kv", 16),
+    ("h_kv", 2),
+    ("d_head", 16),
+    ("n_ranks", 4),
+    ("rank_axis", 0),
 ];
+
+/// The same for floats.
+const FLOATS: &[(&str, f64)] = &[("scale", 0.25)];
+
+fn arguments() -> Bindings {
+    let mut bindings = bindings(ARGUMENTS);
+    let floats = FLOATS.iter().map(|(name, value)| (String::from(*name), Literal::Float(*value)));
+    bindings.params.extend(floats);
+    bindings
+}
 
 fn kernels() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
@@ -97,7 +120,7 @@ fn analyzed(name: &str, text: &str) -> Module {
 /// The stages of the first kernel.
 fn lowered(module: &Module) -> (Vec<(&'static str, Function)>, Function) {
     let mut sink = Sink::new();
-    let (bindings, limits) = (bindings(ARGUMENTS), limits());
+    let (bindings, limits) = (arguments(), limits());
     let mut context = Context { module, bindings: &bindings, limits: &limits, sink: &mut sink };
     let kernel = module.kernels().next().expect("there is a kernel");
     let mut stages = Vec::new();
@@ -166,9 +189,9 @@ fn computed(
         Some((to.0 as usize, String::from(to.1)))
     };
     let programs: Vec<[u32; 3]> = (0..16).map(|rank| [rank % 8, rank / 8, 0]).collect();
-    let bindings = bindings(ARGUMENTS);
+    let bindings = arguments();
     let mut memory = interpret::Memory::new();
-    for (seed, base) in [1 << 20, 1 << 21, 1 << 22].into_iter().enumerate() {
+    for (seed, base) in [1 << 20, 1 << 21, 1 << 22, 1 << 23].into_iter().enumerate() {
         memory.add(base, support::random_kernels::data(seed as u64, 1 << 16));
     }
     let launch = interpret::Launch {
