@@ -5,9 +5,11 @@
 //! follows that order; reports sort by (start, agent, number).
 
 mod print;
+mod spans;
 mod spill;
 
 pub use print::to_text;
+pub use spans::LinkSpan;
 pub use spill::{OpenStore, SpillLog, Store};
 
 use crate::command::{AgentId, SiteId};
@@ -178,6 +180,9 @@ pub struct Record {
 pub trait LogSink {
     /// Adds a record; what it depends on has been added before.
     fn push(&mut self, record: Record) -> RecordId;
+
+    /// Adds what a link was doing; kept by those that say so.
+    fn push_span(&mut self, _: LinkSpan) {}
 }
 
 /// A finished log, to read.
@@ -195,6 +200,9 @@ pub trait Log: std::fmt::Debug {
 
     /// Calls `visit` with all records in causal order, many at a time.
     fn for_each_batch(&self, visit: &mut dyn FnMut(&[Record]));
+
+    /// Calls `visit` with what links were doing, many spans at a time, if that was kept.
+    fn for_each_span(&self, _: &mut dyn FnMut(&[LinkSpan])) {}
 }
 
 impl Log for &[Record] {
@@ -216,9 +224,15 @@ impl Log for &[Record] {
 pub struct MemoryLog {
     /// Every record, in causal order.
     pub records: Vec<Record>,
+    /// What links were doing, if the run tells.
+    pub spans: Vec<LinkSpan>,
 }
 
 impl LogSink for MemoryLog {
+    fn push_span(&mut self, span: LinkSpan) {
+        self.spans.push(span);
+    }
+
     fn push(&mut self, record: Record) -> RecordId {
         self.records.push(record);
         RecordId(

@@ -7,7 +7,8 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use super::{Action, Cause, Engine, Log, LogSink, Record, RecordId};
+use super::spans::Spans;
+use super::{Action, Cause, Engine, LinkSpan, Log, LogSink, Record, RecordId};
 use crate::command::{AgentId, SiteId};
 use crate::oplog::TransferId;
 use crate::topology::LinkId;
@@ -62,6 +63,8 @@ pub struct SpillLog {
     /// Why a batch could not be read.
     trouble: RefCell<Option<io::Error>>,
     overflowed: Cell<bool>,
+    /// What links were doing, if that is kept.
+    spans: Option<Spans>,
 }
 
 impl std::fmt::Debug for SpillLog {
@@ -89,7 +92,13 @@ impl SpillLog {
             batch: RefCell::new((usize::MAX, Vec::new())),
             trouble: RefCell::new(None),
             overflowed: Cell::new(false),
+            spans: None,
         }
+    }
+
+    /// The same log, which also keeps what links were doing; in a store of its own where it is long.
+    pub fn with_spans(self, open: Option<OpenStore>) -> SpillLog {
+        SpillLog { spans: Some(Spans::new(open)), ..self }
     }
 
     /// Why the log cannot be read to its end, if it cannot.
@@ -165,6 +174,12 @@ impl LogSink for SpillLog {
         }
         RecordId(id)
     }
+
+    fn push_span(&mut self, span: LinkSpan) {
+        if let Some(spans) = &mut self.spans {
+            spans.push(span);
+        }
+    }
 }
 
 impl Log for SpillLog {
@@ -194,6 +209,13 @@ impl Log for SpillLog {
             visit(&batch);
         }
         visit(&self.tail);
+    }
+
+    fn for_each_span(&self, visit: &mut dyn FnMut(&[LinkSpan])) {
+        let read = self.spans.as_ref().map_or(Ok(()), |spans| spans.for_each(visit));
+        if let Err(error) = read {
+            self.trouble.borrow_mut().get_or_insert(error);
+        }
     }
 }
 

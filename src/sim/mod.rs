@@ -7,6 +7,7 @@
 //! - `network`: links, messages as trains of flits; `wormhole`: routers with virtual channels;
 //!   `transport`: the one of the two that the machine has; `lanes`: parallel connections;
 //!   `traffic`: synthetic loads;
+//! - `ledger`, `drawing`: what messages paid on their way, and what links did when;
 //! - `ipcq`: slots and credits between agents;
 //! - `composite`: pipelines of tiles;
 //! - `hbm`: the memories and their channels;
@@ -35,11 +36,13 @@ mod costs;
 mod counters;
 mod deadlock;
 mod dma;
+mod drawing;
 mod event;
 mod failure;
 pub mod hbm;
 mod ipcq;
 mod lanes;
+mod ledger;
 mod mmu;
 mod modify;
 mod network;
@@ -56,6 +59,7 @@ mod wormhole;
 pub use control::{Access, Host, HostDma, HostPath, HostWork, Launched, Load};
 pub use counters::{CAUSES, Counters, ENGINES, EngineUse, LinkUse, PeUse};
 pub use failure::{Failure, Waiting, WaitsFor};
+pub use ledger::{Accounts, Breakdown, MessageAccount};
 pub use network::{Mode, idle_time};
 
 use crate::command::Program;
@@ -72,11 +76,21 @@ pub struct Options {
     pub barrier: Ps,
     /// Events between two reports of progress.
     pub progress_every: u64,
+    /// Whether accounts are kept of messages, and of how many of the worst each.
+    pub accounts: Option<usize>,
+    /// Whether the log is told what links do.
+    pub spans: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { mode: Mode::Trains, barrier: Ps::ZERO, progress_every: 1 << 18 }
+        Options {
+            mode: Mode::Trains,
+            barrier: Ps::ZERO,
+            progress_every: 1 << 18,
+            accounts: None,
+            spans: false,
+        }
     }
 }
 
@@ -105,6 +119,8 @@ pub struct Outcome {
     pub events: u64,
     /// What else was counted.
     pub counters: Counters,
+    /// What messages paid on their way, if the options ask for it.
+    pub accounts: Option<Accounts>,
 }
 
 /// Simulates `program` on `machine`. Tells `progress` now and then how far it is,

@@ -11,6 +11,7 @@ use super::event::{Event, EventKind, EventQueue};
 use super::failure::Failure;
 use super::hbm::{BurstLists, Controllers};
 use super::ipcq::Ipcq;
+use super::ledger::Ledger;
 use super::mmu::Tlbs;
 use super::modify::Modifier;
 use super::pe::Pe;
@@ -76,6 +77,12 @@ impl<'a, L: LogSink> Simulation<'a, L> {
         log: &'a mut L,
     ) -> Simulation<'a, L> {
         let mut network = Transport::new(machine, options.mode);
+        if let Some(keep) = options.accounts {
+            network.keep_accounts(Ledger::new(machine, keep));
+        }
+        if options.spans {
+            network.draw();
+        }
         let ipcq = Ipcq::new(program, machine, network.routes());
         let params = machine.params();
         let mut lanes: Vec<u32> = (0..program.agents.len() as u32).collect();
@@ -143,6 +150,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             self.settle_all()?;
             if self.happened >= next_report {
                 next_report += self.options.progress_every.max(1);
+                self.log_spans(false);
                 progress(self.progress());
             }
         }
@@ -150,7 +158,14 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             return Err(Box::new(failure));
         }
         progress(self.progress());
+        self.log_spans(true);
         Ok(self.finish())
+    }
+
+    /// Tells the log what links did; with `all`, what they are at, too.
+    fn log_spans(&mut self, all: bool) {
+        let log = &mut *self.log;
+        self.network.take_spans(all, &mut |span| log.push_span(span));
     }
 
     fn handle(&mut self, event: Event) -> Step<()> {
@@ -248,6 +263,7 @@ impl<'a, L: LogSink> Simulation<'a, L> {
             messages: self.messages,
             events: self.happened,
             counters: self.counters,
+            accounts: self.network.take_ledger().map(Ledger::into_accounts),
         }
     }
 

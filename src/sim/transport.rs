@@ -2,10 +2,11 @@
 
 use super::event::{Event, EventQueue};
 use super::lanes::Lanes;
+use super::ledger::Ledger;
 use super::network::{Arrival, Cargo, Mode, NONE, Network, Outlet, Shipment};
 use super::routes::{RouteId, Routes};
 use super::wormhole::Messages;
-use crate::oplog::RecordId;
+use crate::oplog::{LinkSpan, RecordId};
 use crate::topology::{LaneChoice, Machine, Switching};
 use crate::units::{Bandwidth, Ps};
 
@@ -51,6 +52,26 @@ impl<'m> Transport<'m> {
         };
         let chooses = network.lane == LaneChoice::LeastQueued && machine.lanes() > 1;
         Transport { kind, lanes: chooses.then(|| Lanes::new(machine)) }
+    }
+
+    /// Keeps accounts from now on.
+    pub(super) fn keep_accounts(&mut self, ledger: Ledger) {
+        carry!(mut self.keep_accounts(ledger));
+    }
+
+    /// The accounts, if they were kept.
+    pub(super) fn take_ledger(&mut self) -> Option<Ledger> {
+        carry!(mut self.take_ledger())
+    }
+
+    /// Notes from now on what links are doing.
+    pub(super) fn draw(&mut self) {
+        carry!(mut self.draw());
+    }
+
+    /// See [`Network::take_spans`].
+    pub(super) fn take_spans(&mut self, all: bool, take: &mut dyn FnMut(LinkSpan)) {
+        carry!(mut self.take_spans(all, take));
     }
 
     /// The routes asked for so far.

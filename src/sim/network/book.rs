@@ -21,7 +21,7 @@ impl Network {
         let end = train.profile.last(cut);
         train.profile.shift(costs.delay);
         let held = start - head;
-        train.hops[hop] = Hop { start, held, ready: end, queued: 0 };
+        train.hops[hop] = Hop { start, held, ready: end, queued: 0, booked: true };
         train.front = hop + 1;
         if hop == 0 {
             train.source_end = Some(end);

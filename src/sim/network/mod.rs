@@ -14,27 +14,32 @@
 //!
 //! Trains are whole again behind a node that stores and forwards.
 
+mod account;
 mod arrive;
 mod book;
+mod cargo;
 mod profile;
 mod serve;
 mod split;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod train;
 
 use std::collections::VecDeque;
 
+pub(super) use self::cargo::{Arrival, Cargo, CargoKind, Class, Shipment};
 use self::profile::{Cut, Even, Profile, Run};
 pub(super) use self::stream::Outlet;
 use self::stream::Tap;
+use self::train::{Hop, Train};
+use super::drawing::Drawing;
 use super::event::{Event, EventKey, EventKind, EventQueue};
-use super::hbm::Bursts;
+use super::ledger::Ledger;
 use super::routes::{LinkCosts, RouteId, Routes};
 use crate::arena::Id;
-use crate::command::SiteId;
-use crate::oplog::{RecordId, TransferId};
-use crate::topology::{Arbitration, LinkId, Machine, PeId};
+use crate::oplog::RecordId;
+use crate::topology::{Arbitration, LinkId, Machine};
 use crate::units::{Bandwidth, Ps};
 
 /// How links are worked out. Both give the same times.
@@ -47,17 +52,6 @@ pub enum Mode {
     FlitByFlit,
 }
 
-/// What kind of traffic a message is. Classes share a link but never block each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// DMA between PEs and memories.
-    Compute = 0,
-    /// IPCQ messages.
-    Comm = 1,
-    /// What the host and the processors below it say.
-    Control = 2,
-}
-
 const CLASSES: usize = 3;
 
 /// What injected flits come over, plus the number of their train: later than any link at the same
@@ -66,153 +60,6 @@ const INJECTED: u32 = 1 << 28;
 
 /// What is not there.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// What a train carries, and for whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cargo {
-    pub(super) kind: CargoKind,
-    /// The agent whose command it belongs to.
-    pub(super) agent: u32,
-    /// The command, and where it comes from.
-    pub(super) seq: u32,
-    pub(super) site: SiteId,
-    pub(super) transfer: TransferId,
-    /// The connection of a message; the PE whose memory a DMA works on.
-    pub(super) place: u32,
-    /// The number of a message, or of a tile of a composite.
-    pub(super) token: u64,
-    /// The bytes of the message, or that a read asks for.
-    pub(super) bytes: u64,
-    /// When the command started, and its record once there is one.
-    pub(super) start: Ps,
-    pub(super) record: Option<RecordId>,
-    /// The bursts of the memory that a DMA works on.
-    pub(super) bursts: Bursts,
-}
-
-/// What a train is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CargoKind {
-    /// A message between agents.
-    Message,
-    /// Asks a memory for data.
-    ReadRequest,
-    /// What the memory answers.
-    ReadData,
-    /// Data for a memory.
-    WriteData,
-    /// Asks a memory for a tile of a composite.
-    TileRequest,
-    /// What the memory answers.
-    TileData,
-    /// A tile of a composite's result for a memory.
-    TileWrite,
-    /// The operands of an atomic op, which a memory carries out.
-    AtomicRequest,
-    /// A message of the host, or of a processor below it.
-    Control,
-    /// Something between thread blocks, by its place among all that is on its way.
-    Channel,
-    /// A message as far as a router that copies it.
-    Trunk,
-}
-
-/// Something to send.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shipment {
-    pub(super) cargo: Cargo,
-    pub(super) route: RouteId,
-    pub(super) class: Class,
-    pub(super) bytes: u64,
-    /// The PE that it goes to.
-    pub(super) to: PeId,
-    /// The rate at which its source is read, from when on, and when the last flit is there at the
-    /// earliest.
-    pub(super) read: Bandwidth,
-    pub(super) from: Ps,
-    pub(super) until: Ps,
-    /// The rate at which its target is written, and how long the target takes then.
-    pub(super) write: Bandwidth,
-    pub(super) after: Ps,
-    /// Whether the end of its reading is an event.
-    pub(super) watched: bool,
-    /// Whether somebody may ask for it before all of it has arrived.
-    pub(super) streamable: bool,
-}
-
-/// What is known of a train that has arrived.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    pub(super) cargo: Cargo,
-    /// The link at which others held it up longest, and for how long.
-    pub(super) held: (Option<LinkId>, Ps),
-    /// When its last byte left its source.
-    pub(super) source_end: Ps,
-    /// Whether that was asked for and has not been told.
-    pub(super) watched: bool,
-    /// When the first of its flits was taken, if it was asked for on its way.
-    pub(super) streamed: Option<Ps>,
-}
-
-/// A message on its way.
-#[derive(Debug)]
-struct Train {
-    cargo: Cargo,
-    cut: Cut,
-    /// Where its links begin among all routes' links.
-    route: u32,
-    hops: Vec<Hop>,
-    to: PeId,
-    class: Class,
-    write: Bandwidth,
-    after: Ps,
-    /// Told apart from trains that were here before.
-    number: u32,
-    /// Its events with another stamp are void.
-    stamp: u32,
-    /// Where it last was whole, and its profile there.
-    base: usize,
-    base_profile: Profile,
-    /// The hop at which its head arrives next, or, once it is split, where its flits arrive one
-    /// by one.
-    front: usize,
-    /// Whether its flits arrive one by one at `front`.
-    split: bool,
-    /// Whether it is whole again when its head arrives.
-    rejoins: bool,
-    /// Of a split train: flits that have arrived at `front`.
-    fed: u32,
-    /// When its flits arrive at `front`.
-    profile: Profile,
-    /// When its last flit leaves the first link, as far as that is booked.
-    source_end: Option<Ps>,
-    watched: bool,
-    /// The writing of the target so far, and its flits.
-    written: Run,
-    arrived: u32,
-    /// When its first flit has come to its target, and whether the target knows of the last one.
-    came: Ps,
-    stored: bool,
-    /// Whether somebody may ask for it on its way; then, when each flit has landed where its route
-    /// ends, or whether all of `profile` says that, and who has asked.
-    streamable: bool,
-    landed: Vec<Ps>,
-    landed_whole: bool,
-    taps: Vec<Tap>,
-}
-
-/// What happened to a train at one of its links.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hop {
-    /// When the first flit started, if booked.
-    start: Ps,
-    /// The time for which others held it up here.
-    held: Ps,
-    /// Since when its next flit could have gone.
-    ready: Ps,
-    /// Flits that wait here.
-    queued: u32,
-}
 
 /// A whole train that a link is promised to.
 #[derive(Clone, Copy, Debug)]
@@ -302,6 +149,9 @@ pub(super) struct Network {
     batch: Vec<Event>,
     /// Links passed by messages so far.
     pub(super) hops: u64,
+    /// The accounts of messages, and what links are doing, where somebody asks.
+    ledger: Option<Box<Ledger>>,
+    drawing: Option<Box<Drawing>>,
 }
 
 impl Network {
@@ -332,6 +182,8 @@ impl Network {
             scratch: Profile::default(),
             batch: Vec::new(),
             hops: 0,
+            ledger: None,
+            drawing: None,
         }
     }
 
@@ -414,6 +266,10 @@ impl Network {
         if train.stamp != event.detail {
             return None;
         }
+        if self.ledger.is_some() || self.drawing.is_some() {
+            self.settle(event.subject);
+        }
+        let train = &mut self.trains[event.subject as usize];
         train.stamp = NONE;
         train.number = NONE;
         let streamed = train.taps.last().map(Tap::begun);
@@ -456,6 +312,7 @@ impl Network {
         let cut = Cut::new(shipment.bytes, self.flit_bytes);
         let mut read = Even::read(self.now.max(shipment.from), shipment.read, cut);
         read.last = read.last.max(shipment.until);
+        let waited = self.waited(shipment, (read.base, read.last));
         let mut base_profile = Profile::default();
         base_profile.set(read);
         let id = self.spare.pop().unwrap_or_else(|| {
@@ -480,6 +337,9 @@ impl Network {
             after: shipment.after,
             number,
             stamp,
+            sent: self.now,
+            loaded: read.last,
+            waited,
             base_profile,
             profile,
             watched: shipment.watched,
@@ -564,53 +424,6 @@ impl Network {
             done = self.scratch.last(train.cut);
         }
         self.push_delivery(id, done, events);
-    }
-}
-
-impl Train {
-    fn blank() -> Train {
-        let kind = CargoKind::Message;
-        Train {
-            cargo: Cargo {
-                kind,
-                agent: 0,
-                seq: 0,
-                site: SiteId(0),
-                transfer: TransferId(0),
-                place: 0,
-                token: 0,
-                bytes: 0,
-                start: Ps::ZERO,
-                record: None,
-                bursts: Bursts::Row(0),
-            },
-            cut: Cut::new(0, 1),
-            route: 0,
-            hops: Vec::new(),
-            to: PeId(0),
-            class: Class::Compute,
-            write: Bandwidth::INFINITE,
-            after: Ps::ZERO,
-            number: NONE,
-            stamp: NONE,
-            base: 0,
-            base_profile: Profile::default(),
-            front: 0,
-            split: false,
-            rejoins: false,
-            fed: 0,
-            profile: Profile::default(),
-            source_end: None,
-            watched: false,
-            written: Run::begin(Ps::ZERO, 0),
-            arrived: 0,
-            came: Ps::ZERO,
-            stored: false,
-            streamable: false,
-            landed: Vec::new(),
-            landed_whole: false,
-            taps: Vec::new(),
-        }
     }
 }
 

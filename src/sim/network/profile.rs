@@ -52,7 +52,7 @@ impl Cut {
     }
 
     /// The bytes up to and with flit `k`.
-    fn until(&self, k: u32) -> u64 {
+    pub(super) fn until(&self, k: u32) -> u64 {
         if k + 1 == self.flits { self.bytes } else { self.flit * u64::from(k + 1) }
     }
 }

@@ -19,6 +19,9 @@ impl Network {
     pub(super) fn serve(&mut self, link: u32, events: &mut EventQueue) {
         let Some((class, flit)) = self.next_flit(link) else { return };
         let end = self.occupy(link, &flit);
+        if self.drawing.is_some() {
+            self.draw_flit(&flit, end);
+        }
         self.links[link as usize].last_class = class;
         self.account(link, &flit, end);
         self.pass_on(link, &flit, end, events);

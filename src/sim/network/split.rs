@@ -175,6 +175,7 @@ impl Network {
             "nothing is booked after a train that is split"
         );
         let at = &mut train.hops[hop];
+        at.booked = false;
         if standing.served == 0 {
             state.free = at.start;
             state.last_class = last.map_or(state.last_class, |booking| booking.class_before);
@@ -190,6 +191,9 @@ impl Network {
             }
             let run = arriving.run_of(last, cut, state.costs.rate, served);
             self.side(link).run = Some(LinkRun { train: number, next: standing.served, run });
+            if self.drawing.is_some() {
+                self.draw_part(id, hop, (standing.served, served.at(last, cut)));
+            }
         }
     }
 

@@ -163,7 +163,7 @@ impl Network {
         let head = taken.first(cut);
         for train in &fed {
             let state = &mut self.trains[*train as usize];
-            state.cargo.start = head;
+            (state.cargo.start, state.sent, state.loaded) = (head, head, taken.last(cut));
             state.base_profile = taken.clone();
             state.profile = taken.clone();
             if now {
@@ -196,8 +196,9 @@ impl Network {
             let state = &mut self.trains[*train as usize];
             state.split = true;
             if k == 0 {
-                state.cargo.start = end;
+                (state.cargo.start, state.sent) = (end, end);
             }
+            state.loaded = end;
             if state.hops.is_empty() {
                 self.write_flit(*train, k, end, events);
             } else if k >= state.fed {

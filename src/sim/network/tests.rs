@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::oplog::LinkSpan;
+use crate::sim::ledger::{Accounts, Breakdown};
 use crate::topology::{
     Clock, CreditMode, DmaParams, Extent, FetchStoreParams, GemmParams, Grid, HbmParams,
-    IpcqParams, MachineBuilder, MathFamilies, MathParams, MmuParams, Node, NodeId, NodeKind,
+    IpcqParams, MachineBuilder, MathFamilies, MathParams, MmuParams, Node, NodeId, NodeKind, PeId,
     PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
 };
 
@@ -329,8 +331,10 @@ impl Traffic<'_> {
     }
 }
 
-fn run(machine: &Machine, packets: &[Packet], mode: Mode) -> Seen {
-    let network = Network::new(machine, mode);
+fn run(machine: &Machine, packets: &[Packet], mode: Mode) -> (Seen, Accounts) {
+    let mut network = Network::new(machine, mode);
+    network.keep_accounts(Ledger::new(machine, usize::MAX));
+    network.draw();
     let seen = (vec![(Ps::MAX, None, Ps::ZERO, None); KINDS * packets.len()], Vec::new());
     let (events, trains) = (EventQueue::default(), vec![NONE; KINDS * packets.len()]);
     let mut it = Traffic { machine, packets, network, events, seen, trains };
@@ -342,7 +346,51 @@ fn run(machine: &Machine, packets: &[Packet], mode: Mode) -> Seen {
         it.handle(event);
     }
     it.seen.1 = (0..machine.link_count()).map(|link| it.network.held(link)).collect();
-    it.seen
+    let accounts = it.network.take_ledger().unwrap().into_accounts();
+    let mut spans = Vec::new();
+    it.network.take_spans(true, &mut |span| spans.push(span));
+    // Where a router copies for nobody, its train is never delivered.
+    let is_whole = accounts.messages == u64::from(it.network.numbers);
+    check_spans(machine, spans, is_whole.then_some(&it.network));
+    (it.seen, accounts)
+}
+
+/// What links did does not overlap; it is all that they carried and all that was waited for them.
+fn check_spans(machine: &Machine, mut spans: Vec<LinkSpan>, network: Option<&Network>) {
+    spans.sort_by_key(|span| (span.link, span.start, span.end));
+    for pair in spans.windows(2).filter(|pair| pair[0].link == pair[1].link) {
+        assert!(pair[0].end <= pair[1].start, "{pair:?}");
+    }
+    let Some(network) = network else { return };
+    let mut carried = vec![0; machine.link_count()];
+    for (links, _, bytes) in network.routes.counts() {
+        links.iter().for_each(|link| carried[link.0 as usize] += bytes);
+    }
+    for (link, bytes) in carried.into_iter().enumerate() {
+        let own = || spans.iter().filter(|span| span.link.0 as usize == link);
+        let costs = &network.links[link].costs;
+        let waited: Ps = own().map(|span| span.start - span.since).sum();
+        assert_eq!(waited, network.held(link), "waits for link {link}");
+        if costs.rate != Bandwidth::INFINITE {
+            assert_eq!(own().map(|span| span.bytes).sum::<u64>(), bytes, "bytes of link {link}");
+        }
+        for span in own() {
+            assert!(costs.rate.time(span.bytes) <= span.end - span.start + Ps(1), "{span:?}");
+        }
+    }
+}
+
+/// The parts of each latency add up to it, and those of links and ends to all of them.
+fn check_accounts(accounts: &Accounts) {
+    let (mut links, mut ends) = (vec![Breakdown::default(); accounts.links.len()], Ps::ZERO);
+    for message in &accounts.worst {
+        assert_eq!(message.costs().total(), message.latency(), "{message:?}");
+        ends += message.ends.total();
+        message.hops.iter().for_each(|(link, costs)| links[link.0 as usize] += *costs);
+    }
+    assert_eq!(accounts.worst.len() as u64, accounts.messages);
+    assert_eq!((&links, ends), (&accounts.links, accounts.ends.total()));
+    assert_eq!(accounts.costs().total(), accounts.latency);
 }
 
 fn cable() -> impl Strategy<Value = Cable> {
@@ -434,11 +482,13 @@ proptest! {
     #[test]
     fn trains_give_the_times_of_flits((row, traffic) in traffic()) {
         let machine = row.machine();
-        let flits = run(&machine, &traffic, Mode::FlitByFlit);
-        let trains = run(&machine, &traffic, Mode::Trains);
+        let (flits, by_flits) = run(&machine, &traffic, Mode::FlitByFlit);
+        let (trains, by_trains) = run(&machine, &traffic, Mode::Trains);
         for (index, (flits, trains)) in flits.0.iter().zip(&trains.0).enumerate() {
             prop_assert_eq!(flits, trains, "message {}", index);
         }
         prop_assert_eq!(flits.1, trains.1);
+        check_accounts(&by_trains);
+        prop_assert_eq!(by_flits, by_trains);
     }
 }

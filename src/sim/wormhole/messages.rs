@@ -5,11 +5,13 @@
 //! sent at an instant may leave in the cycle that begins then, and what arrives in a cycle can be
 //! answered from the next one on.
 
+use super::account::Books;
 use super::layout::{Layout, Timebase, lay_out};
 use super::packet::{Delivery, Parcel};
 use super::{Happened, RouterNetwork, TICKS};
 use crate::arena::Id;
 use crate::oplog::RecordId;
+use crate::sim::drawing::Drawing;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
 use crate::sim::network::{Arrival, Cargo, CargoKind, NONE, Shipment, at_home};
 use crate::sim::routes::{LinkCosts, RouteId, Routes};
@@ -18,16 +20,16 @@ use crate::units::{Bandwidth, Ps};
 
 /// A message under way.
 #[derive(Clone, Copy, Debug)]
-struct Message {
-    cargo: Cargo,
+pub(super) struct Message {
+    pub(super) cargo: Cargo,
     class: u8,
-    bytes: u64,
+    pub(super) bytes: u64,
     to: PeId,
     write: u64,
-    after: Ps,
+    pub(super) after: Ps,
     /// Told apart from messages that were here before; [`NONE`] once it has been taken.
-    number: u32,
-    route: RouteId,
+    pub(super) number: u32,
+    pub(super) route: RouteId,
     /// Which of the ways of its route it is on.
     part: u32,
     source_end: Option<Ps>,
@@ -36,6 +38,10 @@ struct Message {
     /// When its first flit came to its target, and whether the target knows of the last one.
     came: Ps,
     stored: bool,
+    /// When it was sent, how long it waited for its source, and when all of it was at its target.
+    pub(super) sent: Ps,
+    pub(super) waited: Ps,
+    pub(super) done: Ps,
 }
 
 /// The ways of a route among all ways.
@@ -48,22 +54,25 @@ struct Ways {
 /// The routers of a machine, and the messages on them.
 #[derive(Debug)]
 pub(in crate::sim) struct Messages<'m> {
-    machine: &'m Machine,
-    network: RouterNetwork,
+    pub(super) machine: &'m Machine,
+    pub(super) network: RouterNetwork,
     layout: Layout,
-    time: Timebase,
+    pub(super) time: Timebase,
     pub(in crate::sim) routes: Routes,
     pub(in crate::sim) hops: u64,
     /// By route.
     ways: Vec<Ways>,
-    messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
     spare: Vec<u32>,
     numbers: u32,
     now: Ps,
     /// The cycle that is an event, and the first one that has not passed.
     planned: Option<u64>,
     next: u64,
-    happened: Happened,
+    pub(super) happened: Happened,
+    /// The accounts of messages, and what links are doing, where somebody asks.
+    pub(super) books: Option<Box<Books>>,
+    pub(super) drawing: Option<Box<Drawing>>,
 }
 
 impl<'m> Messages<'m> {
@@ -85,6 +94,8 @@ impl<'m> Messages<'m> {
             planned: None,
             next: 0,
             happened: Happened::default(),
+            books: None,
+            drawing: None,
         }
     }
 
@@ -102,6 +113,9 @@ impl<'m> Messages<'m> {
         self.next = cycle + 1;
         let mut happened = std::mem::take(&mut self.happened);
         self.network.step(cycle, &mut happened);
+        if let Some(moved) = &mut happened.moved {
+            self.draw_moved(moved);
+        }
         for (number, end) in happened.left.drain(..) {
             let message = &mut self.messages[number as usize];
             if message.part == 0 {
@@ -198,6 +212,9 @@ impl<'m> Messages<'m> {
             held: (None, Ps::ZERO),
             came: Ps::ZERO,
             stored: false,
+            sent: self.now,
+            waited: self.waited(shipment),
+            done: Ps::ZERO,
         };
         match self.spare.pop() {
             Some(id) => {
@@ -211,9 +228,18 @@ impl<'m> Messages<'m> {
         }
     }
 
+    /// How long a shipment waits for its source: until that begins with it, and as far as it comes
+    /// slower than its first link would take it.
+    fn waited(&self, shipment: &Shipment) -> Ps {
+        let begin = self.now.max(shipment.from);
+        let rate = self.first_rate(shipment.route).unwrap_or(Bandwidth::INFINITE);
+        begin.since(self.now) + shipment.until.since(begin + rate.time(shipment.bytes))
+    }
+
     /// A packet is at the end of its way: of the last one, or before a part that sends it on.
     fn arrived(&mut self, delivery: &Delivery, events: &mut EventQueue) {
         let id = delivery.tag;
+        self.note_waits(delivery);
         let message = &mut self.messages[id as usize];
         let wait = self.time.time(delivery.held.1 * TICKS);
         if wait > message.held.1 {
@@ -245,8 +271,10 @@ impl<'m> Messages<'m> {
         let message = &self.messages[id as usize];
         let input = self.routes.links(message.route).last().map_or(NONE, |link| link.0);
         let key = EventKey::delivery(message.to.0, input);
-        let at = done.max(self.now) + message.after;
+        let done = done.max(self.now);
+        let at = done + message.after;
         events.push(Event::new(at, key, EventKind::Deliver, id).with(message.number));
+        self.messages[id as usize].done = done;
     }
 
     /// Pushes the event of the end of reading, if it is wanted and known.
@@ -292,6 +320,8 @@ impl<'m> Messages<'m> {
         if message.number != event.detail {
             return None;
         }
+        self.settle(event.subject, event.time);
+        let message = &mut self.messages[event.subject as usize];
         message.number = NONE;
         self.spare.push(event.subject);
         Some(Arrival {

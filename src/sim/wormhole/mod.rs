@@ -25,8 +25,10 @@
 //! None of this knows of machines (`layout` does) or of what is sent (`messages`, which lets kernels
 //! run on it, and the traffic generator).
 
+mod account;
 mod allocate;
 mod channel;
+mod idle;
 mod layout;
 mod messages;
 mod packet;
@@ -40,7 +42,7 @@ pub(super) use packet::{Delivery, Parcel};
 
 use channel::{Channel, ChannelSpec, End};
 use packet::{Flit, Hop, NONE, Packet};
-use router::{Router, Surroundings, give_credit};
+use router::{Moved, Router, Surroundings, give_credit};
 use source::Source;
 use wheel::{Arrival, Wheel};
 
@@ -92,6 +94,8 @@ pub(super) struct Happened {
     pub(super) left: Vec<(u32, u64)>,
     /// Packets that have arrived.
     pub(super) delivered: Vec<Delivery>,
+    /// Flits that entered channels, if somebody wants to know.
+    pub(super) moved: Option<Vec<Moved>>,
 }
 
 /// All routers and channels, and what is on them.
@@ -223,6 +227,7 @@ impl RouterNetwork {
             packets: &mut self.packets,
             hops: &self.hops,
             wheel: &mut self.wheel,
+            moved: &mut happened.moved,
             cycle,
         };
         for source in &self.sending {
@@ -253,6 +258,7 @@ impl RouterNetwork {
             packets: &mut self.packets,
             hops: &self.hops,
             wheel: &mut self.wheel,
+            moved: &mut happened.moved,
             cycle,
         };
         let state = &it.channels[channel as usize];

@@ -24,7 +24,7 @@ pub(in crate::sim) struct Hop {
 }
 
 /// A packet to send.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::sim) struct Parcel {
     /// Where its way begins among all hops, and how long it is.
     pub(in crate::sim) way: (u32, u16),
@@ -76,6 +76,8 @@ pub(in crate::sim) struct Delivery {
     /// cycles.
     pub(in crate::sim) way: u32,
     pub(in crate::sim) held: (u16, u64),
+    /// What was sent.
+    pub(in crate::sim) parcel: Parcel,
 }
 
 impl Packet {
@@ -127,6 +129,7 @@ impl Packet {
             first_sent: self.first_sent,
             way: self.parcel.way.0,
             held: self.held,
+            parcel: self.parcel,
         }
     }
 }
@@ -136,6 +139,7 @@ impl Delivery {
     pub(in crate::sim) fn at_once(tag: u32, time: u64) -> Delivery {
         let first_sent = time / TICKS;
         let came = first_sent;
-        Delivery { tag, bytes: 0, done: time, came, first_sent, way: 0, held: (0, 0) }
+        let parcel = Parcel::default();
+        Delivery { tag, bytes: 0, done: time, came, first_sent, way: 0, held: (0, 0), parcel }
     }
 }

@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use super::RouterParams;
 use super::allocate::{Pointers, turns};
 use super::channel::{Channel, End};
 use super::packet::{Flit, Hop, NONE, Packet};
 use super::wheel::{Arrival, Wheel};
+use super::{RouterParams, TICKS};
 
 /// A virtual channel at an input: what has arrived and where it goes.
 #[derive(Debug)]
@@ -47,7 +47,33 @@ pub(super) struct Surroundings<'a> {
     pub(super) packets: &'a mut [Packet],
     pub(super) hops: &'a [Hop],
     pub(super) wheel: &'a mut Wheel,
+    /// What goes over channels, where somebody asks.
+    pub(super) moved: &'a mut Option<Vec<Moved>>,
     pub(super) cycle: u64,
+}
+
+/// A flit that enters a channel. Times are in ticks.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sim) struct Moved {
+    pub(in crate::sim) channel: u32,
+    /// What the sender knows its packet by.
+    pub(in crate::sim) tag: u32,
+    /// Since when it could have gone, if it is a head.
+    pub(in crate::sim) since: u64,
+    pub(in crate::sim) start: u64,
+    pub(in crate::sim) end: u64,
+    pub(in crate::sim) bytes: u64,
+}
+
+impl Surroundings<'_> {
+    /// A flit of `bytes` has entered a channel until `end`; `waited` cycles were lost to others.
+    pub(super) fn note(&mut self, channel: u32, tag: u32, (end, waited, bytes): (u64, u64, u64)) {
+        let Some(moved) = self.moved else { return };
+        let flit = self.channels[channel as usize].spec.flit;
+        let start = end - (flit * bytes).div_ceil(self.params.flit_bytes);
+        let since = start.saturating_sub(waited * TICKS);
+        moved.push(Moved { channel, tag, since, start, end, bytes });
+    }
 }
 
 /// A router. A *place* is the number of a virtual channel among those of all its inputs.
@@ -225,14 +251,17 @@ impl Router {
         let output = self.outputs[port as usize];
         let channel = &mut it.channels[output as usize];
         let packet = &mut it.packets[flit.packet as usize];
+        let mut waited = 0;
         if std::mem::take(&mut place.front_is_head) {
-            channel.held += packet.end_wait(it.cycle, it.params.head_cycles());
+            waited = packet.end_wait(it.cycle, it.params.head_cycles());
+            channel.held += waited;
             packet.at += 1;
         }
+        let tag = packet.parcel.tag;
         let bytes = packet.size_of(flit, it.params.flit_bytes);
         channel.credits[usize::from(place.output_vc)] -= 1;
         let start = it.cycle + it.params.switch_cycles();
-        let (_, arrival) = channel.send(start, (bytes, it.params.flit_bytes));
+        let (end, arrival) = channel.send(start, (bytes, it.params.flit_bytes));
         it.wheel.push(arrival, Arrival::Flit { channel: output, vc: place.output_vc, flit });
         if flit.is_last {
             channel.holder[usize::from(place.output_vc)] = NONE;
@@ -242,6 +271,7 @@ impl Router {
         if place.buffer.is_empty() {
             self.occupied.retain(|other| *other != number);
         }
+        it.note(output, tag, (end, waited, bytes));
         let input = self.inputs[(number / vcs) as usize];
         give_credit(input, (number % vcs) as u16, it);
     }

@@ -85,10 +85,12 @@ impl Source {
         let packet = &mut it.packets[number as usize];
         let vc = self.held[class];
         let flit = Flit { packet: number, is_last: packet.sent + 1 == packet.flits };
+        let mut waited = 0;
         if packet.sent == 0 {
             packet.first_sent = it.cycle;
             packet.since = packet.is_read_at();
-            channel.held += packet.end_wait(it.cycle, 0);
+            waited = packet.end_wait(it.cycle, 0);
+            channel.held += waited;
             packet.at = 1;
         }
         packet.sent += 1;
@@ -97,11 +99,13 @@ impl Source {
         let (end, arrival) = channel.send(it.cycle + 1, (bytes, it.params.flit_bytes));
         it.wheel.push(arrival, Arrival::Flit { channel: self.channel, vc: vc as u16, flit });
         self.last_class = class;
-        flit.is_last.then(|| {
+        let tag = packet.parcel.tag;
+        if flit.is_last {
             channel.holder[vc as usize] = NONE;
             self.held[class] = NONE;
             self.queues[class].pop_front();
-            (packet.parcel.tag, end)
-        })
+        }
+        it.note(self.channel, tag, (end, waited, bytes));
+        flit.is_last.then_some((tag, end))
     }
 }
