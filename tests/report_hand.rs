@@ -197,6 +197,8 @@ fn report(records: &[Record], time: u64) -> Report {
         time: Ps(time),
         links: &links,
         moved: [1024, 1024],
+        accounts: None,
+        shown_messages: 0,
     })
 }
 

@@ -156,6 +156,9 @@ pub(super) struct SimArgs {
     /// Writes a trace of every launch that ui.perfetto.dev and chrome://tracing open.
     #[arg(long, value_name = "FILE", conflicts_with = "no_explain")]
     pub(super) trace: Option<PathBuf>,
+    /// Show what the N links and messages that lost most paid: overhead, wire, serialisation, queueing.
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "no_explain")]
+    pub(super) messages: usize,
     /// Writes what a tensor of --arg holds in the end: `out=out.npy`.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_setting)]
     pub(super) save: Vec<(String, String)>,

@@ -28,6 +28,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         expect: args.expect.iter().map(|text| expectation(text)).collect::<Result<_, _>>()?,
         rtol: args.rtol,
         atol: args.atol,
+        messages: args.messages,
     };
     let mut session = launch::session(&args.launch.lints)?;
     if let Some(path) = &args.trace {

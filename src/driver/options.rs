@@ -98,7 +98,19 @@ pub struct SimOptions {
     pub rtol: Option<f64>,
     /// How far they may be beside.
     pub atol: Option<f64>,
+    /// Links and messages whose costs the text shows.
+    pub messages: usize,
 }
+
+impl SimOptions {
+    /// How many of the worst messages are kept, for the text or for JSON.
+    pub(super) fn kept_messages(&self) -> Option<usize> {
+        (!self.no_explain).then(|| self.messages.max(KEPT_MESSAGES))
+    }
+}
+
+/// The messages that the JSON has at least.
+const KEPT_MESSAGES: usize = 10;
 
 /// An option that means nothing: a mistake on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -128,7 +128,11 @@ impl Session {
         let noun = if launches == 1 { "launch" } else { "launches" };
         let bytes = grouped(message);
         let label = format!("{} ({} of {bytes} B, {launches} {noun})", plan.name, plan.collective);
-        let mut runner = Runner { session: self, program: &program, machine: &machine, progress };
+        let draws = self.trace.is_some();
+        let options =
+            sim::Options { accounts: sim.kept_messages(), spans: draws, ..sim::Options::default() };
+        let mut runner =
+            Runner { session: self, program: &program, machine: &machine, options, progress };
         if sim.no_explain {
             let outcome = runner.time(&mut NoLog::default())?;
             let result = LaunchResult {
@@ -142,6 +146,9 @@ impl Session {
             return Ok(SimReport::new(&target, vec![result], Data::Skipped, String::new()));
         }
         let mut log = SpillLog::new(sim.spill);
+        if draws {
+            log = log.with_spans(sim.spill);
+        }
         let outcome = runner.time(&mut log)?;
         let run = crate::report::Run {
             program: &program,
@@ -151,6 +158,8 @@ impl Session {
             time: outcome.time,
             links: &links(&machine, &outcome),
             moved: [outcome.counters.bytes_read, outcome.counters.bytes_written],
+            accounts: outcome.accounts.as_ref(),
+            shown_messages: sim.messages,
         };
         let report = Some(Report::new(&run));
         if let Some(trace) = &mut self.trace {
@@ -228,13 +237,14 @@ struct Runner<'r, 's> {
     session: &'r mut Session,
     program: &'r Program,
     machine: &'r topology::Machine,
+    options: sim::Options,
     progress: &'r mut Progress<'s>,
 }
 
 impl Runner<'_, '_> {
     fn time(&mut self, log: &mut impl LogSink) -> Result<sim::Outcome, Reported> {
-        let options = sim::Options::default();
-        let run = sim::simulate(self.program, self.machine, &options, log, self.progress);
+        let options = &self.options;
+        let run = sim::simulate(self.program, self.machine, options, log, self.progress);
         let Session { sources, sink, .. } = &mut *self.session;
         run.map_err(|failure| sink.error(failure.diagnostic(self.program, sources)))
     }

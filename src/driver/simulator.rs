@@ -245,6 +245,9 @@ impl<'s> Simulator<'s> {
             (None, outcome, Vec::new())
         } else {
             let mut log = SpillLog::new(self.parts.sim.spill);
+            if self.parts.trace.is_some() {
+                log = log.with_spans(self.parts.sim.spill);
+            }
             let outcome = self.time(&program, &mut log, sink)?;
             let run = crate::report::Run {
                 program: &program,
@@ -254,6 +257,8 @@ impl<'s> Simulator<'s> {
                 time: outcome.time,
                 links: &links(&self.parts.machine, &outcome),
                 moved: [outcome.counters.bytes_read, outcome.counters.bytes_written],
+                accounts: outcome.accounts.as_ref(),
+                shown_messages: self.parts.sim.messages,
             };
             let report = Some(Report::new(&run));
             if let Some(trace) = &mut self.parts.trace {
@@ -287,7 +292,11 @@ impl<'s> Simulator<'s> {
         log: &mut impl LogSink,
         sink: &mut Sink,
     ) -> Result<sim::Outcome, Reported> {
-        let options = sim::Options::default();
+        let options = sim::Options {
+            accounts: self.parts.sim.kept_messages(),
+            spans: self.parts.trace.is_some(),
+            ..sim::Options::default()
+        };
         let machine = &self.parts.machine;
         let run = sim::simulate(program, machine, &options, log, self.parts.progress);
         run.map_err(|failure| sink.error(failure.diagnostic(program, self.parts.sources)))

@@ -41,6 +41,7 @@ pub(super) fn render(report: &Report) -> Value {
             "hbm_bytes_read": traffic.bytes_read,
             "hbm_bytes_written": traffic.bytes_written,
         },
+        "messages": report.messages.as_ref().map(super::MessageTable::json),
         "waiting_ps": { "by_cause": waiting, "in_receives": report.waiting.in_receives.0 },
     })
 }

@@ -7,6 +7,7 @@
 
 mod json;
 mod load;
+mod messages;
 mod path;
 mod resource;
 mod sites;
@@ -16,11 +17,13 @@ mod usage;
 
 use crate::command::{AgentId, Program};
 use crate::oplog::{Cause, Engine, Log, RecordId};
+use crate::sim::Accounts;
 use crate::source::{SourceMap, Span};
 use crate::topology::{LinkId, Machine};
 use crate::units::Ps;
 
 pub use load::{LoadCurve, LoadMean};
+pub use messages::{LinkCost, MessageRow, MessageTable};
 pub use resource::Resource;
 pub use trace::Trace;
 pub use usage::{EngineUsage, Rate, Traffic, Waiting};
@@ -43,6 +46,10 @@ pub struct Run<'a> {
     /// Bytes read from HBM, and bytes written to it. The program does not say: how much of a block
     /// is moved may differ from one time to the next.
     pub moved: [u64; 2],
+    /// What messages paid on their way, if that was kept.
+    pub accounts: Option<&'a Accounts>,
+    /// How many links and messages the text shows of that.
+    pub shown_messages: usize,
 }
 
 /// What went over one link.
@@ -162,6 +169,8 @@ pub struct Report {
     links: Vec<LinkRow>,
     traffic: Traffic,
     waiting: Waiting,
+    messages: Option<MessageTable>,
+    shown_messages: usize,
 }
 
 impl Report {
@@ -183,6 +192,8 @@ impl Report {
             links: links(run),
             traffic: usage.traffic,
             waiting: usage.waiting,
+            messages: run.accounts.map(|accounts| messages(run, &sites, accounts)),
+            shown_messages: run.shown_messages,
         }
     }
 
@@ -233,20 +244,38 @@ impl Report {
         &self.traffic
     }
 
+    /// What messages paid on their way, if that was kept.
+    pub fn messages(&self) -> Option<&MessageTable> {
+        self.messages.as_ref()
+    }
+
     /// What commands waited for.
     pub fn waiting(&self) -> &Waiting {
         &self.waiting
     }
 
-    /// The report as text of at most 40 lines.
+    /// The report as text of at most 40 lines, and what messages paid, if that is shown.
     pub fn text(&self) -> String {
-        text::render(self)
+        let mut text = text::render(self);
+        if let Some(messages) = self.messages.as_ref().filter(|_| self.shown_messages > 0) {
+            text.push_str(&messages.text(self.shown_messages));
+        }
+        text
     }
 
     /// The report as JSON: integers in picoseconds and bytes.
     pub fn json(&self) -> serde_json::Value {
         json::render(self)
     }
+}
+
+/// What messages paid, each with its PE and its line.
+fn messages(run: &Run<'_>, sites: &sites::Sites, accounts: &Accounts) -> MessageTable {
+    MessageTable::new(run.machine, accounts, &|message| {
+        let pe = run.program.agents.get(message.agent).map(|agent| usage::pe_name(run, agent.pe));
+        let line = sites.line_of(message.agent, message.site);
+        format!("{} at {}", pe.unwrap_or_default(), sites::describe(run.sources, line).0)
+    })
 }
 
 /// The links by how long messages queued for them, then by how busy they were.

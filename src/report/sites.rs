@@ -3,7 +3,7 @@
 
 use super::Run;
 use crate::arena::Id;
-use crate::command::{Code, CodeId, QueueId, Template};
+use crate::command::{AgentId, Code, CodeId, QueueId, SiteId, Template};
 use crate::oplog::Record;
 use crate::source::{FileId, SourceMap, Span};
 
@@ -83,8 +83,22 @@ impl Sites {
 
     /// What a table by code and then by site, as [`Sites::describe`] makes one, has for a record.
     pub(super) fn find<'t, T>(&self, table: &'t [Vec<T>], record: &Record) -> Option<&'t T> {
-        let code = self.agents.get(record.agent.index())?;
-        table.get(code.index())?.get(record.site.index())
+        self.find_at(table, (record.agent, record.site))
+    }
+
+    /// The same for a place of an agent's code.
+    pub(super) fn find_at<'t, T>(
+        &self,
+        table: &'t [Vec<T>],
+        (agent, site): (AgentId, SiteId),
+    ) -> Option<&'t T> {
+        let code = self.agents.get(agent.index())?;
+        table.get(code.index())?.get(site.index())
+    }
+
+    /// The line of a place of an agent's code.
+    pub(super) fn line_of(&self, agent: AgentId, site: SiteId) -> Line {
+        self.find_at(&self.codes, (agent, site)).unwrap_or(&UNKNOWN).line
     }
 }
 

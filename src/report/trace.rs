@@ -1,7 +1,7 @@
 //! A run as a trace in Chrome's JSON format, which Perfetto and `chrome://tracing` open: a process
-//! for each PE with a track for each engine (more where it does several things at a time), arrows
-//! from messages under way to the receives that waited for them, and how much was busy as counters
-//! over time. It is written while the log is read, so a trace of any length takes little memory.
+//! for each PE with a track for each engine (more where it does several things at a time), one whose
+//! tracks are the links, arrows from messages under way to the receives that waited for them, and how
+//! much was busy and how many messages waited as counters over time. It is written while the log is read, so a trace of any length takes little memory.
 //!
 //! The format: "Trace Event Format", <https://perfetto.dev/docs/getting-started/other-formats>.
 //! Times are microseconds with six decimals, so picoseconds are exact.
@@ -12,13 +12,20 @@ use super::sites::{Sites, Work};
 use super::usage::pe_name;
 use super::{Run, cause_name, engine_name};
 use crate::arena::Id;
-use crate::oplog::{Action, Engine, Record};
+use crate::command::{AgentId, SiteId};
+use crate::oplog::{Action, Engine, LinkSpan, Record};
 use crate::source::{SourceMap, Span};
-use crate::topology::PeId;
+use crate::topology::{LinkId, PeId};
 use crate::units::Ps;
 
 /// The process that launches are shown in; PE n is process n + 1.
 const HOST: u32 = 0;
+
+/// The process whose tracks are links: track n + 1 is link n.
+const LINKS: u32 = 1_000_000_000;
+
+/// Links whose queues are drawn as counters of their own: those that were waited for longest.
+const QUEUES: usize = 8;
 
 /// Into how many stretches counters divide a launch.
 const STRETCHES: u64 = 1000;
@@ -41,6 +48,8 @@ pub struct Trace {
     first_arrow: u64,
     /// By PE, then by engine: when each of its tracks is free again. No tracks yet: no name either.
     tracks: Vec<[Vec<Ps>; Engine::ALL.len()]>,
+    /// By link: whether its track has a name.
+    links: Vec<bool>,
 }
 
 impl std::fmt::Debug for Trace {
@@ -59,6 +68,7 @@ impl Trace {
             origin: Ps::ZERO,
             first_arrow: 0,
             tracks: Vec::new(),
+            links: Vec::new(),
         };
         trace.text("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
         trace.event(&format!("{},\"args\":{{\"name\":\"host\"}}", meta("process_name", HOST, 0)));
@@ -74,14 +84,15 @@ impl Trace {
             "\"ph\":\"X\",\"pid\":{HOST},\"tid\":0,\"name\":{name},\"ts\":{start},\"dur\":{length}"
         ));
         let places = Places::new(run);
-        let mut counters = Counters::new(run.time);
+        let mut counters = vec![Gauge::new(run.time); Engine::ALL.len()];
         run.log.for_each_batch(&mut |batch| {
             for record in batch {
-                counters.add(record);
+                counters[record.engine as usize].add(record.start, record.end);
                 self.record(run, &places, record);
             }
         });
         self.counters(&counters);
+        self.spans(run, &places);
         self.first_arrow += run.log.len() as u64;
         self.origin += run.time;
     }
@@ -182,24 +193,91 @@ impl Trace {
         }
     }
 
-    /// How many of each engine were busy, and how many transfers under way, in the mean of each
-    /// stretch; where that changes.
-    fn counters(&mut self, counters: &Counters) {
-        for engine in Engine::ALL.iter().filter(|engine| counters.did(**engine)) {
-            let name = json(&format!("busy: {}", engine_name(*engine)));
-            let mut before = String::new();
-            for (index, busy) in (0..).zip(&counters.busy) {
-                let length = counters.length(index).0.max(1) as f64;
-                let mean = format!("{:.3}", busy[*engine as usize] as f64 / length);
-                if mean != before {
-                    let start = self.at(counters.start(index));
-                    self.event(&format!(
-                        "\"ph\":\"C\",\"pid\":{HOST},\"name\":{name},\"ts\":{start},\
-                         \"args\":{{\"mean\":{mean}}}"
-                    ));
-                    before = mean;
+    /// What links did, and how many were busy and waited for.
+    fn spans(&mut self, run: &Run<'_>, places: &Places) {
+        let mut queued: Vec<_> = run.links.iter().filter(|it| it.queued > Ps::ZERO).collect();
+        queued.sort_by_key(|it| (std::cmp::Reverse(it.queued), it.link));
+        queued.truncate(QUEUES);
+        let mut busy = Gauge::new(run.time);
+        let mut waiting = Gauge::new(run.time);
+        let mut queues = vec![Gauge::new(run.time); queued.len()];
+        run.log.for_each_span(&mut |batch| {
+            for span in batch {
+                self.span(run, places, span);
+                busy.add(span.start, span.end);
+                waiting.add(span.since, span.start);
+                if let Some(at) = queued.iter().position(|it| it.link == span.link) {
+                    queues[at].add(span.since, span.start);
                 }
             }
+        });
+        self.gauge(LINKS, "links in use", &busy);
+        self.gauge(LINKS, "messages that wait for a link", &waiting);
+        for (queue, link) in queues.iter().zip(queued) {
+            self.gauge(LINKS, &format!("waiting: {}", link_name(run, link.link)), queue);
+        }
+    }
+
+    /// A stretch of a link's time.
+    fn span(&mut self, run: &Run<'_>, places: &Places, span: &LinkSpan) {
+        let Some(name) = places.at((span.agent, span.site)) else { return };
+        self.name_link(run, span.link);
+        let (start, track) = (self.origin + span.start, span.link.0.saturating_add(1));
+        let place = format!("\"pid\":{LINKS},\"tid\":{track},\"ts\":{}", micros(start));
+        let (length, waited) = (span.end.since(span.start), span.start.since(span.since));
+        self.event(&format!(
+            "\"ph\":\"X\",{place},\"dur\":{},{name},\"agent\":{},\"seq\":{},\"carried\":{},\
+             \"waited_ns\":{}}}",
+            micros(length),
+            span.agent.0,
+            span.seq,
+            span.bytes,
+            nanos(waited),
+        ));
+    }
+
+    /// Names the track of a link that has none yet.
+    fn name_link(&mut self, run: &Run<'_>, link: LinkId) {
+        let index = link.0 as usize;
+        if self.links.is_empty() {
+            let process = meta("process_name", LINKS, 0);
+            self.event(&format!("{process},\"args\":{{\"name\":\"links\"}}"));
+        }
+        if self.links.len() <= index {
+            self.links.resize(index + 1, false);
+        }
+        if !std::mem::replace(&mut self.links[index], true) {
+            let meta = meta("thread_name", LINKS, link.0.saturating_add(1));
+            let name = json(&link_name(run, link));
+            self.event(&format!("{meta},\"args\":{{\"name\":{name}}}"));
+        }
+    }
+
+    /// A counter: the mean of each stretch, where that changes.
+    fn gauge(&mut self, process: u32, name: &str, gauge: &Gauge) {
+        if gauge.sums.iter().all(|sum| *sum == 0) {
+            return;
+        }
+        let name = json(name);
+        let mut before = String::new();
+        for (index, sum) in (0..).zip(&gauge.sums) {
+            let length = gauge.stretches.length(index).0.max(1) as f64;
+            let mean = format!("{:.3}", *sum as f64 / length);
+            if mean != before {
+                let start = self.at(gauge.stretches.start(index));
+                self.event(&format!(
+                    "\"ph\":\"C\",\"pid\":{process},\"name\":{name},\"ts\":{start},\
+                     \"args\":{{\"mean\":{mean}}}"
+                ));
+                before = mean;
+            }
+        }
+    }
+
+    /// How many of each engine were busy, and how many transfers under way.
+    fn counters(&mut self, counters: &[Gauge]) {
+        for (engine, gauge) in Engine::ALL.iter().zip(counters) {
+            self.gauge(HOST, &format!("busy: {}", engine_name(*engine)), gauge);
         }
     }
 
@@ -212,6 +290,17 @@ impl Trace {
 /// Microseconds, exactly.
 fn micros(time: Ps) -> String {
     format!("{}.{:06}", time.0 / 1_000_000, time.0 % 1_000_000)
+}
+
+/// Nanoseconds, exactly.
+fn nanos(time: Ps) -> String {
+    format!("{}.{:03}", time.0 / 1000, time.0 % 1000)
+}
+
+/// A link by its ends.
+fn link_name(run: &Run<'_>, link: LinkId) -> String {
+    let (from, to) = run.machine.ends(link);
+    format!("{} -> {}", run.machine.node(from).name, run.machine.node(to).name)
 }
 
 /// The process of a PE.
@@ -227,11 +316,7 @@ fn track(engine: Engine, lane: usize) -> u32 {
 /// The link that delayed a record most, as a field.
 fn held_up_at(run: &Run<'_>, record: &Record) -> String {
     let link = record.link.filter(|link| (link.0 as usize) < run.machine.link_count());
-    link.map_or_else(String::new, |link| {
-        let (from, to) = run.machine.ends(link);
-        let (from, to) = (&run.machine.node(from).name, &run.machine.node(to).name);
-        format!(",\"held_up_at\":{}", json(&format!("{from} -> {to}")))
-    })
+    link.map_or_else(String::new, |link| format!(",\"held_up_at\":{}", json(&link_name(run, link))))
 }
 
 /// The start of an event that names something.
@@ -264,8 +349,11 @@ impl Places {
     }
 
     fn of(&self, record: &Record) -> &str {
-        let fields = self.sites.find(&self.fields, record);
-        fields.map_or("\"name\":\"?\",\"args\":{\"line\":\"?\"", String::as_str)
+        self.at((record.agent, record.site)).unwrap_or("\"name\":\"?\",\"args\":{\"line\":\"?\"")
+    }
+
+    fn at(&self, place: (AgentId, SiteId)) -> Option<&str> {
+        self.sites.find_at(&self.fields, place).map(String::as_str)
     }
 }
 
@@ -299,89 +387,79 @@ fn size(run: &Run<'_>, work: Work) -> String {
     }
 }
 
-/// The time for which engines were busy in each stretch of a launch, on all PEs together.
-struct Counters {
+/// A launch in stretches, all of one length but for rounding.
+#[derive(Clone, Copy)]
+struct Stretches {
     time: Ps,
-    busy: Vec<[u64; Engine::ALL.len()]>,
+    count: u64,
 }
 
-impl Counters {
-    fn new(time: Ps) -> Counters {
-        let stretches = STRETCHES.min(time.0.max(1));
-        Counters { time, busy: vec![[0; Engine::ALL.len()]; stretches as usize] }
+impl Stretches {
+    fn new(time: Ps) -> Stretches {
+        Stretches { time, count: STRETCHES.min(time.0.max(1)) }
     }
 
-    /// When stretch `index` begins. All but rounding are of one length.
-    fn start(&self, index: u64) -> Ps {
+    /// When stretch `index` begins.
+    fn start(self, index: u64) -> Ps {
         let product = u128::from(self.time.0) * u128::from(index);
-        Ps((product / self.busy.len() as u128) as u64)
+        Ps((product / u128::from(self.count)) as u64)
     }
 
-    fn length(&self, index: u64) -> Ps {
+    fn length(self, index: u64) -> Ps {
         self.start(index + 1).since(self.start(index))
     }
 
     /// The stretch that a time lies in.
-    fn stretch(&self, time: Ps) -> u64 {
-        let last = self.busy.len() as u64 - 1;
-        let product = u128::from(time.0) * self.busy.len() as u128;
+    fn find(self, time: Ps) -> u64 {
+        let last = self.count - 1;
+        let product = u128::from(time.0) * u128::from(self.count);
         let near = (product / u128::from(self.time.0.max(1))).min(u128::from(last)) as u64;
         // Rounding down of `start` may leave `time` one further on.
         if near < last && self.start(near + 1) <= time { near + 1 } else { near }
     }
+}
 
-    fn add(&mut self, record: &Record) {
-        let end = record.end.min(self.time);
-        let mut from = record.start;
-        for index in self.stretch(from)..=self.stretch(end) {
-            let until = end.min(self.start(index + 1));
-            self.busy[index as usize][record.engine as usize] += until.since(from).0;
-            from = from.max(until);
-        }
+/// How many of something there were in each stretch of a launch, times how long.
+#[derive(Clone)]
+struct Gauge {
+    stretches: Stretches,
+    sums: Vec<u64>,
+}
+
+impl Gauge {
+    fn new(time: Ps) -> Gauge {
+        let stretches = Stretches::new(time);
+        Gauge { stretches, sums: vec![0; stretches.count as usize] }
     }
 
-    fn did(&self, engine: Engine) -> bool {
-        self.busy.iter().any(|busy| busy[engine as usize] > 0)
+    /// One more, from `start` to `end`.
+    fn add(&mut self, start: Ps, end: Ps) {
+        let end = end.min(self.stretches.time);
+        let mut from = start;
+        for index in self.stretches.find(from)..=self.stretches.find(end) {
+            let until = end.min(self.stretches.start(index + 1));
+            self.sums[index as usize] += until.since(from).0;
+            from = from.max(until);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena::Id;
-    use crate::command::{AgentId, SiteId};
-    use crate::oplog::Cause;
-
-    fn record(start: u64, end: u64, engine: Engine) -> Record {
-        Record {
-            start: Ps(start),
-            end: Ps(end),
-            handoff: Ps(start),
-            agent: AgentId::from_index(0),
-            seq: 0,
-            site: SiteId::from_index(0),
-            predecessor: None,
-            transfer: None,
-            link: None,
-            action: Action::Command,
-            engine,
-            cause: Cause::Dispatch,
-        }
-    }
 
     #[test]
     fn counters_lose_no_picosecond() {
         for time in [1, 7, 999, 1000, 1001, 12_345, 1_000_003] {
-            let mut counters = Counters::new(Ps(time));
+            let mut gauge = Gauge::new(Ps(time));
             let (first, second) = (time / 3, time * 2 / 3);
-            counters.add(&record(0, time, Engine::Math));
-            counters.add(&record(first, second, Engine::Math));
-            counters.add(&record(second, second, Engine::Gemm));
-            let sum: u64 = counters.busy.iter().map(|busy| busy[Engine::Math as usize]).sum();
-            assert_eq!(sum, time + second - first, "of {time} ps");
-            let whole: u64 = (0..counters.busy.len()).map(|at| counters.length(at as u64).0).sum();
+            gauge.add(Ps::ZERO, Ps(time));
+            gauge.add(Ps(first), Ps(second));
+            gauge.add(Ps(second), Ps(second));
+            assert_eq!(gauge.sums.iter().sum::<u64>(), time + second - first, "of {time} ps");
+            let stretches = gauge.stretches;
+            let whole: u64 = (0..stretches.count).map(|at| stretches.length(at).0).sum();
             assert_eq!(time, whole);
-            assert!(!counters.did(Engine::Gemm));
         }
     }
 
