@@ -117,6 +117,86 @@ fn every_message_has_an_arrow_and_those_that_were_waited_for_end_at_a_receive() 
     assert_eq!(met.count(), waited.count());
 }
 
+/// A kernel whose messages wait for each other.
+const CONTENDED: (&str, &[&str]) = ("tree_allreduce.kb", &["--ws", "16"]);
+
+#[test]
+fn tracks_of_links_hold_what_the_report_says_of_them() {
+    let (trace, report) = traced(CONTENDED.0, CONTENDED.1);
+    let events = events(&trace);
+    let names = names(&events);
+    for (track, slices) in slices(&events) {
+        for pair in slices.windows(2) {
+            assert!(pair[0].1 <= pair[1].0, "{track:?}: {pair:?}");
+        }
+    }
+    let links = report["launches"][0]["report"]["links"].as_array().unwrap();
+    assert!(links.iter().any(|link| link["queued_ps"] != 0), "nobody waited");
+    for link in links {
+        let name =
+            format!("{} -> {}", link["from"].as_str().unwrap(), link["to"].as_str().unwrap());
+        let own: Vec<&Value> = of_kind(&events, "X")
+            .into_iter()
+            .filter(|event| names.get(&track(event)) == Some(&name))
+            .collect();
+        let sum = |of: fn(&Value) -> u64| own.iter().map(|event| of(event)).sum::<u64>();
+        let number = |key: &str| link[key].as_u64().unwrap();
+        assert_eq!(sum(|it| it["args"]["carried"].as_u64().unwrap()), number("bytes"), "{name}");
+        let waited = sum(|it| (it["args"]["waited_ns"].as_f64().unwrap() * 1e3).round() as u64);
+        assert_eq!(waited, number("queued_ps"), "{name}");
+        assert!(sum(|it| ps(it, "dur")) >= number("busy_ps"), "{name}");
+    }
+}
+
+#[test]
+fn arrows_end_once_and_after_they_begin() {
+    let (trace, _) = traced(CONTENDED.0, CONTENDED.1);
+    let events = events(&trace);
+    let at = |kind: &str| -> BTreeMap<u64, u64> {
+        let ends = of_kind(&events, kind);
+        let count = ends.len();
+        let of: BTreeMap<u64, u64> =
+            ends.iter().map(|event| (event["id"].as_u64().unwrap(), ps(event, "ts"))).collect();
+        assert_eq!(of.len(), count, "two arrows with one number");
+        of
+    };
+    let (tails, heads) = (at("s"), at("f"));
+    assert!(!tails.is_empty());
+    assert_eq!(tails.keys().collect::<Vec<_>>(), heads.keys().collect::<Vec<_>>());
+    assert!(tails.iter().all(|(id, tail)| *tail <= heads[id]));
+}
+
+#[test]
+fn counters_tell_how_many_messages_wait() {
+    let (trace, report) = traced(CONTENDED.0, CONTENDED.1);
+    let events = events(&trace);
+    let launch = &report["launches"][0];
+    let end = launch["time_ps"].as_u64().unwrap();
+    let mut steps: Vec<(u64, f64)> = of_kind(&events, "C")
+        .into_iter()
+        .filter(|event| event["name"] == "messages that wait for a link")
+        .map(|event| (ps(event, "ts"), event["args"]["mean"].as_f64().unwrap()))
+        .collect();
+    steps.push((end, 0.0));
+    let area: f64 = steps.windows(2).map(|it| (it[1].0 - it[0].0) as f64 * it[0].1).sum();
+    let queued = launch["report"]["network"]["queueing_ps"].as_f64().unwrap();
+    // Means are written with three decimals.
+    assert!((area - queued).abs() <= end as f64 * 0.001, "{area} of {queued}");
+}
+
+#[test]
+fn traces_of_a_contended_run_have_one_hash_on_any_number_of_threads() {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let hash = |threads: &str| {
+        let options = [CONTENDED.1, &["--threads", threads]].concat();
+        let mut hasher = DefaultHasher::new();
+        traced(CONTENDED.0, &options).0.hash(&mut hasher);
+        hasher.finish()
+    };
+    let hashes: BTreeSet<u64> = ["1", "1", "2", "4"].map(hash).into();
+    assert_eq!(hashes.len(), 1);
+}
+
 #[test]
 fn the_same_run_draws_the_same_bytes() {
     let one = traced("ring_allreduce.kb", &["--ws", "8", "--threads", "1"]).0;

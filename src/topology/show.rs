@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::spec::Form;
 use super::{
-    AddressLayout, Die, Extent, IoUnit, LinkId, Location, MCpuUnit, Machine, MmuParams, NodeId,
+    AddressLayout, BankTiming, ChannelParams, Die, Extent, HbmParams, IoUnit, LinkId, Location, MCpuUnit, Machine, MmuParams, NodeId,
     NodeKind, PeCoord, PeId, PeParams, PeUnit, SchedulerParams, SlotKind, Spec, Unit,
 };
 use crate::units::{Bandwidth, Ps, grouped};
@@ -165,11 +165,13 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
         row(["Scheduler", &format!("{tiles}, overhead {}", scheduler.overhead)]),
         row(["Fetch/store", &format!("overhead {}", fetch_store.overhead)]),
         row(["TCM", &format!("{bytes} B, {kept} B of it reserved, {tcm_rates}")]),
-        row(["HBM", &format!("{} B, overhead {}", grouped(hbm.bytes), hbm.overhead)]),
+    ];
+    rows.extend(memory(hbm));
+    rows.extend([
         row(["SRAM", &format!("{} B for all PEs of a cube", grouped(*sram_bytes))]),
         row(["MMU", &translation(mmu)]),
         row(["IPCQ", &format!("{queues}, {credits}, release {}", ipcq.release.name())]),
-    ];
+    ]);
     rows.extend(SlotKind::ALL.map(|kind| {
         let tier = ipcq.tier(kind);
         let hop = match tier.hop {
@@ -179,6 +181,40 @@ fn parameters(params: &PeParams) -> Vec<Vec<String>> {
         let (name, overhead, memory) = (kind.name(), tier.overhead, rate(tier.bandwidth));
         row(["", &format!("a slot in {name}: {overhead}, {memory} GB/s{hop}")])
     }));
+    rows
+}
+
+/// A PE's HBM: its controller, its channels, the banks behind them.
+fn memory(hbm: &HbmParams) -> Vec<Vec<String>> {
+    let HbmParams { bytes, overhead, atomic, burst, channels, banks } = hbm;
+    let (bytes, burst) = (grouped(*bytes), grouped(*burst));
+    let mut rows = vec![row([
+        "HBM",
+        &format!("{bytes} B, overhead {overhead}, bursts of {burst} B, an atomic {atomic} each"),
+    ])];
+    let Some(ChannelParams { count, bandwidth, commit, turnaround }) = channels else {
+        rows.push(row(["", "no pseudo-channels: it keeps up with its link"]));
+        return rows;
+    };
+    let Some(banks) = banks else {
+        let rate = rate(*bandwidth);
+        let costs = format!("commit {commit}, turnaround {turnaround}");
+        rows.push(row(["", &format!("{count} pseudo-channels of {rate} GB/s, {costs}")]));
+        return rows;
+    };
+    let (groups, each) = (banks.bankgroups, banks.banks_per_group);
+    let (deep, wide) = (grouped(banks.rows.into()), grouped(banks.row_bytes));
+    let size = format!("{groups} × {each} banks of {deep} rows of {wide} B");
+    rows.push(row(["", &format!("{count} pseudo-channels, each {size}, tCK {}", banks.t_ck)]));
+    let it = &banks.timing;
+    let BankTiming { cl, cwl, rcd_rd, rcd_wr, rp, ras, faw, refi, rfc, .. } = it;
+    rows.push(row([
+        "",
+        &format!(
+            "CL {cl}, CWL {cwl}, tRCDRD {rcd_rd}, tRCDWR {rcd_wr}, tRP {rp}, tRAS {ras}, \
+             tFAW {faw}, tREFI {refi}, tRFC {rfc}"
+        ),
+    ]));
     rows
 }
 

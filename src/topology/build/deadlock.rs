@@ -54,7 +54,10 @@ fn too_few(spec: &Spec, layers: &Layers, path: &str) -> Diagnostic {
     let span = if spans.vcs.is_none() { spans.switching } else { spans.vcs };
     let plural = if wanted == 2 { "" } else { "s" };
     let label = format!("routes cross up to {} dateline{plural}", wanted - 1);
-    Diagnostic::new(codes::TOO_FEW_VCS, message, span, label).note(path.to_owned())
+    Diagnostic::new(codes::TOO_FEW_VCS, message, span, label).note(path.to_owned()).help(format!(
+        "`vcs: {wanted}` under `network` is enough for these routes; `buffer_flits: 0`, buffers \
+         without end, needs none"
+    ))
 }
 
 /// `pe0 → pe1 → … → pe0`.
