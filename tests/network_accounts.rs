@@ -105,7 +105,11 @@ fn latencies_are_divided_without_rest_on_every_kind_of_network() {
         ("gemm", "8", "network: {lane: least_queued}\n"),
         ("mesh_allreduce", "16", "cube: {hbm_ctrl: {commit_ns: 8}}\n"),
         ("softmax", "4", "cube: {hbm_ctrl: {banks: {enabled: true}}}\n"),
-        ("matmul_composite", "2", "network: {switching: wormhole, vcs: 8}\nsystem: {sips: {count: 1}}\nsip: {cube_mesh: {w: 2, h: 1}}\n"),
+        (
+            "matmul_composite",
+            "2",
+            "network: {switching: wormhole, vcs: 8}\nsystem: {sips: {count: 1}}\nsip: {cube_mesh: {w: 2, h: 1}}\n",
+        ),
         ("tree_allreduce", "8", &wormhole),
     ] {
         let report = report(kernel, world, machine);

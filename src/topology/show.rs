@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use super::spec::Form;
 use super::{
-    AddressLayout, BankTiming, ChannelParams, Die, Extent, HbmParams, IoUnit, LinkId, Location, MCpuUnit, Machine, MmuParams, NodeId,
-    NodeKind, PeCoord, PeId, PeParams, PeUnit, SchedulerParams, SlotKind, Spec, Unit,
+    AddressLayout, BankTiming, ChannelParams, Die, Extent, HbmParams, IoUnit, LinkId, Location,
+    MCpuUnit, Machine, MmuParams, NodeId, NodeKind, PeCoord, PeId, PeParams, PeUnit,
+    SchedulerParams, SlotKind, Spec, Unit,
 };
 use crate::units::{Bandwidth, Ps, grouped};
 

@@ -29,6 +29,7 @@ fn case(probed: &Probed) -> Value {
         fields.insert("sweep".into(), json!(sweep));
         let hops: Vec<Value> = probed.hops.iter().map(hop).collect();
         fields.insert("route".into(), json!(hops));
+        fields.insert("accounts".into(), probed.accounts.json());
     }
     value
 }

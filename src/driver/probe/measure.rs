@@ -10,7 +10,7 @@ use crate::diag::Diagnostic;
 use crate::ir::{Buffer, DmaDesc, DmaDim, Literal};
 use crate::launch::{AddressMap, Placement, Region, Shard};
 use crate::oplog::MemoryLog;
-use crate::sim;
+use crate::sim::{self, Accounts};
 use crate::source::{SourceMap, Span};
 use crate::topology::{Machine, PeId};
 use crate::units::Ps;
@@ -33,7 +33,12 @@ pub struct Measured {
     pub makespan: Ps,
     /// Until each ended, in their order.
     pub each: Vec<Ps>,
+    /// What their messages paid on their way, the worst [`WORST`] one by one.
+    pub accounts: Accounts,
 }
+
+/// Messages whose ways are told one by one.
+pub(super) const WORST: usize = 5;
 
 /// The first virtual address of what is moved.
 const BASE: u64 = 0x1_0000_0000;
@@ -49,7 +54,8 @@ pub fn measure(
     bytes: u64,
 ) -> Result<Measured, Box<Diagnostic>> {
     let program = program(machine, transfers, bytes);
-    let (options, mut log) = (sim::Options::default(), MemoryLog::default());
+    let options = sim::Options { accounts: Some(WORST), ..sim::Options::default() };
+    let mut log = MemoryLog::default();
     let run = sim::simulate(&program, machine, &options, &mut log, &mut |_| {});
     let outcome =
         run.map_err(|failure| Box::new(failure.diagnostic(&program, &SourceMap::new())))?;
@@ -58,7 +64,8 @@ pub fn measure(
         let end = &mut each[record.agent.index()];
         *end = record.end.max(*end);
     }
-    Ok(Measured { makespan: outcome.time, each })
+    let accounts = outcome.accounts.unwrap_or_default();
+    Ok(Measured { makespan: outcome.time, each, accounts })
 }
 
 /// A program of one command for each transfer.

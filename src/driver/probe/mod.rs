@@ -15,9 +15,11 @@ pub use measure::{Measured, Transfer, measure};
 pub use peaks::max_min;
 
 use super::UsageError;
+use crate::arena::Id;
 use crate::diag::Diagnostic;
-use crate::sim::{self, Access, Host};
-use crate::topology::{LinkId, Machine};
+use crate::report::MessageTable;
+use crate::sim::{self, Access, Host, MessageAccount};
+use crate::topology::{LinkId, Machine, PeId};
 use crate::units::{Bandwidth, Ps};
 
 /// The sizes of the sweep, in bytes.
@@ -112,6 +114,8 @@ pub struct Probed {
     pub sweep: Vec<Sample>,
     /// The way of the bytes, of single transfers.
     pub hops: Vec<Hop>,
+    /// What messages paid on their way, at the size asked for.
+    pub accounts: MessageTable,
 }
 
 /// What the probe found out.
@@ -167,7 +171,33 @@ fn run(machine: &Machine, case: Case, bytes: u64) -> Result<Probed, ProbeError> 
         }
         hops = way(machine, &case.work, bytes);
     }
-    Ok(Probed { case, sample, sweep, hops })
+    let accounts = accounts(machine, &case, bytes)?;
+    Ok(Probed { case, sample, sweep, hops, accounts })
+}
+
+/// What the messages of a case pay on their way.
+fn accounts(machine: &Machine, case: &Case, bytes: u64) -> Result<MessageTable, Box<Diagnostic>> {
+    match &case.work {
+        Work::Pes(transfers) => {
+            let accounts = measure(machine, transfers, bytes)?.accounts;
+            let origin = |message: &MessageAccount| {
+                let transfer = transfers.get(message.agent.index());
+                let issuer = transfer.map_or(PeId(0), |transfer| transfer.issuer);
+                let name = &machine.node(machine.pe(issuer).dma).name;
+                name.strip_suffix(".dma").unwrap_or(name).to_owned()
+            };
+            Ok(MessageTable::new(machine, &accounts, &origin))
+        }
+        Work::Host(access) => {
+            let accounts = Host::new(machine, machine.pe_count()).and_then(|mut host| {
+                host.keep_accounts(measure::WORST);
+                host.access(access.of_bytes(bytes))?;
+                host.take_accounts()
+            });
+            let origin = |_: &MessageAccount| String::from("the host or for it");
+            Ok(MessageTable::new(machine, &accounts.unwrap_or_default(), &origin))
+        }
+    }
 }
 
 /// Runs one case at one size.

@@ -6,8 +6,11 @@ use std::fmt::Write;
 use super::{Group, Hop, ProbeReport, Probed, SWEEP, Sample};
 use crate::units::{Ps, grouped};
 
-/// Cases whose routes are printed at most.
+/// Cases whose routes and costs are printed at most.
 const ROUTES: usize = 2;
+
+/// Links and messages whose costs are printed.
+const SHOWN: usize = 5;
 
 impl ProbeReport {
     /// Text for people.
@@ -37,6 +40,12 @@ impl ProbeReport {
             for probed in singles {
                 let title = format!("route of the bytes: {}", probed.case.name);
                 section(&mut out, &title, &route(&probed.hops));
+            }
+        }
+        if self.cases.len() <= ROUTES {
+            for probed in &self.cases {
+                out.push_str(&format!("\n{}: ", probed.case.name));
+                out.push_str(probed.accounts.text(SHOWN).trim_start_matches('\n'));
             }
         }
         out

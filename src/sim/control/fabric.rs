@@ -4,6 +4,7 @@ use crate::command::SiteId;
 use crate::oplog::TransferId;
 use crate::sim::event::{Event, EventKey, EventKind, EventQueue};
 use crate::sim::hbm::{Access, BurstRun, Bursts, Controllers};
+use crate::sim::ledger::{Accounts, Ledger};
 use crate::sim::network::{Cargo, CargoKind, Class, Mode, Network, Shipment};
 use crate::topology::{Machine, NodeId, PeId};
 use crate::units::{Bandwidth, Ps};
@@ -61,6 +62,16 @@ impl<'m> Fabric<'m> {
         let network = Network::new(machine, Mode::default());
         let controllers = Controllers::new(&machine.params().hbm, machine.flit_bytes());
         Fabric { machine, network, events: EventQueue::default(), controllers, now: Ps::ZERO }
+    }
+
+    /// Keeps accounts of parcels from now on, and of so many of the worst one by one.
+    pub(super) fn keep_accounts(&mut self, keep: usize) {
+        self.network.keep_accounts(Ledger::new(self.machine, keep));
+    }
+
+    /// The accounts, if they were kept.
+    pub(super) fn take_accounts(&mut self) -> Option<Accounts> {
+        self.network.take_ledger().map(Ledger::into_accounts)
     }
 
     pub(super) fn now(&self) -> Ps {

@@ -21,6 +21,7 @@ pub use memory::{Access, HostDma};
 use fabric::Fabric;
 use tree::Tree;
 
+use super::ledger::Accounts;
 use crate::topology::{LinkId, Machine, PeId};
 use crate::units::Ps;
 
@@ -117,6 +118,16 @@ impl<'m> Host<'m> {
         let mut fabric = Fabric::new(machine);
         let tree = Tree::new(&mut fabric, world.min(machine.pe_count()))?;
         Some(Host { fabric, tree })
+    }
+
+    /// Keeps accounts of all messages from now on, and of so many of the worst one by one.
+    pub fn keep_accounts(&mut self, worst: usize) {
+        self.fabric.keep_accounts(worst);
+    }
+
+    /// What messages have paid since then, if that was kept.
+    pub fn take_accounts(&mut self) -> Option<Accounts> {
+        self.fabric.take_accounts()
     }
 
     /// Sends every PE a message (MmuMap, MmuUnmap, IpcqInit), and waits for all answers. Gives how
