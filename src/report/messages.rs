@@ -84,12 +84,14 @@ impl MessageTable {
     /// The table as text: all, the ends, the `count` links and messages that cost most. Times are in ns.
     pub fn text(&self, count: usize) -> String {
         let mut out = String::new();
-        let number = grouped(self.messages);
-        let plural = if self.messages == 1 { "" } else { "s" };
+        let number = match self.messages {
+            1 => String::from("one message or transfer"),
+            many => format!("{} messages and transfers", grouped(many)),
+        };
         let names = ["latency", "overhead", "wire", "serial", "queueing", "memory"];
         let heading: Vec<String> = names.iter().map(|name| format!("{name:>12}")).collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "\nlatencies of {number} message{plural} and transfers, in ns");
+        let _ = writeln!(out, "\nlatencies of {number}, in ns");
         let _ = writeln!(out, "{}", heading.concat());
         let mut line = |costs: &Breakdown, what: &str| {
             let Breakdown { overhead, wire, serialisation, queueing, memory } = costs;

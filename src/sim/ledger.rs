@@ -3,8 +3,8 @@
 //!
 //! The clock of a message is that of its last byte. It waits at its source until it has been read, at
 //! each link until it has entered it, goes over the wire and through the node behind, and is written at
-//! its target. Its stay in front of a link is *queueing* as far as flits of others held up its own
-//! there, and *serialisation* otherwise: its own bytes. So a message that meets nobody pays exactly its
+//! its target. Its stay in front of a link is *queueing* as far as it came later there than on an idle
+//! route, and *serialisation* otherwise: its own bytes. So a message that meets nobody pays exactly its
 //! closed form, and nothing is counted twice although a message is on several links at once.
 
 use crate::arena::Id;

@@ -1,6 +1,7 @@
 //! What is told of trains and links beside times: the accounts of messages, and the stretches for which
 //! links were busy. Nothing here changes a time; both are kept only where somebody asks.
 
+use super::profile::{Even, Profile};
 use super::{Flits, NONE, Network, Shipment, Train};
 use crate::command::{AgentId, SiteId};
 use crate::oplog::LinkSpan;
@@ -63,16 +64,19 @@ impl Network {
     fn enter(&self, id: u32, ledger: &mut Ledger) {
         let train = &self.trains[id as usize];
         let mut at = train.loaded;
-        let last = train.cut.size(train.cut.flits - 1);
         ledger.stays.clear();
         for (number, hop) in train.hops.iter().enumerate() {
             let link = self.routes.link(train.route + number as u32);
-            let costs = &self.links[link as usize].costs;
-            let stay = hop.ready.since(at);
-            let queueing = hop.held.min(stay.since(costs.rate.time(last)));
-            let serialisation = stay.since(queueing);
-            ledger.stays.push(Stay { link, serialisation, queueing, overhead: Ps::ZERO });
-            at = hop.ready + costs.delay;
+            let (queueing, overhead) = (Ps::ZERO, Ps::ZERO);
+            let serialisation = hop.ready.since(at);
+            ledger.stays.push(Stay { link, serialisation, queueing, overhead });
+            at = hop.ready + self.links[link as usize].costs.delay;
+        }
+        if train.hops.iter().any(|hop| hop.held > Ps::ZERO) {
+            match train.source {
+                Some(source) => self.compare_with_idle(train, source, &mut ledger.stays),
+                None => self.take_held(train, &mut ledger.stays),
+            }
         }
         ledger.enter(&Passage {
             cargo: train.cargo,
@@ -81,6 +85,42 @@ impl Network {
             arrived: self.now,
             ends: ends(train, self.now.since(at)),
         });
+    }
+
+    /// Puts down to others by how much the last flit of a train came later behind each link than on an idle
+    /// route, as far as that was not made up for further on.
+    fn compare_with_idle(&self, train: &Train, source: Even, stays: &mut [Stay]) {
+        let (mut profile, mut out) = (Profile::default(), Profile::default());
+        profile.set(source);
+        let mut late = Vec::with_capacity(stays.len());
+        for (hop, stay) in train.hops.iter().zip(&*stays) {
+            let costs = &self.links[stay.link as usize].costs;
+            profile.serve(train.cut, costs.rate, Ps::ZERO, &mut out);
+            late.push(hop.ready.since(out.last(train.cut)));
+            out.shift(costs.delay);
+            if costs.whole {
+                out.set(Even::whole(out.last(train.cut)));
+            }
+            std::mem::swap(&mut profile, &mut out);
+        }
+        let mut kept = Ps::MAX;
+        for (at, stay) in stays.iter_mut().enumerate().rev() {
+            kept = kept.min(late[at]);
+            let before = at.checked_sub(1).map_or(Ps::ZERO, |before| late[before]);
+            stay.queueing = kept.since(before).min(stay.serialisation);
+            stay.serialisation = stay.serialisation.since(stay.queueing);
+        }
+    }
+
+    /// The same for a train that was fed by another, whose flits could have come at any time: as far as its
+    /// last flit stayed, what others held up its flits for.
+    fn take_held(&self, train: &Train, stays: &mut [Stay]) {
+        let last = train.cut.size(train.cut.flits - 1);
+        for (hop, stay) in train.hops.iter().zip(stays) {
+            let own = self.links[stay.link as usize].costs.rate.time(last);
+            stay.queueing = hop.held.min(stay.serialisation.since(own));
+            stay.serialisation = stay.serialisation.since(stay.queueing);
+        }
     }
 
     /// A link has been booked for the first flits of a train, which goes on flit by flit.

@@ -340,6 +340,7 @@ impl Network {
             sent: self.now,
             loaded: read.last,
             waited,
+            source: Some(read),
             base_profile,
             profile,
             watched: shipment.watched,

@@ -164,6 +164,7 @@ impl Network {
         for train in &fed {
             let state = &mut self.trains[*train as usize];
             (state.cargo.start, state.sent, state.loaded) = (head, head, taken.last(cut));
+            state.source = None;
             state.base_profile = taken.clone();
             state.profile = taken.clone();
             if now {
@@ -198,7 +199,7 @@ impl Network {
             if k == 0 {
                 (state.cargo.start, state.sent) = (end, end);
             }
-            state.loaded = end;
+            (state.loaded, state.source) = (end, None);
             if state.hops.is_empty() {
                 self.write_flit(*train, k, end, events);
             } else if k >= state.fed {

@@ -492,3 +492,23 @@ proptest! {
         prop_assert_eq!(by_flits, by_trains);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn queueing_is_what_a_message_loses_to_others((row, mut traffic) in traffic()) {
+        traffic.iter_mut().for_each(|packet| (packet.asked, packet.echo) = (None, false));
+        let machine = row.machine();
+        let together = run(&machine, &traffic, Mode::Trains).1;
+        for message in &together.worst {
+            let packet = traffic[message.agent.0 as usize];
+            let alone = run(&machine, &[packet], Mode::Trains).1;
+            prop_assert_eq!(alone.worst[0].costs().queueing, Ps::ZERO);
+            let without = message.latency() - message.costs().queueing;
+            // Where flits close up, rounding may save a picosecond a link.
+            let saved = alone.worst[0].latency().since(without).0;
+            prop_assert!(without <= alone.worst[0].latency() && saved <= 8, "{message:?} {alone:?}");
+        }
+    }
+}

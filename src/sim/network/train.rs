@@ -2,7 +2,7 @@
 
 use super::NONE;
 use super::cargo::{Cargo, CargoKind, Class};
-use super::profile::{Cut, Profile, Run};
+use super::profile::{Cut, Even, Profile, Run};
 use super::stream::Tap;
 use crate::command::SiteId;
 use crate::oplog::TransferId;
@@ -45,6 +45,8 @@ pub(super) struct Train {
     pub(super) sent: Ps,
     pub(super) loaded: Ps,
     pub(super) waited: Ps,
+    /// When its flits could leave its source, unless another train feeds it.
+    pub(super) source: Option<Even>,
     /// When its last flit leaves the first link, as far as that is booked.
     pub(super) source_end: Option<Ps>,
     pub(super) watched: bool,
@@ -114,6 +116,7 @@ impl Train {
             sent: Ps::ZERO,
             loaded: Ps::ZERO,
             waited: Ps::ZERO,
+            source: None,
             source_end: None,
             watched: false,
             written: Run::begin(Ps::ZERO, 0),
