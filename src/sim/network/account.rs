@@ -72,9 +72,14 @@ impl Network {
             ledger.stays.push(Stay { link, serialisation, queueing, overhead });
             at = hop.ready + self.links[link as usize].costs.delay;
         }
+        let mut ends = ends(train, self.now.since(at));
         if train.hops.iter().any(|hop| hop.held > Ps::ZERO) {
             match train.source {
-                Some(source) => self.compare_with_idle(train, source, &mut ledger.stays),
+                Some(source) => {
+                    let late = self.compare_with_idle(train, source, &mut ledger.stays);
+                    ends.queueing = late.min(ends.serialisation);
+                    ends.serialisation = ends.serialisation.since(ends.queueing);
+                }
                 None => self.take_held(train, &mut ledger.stays),
             }
         }
@@ -83,13 +88,13 @@ impl Network {
             bytes: train.cut.bytes,
             sent: train.sent,
             arrived: self.now,
-            ends: ends(train, self.now.since(at)),
+            ends,
         });
     }
 
     /// Puts down to others by how much the last flit of a train came later behind each link than on an idle
-    /// route, as far as that was not made up for further on.
-    fn compare_with_idle(&self, train: &Train, source: Even, stays: &mut [Stay]) {
+    /// route, as far as that was not made up for further on. Gives by how much more it was written later.
+    fn compare_with_idle(&self, train: &Train, source: Even, stays: &mut [Stay]) -> Ps {
         let (mut profile, mut out) = (Profile::default(), Profile::default());
         profile.set(source);
         let mut late = Vec::with_capacity(stays.len());
@@ -103,13 +108,19 @@ impl Network {
             }
             std::mem::swap(&mut profile, &mut out);
         }
-        let mut kept = Ps::MAX;
+        let (mut kept, mut at_target) = (Ps::MAX, Ps::ZERO);
+        if train.write != Bandwidth::INFINITE {
+            profile.serve(train.cut, train.write, Ps::ZERO, &mut out);
+            kept = self.now.since(out.last(train.cut) + train.after);
+            at_target = kept.since(late.last().copied().unwrap_or_default());
+        }
         for (at, stay) in stays.iter_mut().enumerate().rev() {
             kept = kept.min(late[at]);
             let before = at.checked_sub(1).map_or(Ps::ZERO, |before| late[before]);
             stay.queueing = kept.since(before).min(stay.serialisation);
             stay.serialisation = stay.serialisation.since(stay.queueing);
         }
+        at_target
     }
 
     /// The same for a train that was fed by another, whose flits could have come at any time: as far as its
