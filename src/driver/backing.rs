@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::machine::Target;
 use crate::diag::{Diagnostic, runtime as codes};
-use crate::host::{Tensor, TensorId};
+use crate::host::{Holder, Tensor, TensorId, with_ledger};
 use crate::launch::{AddressMap, Mapping, NoMemory, Pools};
 use crate::topology::{AddressLayout, Extent};
 use crate::units::grouped;
@@ -19,7 +19,7 @@ pub(super) struct Backing {
     slice: u64,
     /// `None` for a machine whose addresses 64 bits do not hold, where nothing is given out.
     pools: Option<Pools>,
-    tensors: BTreeMap<TensorId, Mapping>,
+    tensors: BTreeMap<TensorId, (Tensor, Mapping)>,
 }
 
 impl Backing {
@@ -37,12 +37,15 @@ impl Backing {
     /// # Errors
     /// A PE whose HBM is full.
     pub(super) fn add(&mut self, tensor: &Tensor) -> Result<(), Diagnostic> {
+        if self.tensors.get(&tensor.id).is_some_and(|(known, _)| known == tensor) {
+            return Ok(());
+        }
         self.remove(tensor.id);
         let Some(pools) = &mut self.pools else { return Ok(()) };
         let map = AddressMap::new(vec![tensor.region()]);
         match Mapping::new(&map, self.world, pools) {
             Ok(mapping) => {
-                self.tensors.insert(tensor.id, mapping);
+                self.tensors.insert(tensor.id, (tensor.clone(), mapping));
                 Ok(())
             }
             Err(no_memory) => Err(self.full(tensor, &no_memory)),
@@ -51,7 +54,7 @@ impl Backing {
 
     /// Takes the memory of a tensor back.
     pub(super) fn remove(&mut self, tensor: TensorId) {
-        if let (Some(mapping), Some(pools)) = (self.tensors.remove(&tensor), &mut self.pools) {
+        if let (Some((_, mapping)), Some(pools)) = (self.tensors.remove(&tensor), &mut self.pools) {
             mapping.release(pools);
         }
     }
@@ -65,8 +68,16 @@ impl Backing {
             tensor.name, pe.0
         );
         let place = format!("sip{}.cube{}.pe{}", at.sip, at.cube, at.pe);
-        Diagnostic::global(codes::MEMORY_FULL, message)
+        let it = match tensor.made.is_none() {
+            true => Diagnostic::global(codes::MEMORY_FULL, message),
+            false => Diagnostic::new(codes::MEMORY_FULL, message, tensor.made, "this tensor"),
+        };
+        let held = |(other, mapping): &(Tensor, Mapping)| {
+            let bytes = mapping.held_by(*pe);
+            (bytes > 0).then(|| Holder::of(other, bytes))
+        };
+        with_ledger(it, self.tensors.values().filter_map(held).collect())
             .note(format!("each PE has {} B; this one is {place}", grouped(self.slice)))
-            .help("cut the tensor over more PEs, or drop tensors that are no longer needed")
+            .help("cut the tensor over more PEs, or give back what is no longer needed: `tensor.free()`")
     }
 }

@@ -19,7 +19,7 @@ use crate::host::{
     Scalar, Tensor, TensorId, Ticket, Writer,
 };
 use crate::ir::{Literal, Module};
-use crate::launch::{AddressMap, Axes, Deal, IpcqOptions, Launch, NeighborTable};
+use crate::launch::{AddressMap, Axes, IpcqOptions, Launch, NeighborTable};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::replay::{Memory, Origin, Printed, Replay};
 use crate::report::{LinkUse, Report, Trace};
@@ -381,7 +381,7 @@ impl<'s> Simulator<'s> {
                 }
                 Runners::All | Runners::Group(_) | Runners::Each(_) => None,
             },
-            deal: Deal::default(),
+            deal: request.deal.unwrap_or(self.parts.launch.deal),
             ipcq: request.queues.or(self.parts.launch.ipcq),
         };
         (launch, known)
@@ -544,8 +544,15 @@ impl Device for Simulator<'_> {
         }
     }
 
+    fn place(&mut self, tensor: &Tensor) -> Result<(), Refusal> {
+        self.backing.add(tensor).map_err(|it| Refusal { diagnostics: vec![it] })
+    }
+
     fn forget(&mut self, tensor: TensorId) {
         self.backing.remove(tensor);
+        if self.tensors.remove(&tensor).is_some() {
+            self.map_tensors();
+        }
     }
 
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, Refusal> {

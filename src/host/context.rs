@@ -11,13 +11,16 @@ use super::device::{
     Writer,
 };
 use super::index::Index;
+use super::ledger::Holder;
 use super::tensor::{Placement, Tensor, TensorId};
 use super::{HostError, array};
 use crate::arena::{Arena, Id};
 use crate::dtype::DType;
 use crate::launch::{AddressAllocator, IpcqOptions, NoRoom};
 use crate::shape::Shape;
+use crate::source::Span;
 use crate::topology::Extent;
+use crate::units::grouped;
 
 /// The contents of a tensor, as a host read finds them.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ struct Entry {
     /// Whether the host has filled it, or a launch was given it.
     is_written: bool,
     is_alive: bool,
+    /// Where the program freed it, if it did.
+    freed: Option<Span>,
 }
 
 /// The tensors that nobody holds any more. The ranks of a host program run on threads of their own,
@@ -166,19 +171,44 @@ impl<'d> Context<'d> {
         spec: TensorSpec,
         fill: impl FnOnce() -> Result<Option<Array>, HostError>,
     ) -> Result<TensorHandle, HostError> {
+        self.create_at(spec, Span::NONE, fill)
+    }
+
+    /// As [`Context::create`], at this text of the program.
+    ///
+    /// # Errors
+    /// As [`Context::create`].
+    pub fn create_at(
+        &mut self,
+        spec: TensorSpec,
+        made: Span,
+        fill: impl FnOnce() -> Result<Option<Array>, HostError>,
+    ) -> Result<TensorHandle, HostError> {
         self.free_released()?;
         let TensorSpec { name, shape, dtype, placement } = spec;
         array::check_shape(&shape)?;
         let id = TensorId::from_index(self.entries.len());
-        let mut tensor = Tensor { id, name, shape, dtype, base: 0, placement };
+        let mut tensor = Tensor { id, name, shape, dtype, base: 0, placement, made };
         if let Some(fault) = tensor.placement.fault(tensor.rows(), self.world_size()) {
             return Err(HostError::Value(format!("tensor `{}`: {fault}", tensor.name)));
         }
         let host = if self.has_data() { fill()?.map(|it| it.cast(dtype)) } else { None };
-        tensor.base = self.addresses.allocate(tensor.bytes()).map_err(|it| no_room(&tensor, it))?;
+        let base = self.addresses.allocate(tensor.bytes());
+        tensor.base = base.map_err(|it| self.no_room(&tensor, it))?;
+        if let Err(refusal) = self.device.place(&tensor) {
+            self.addresses.free(tensor.base);
+            return Err(refused(refusal));
+        }
         let is_newer = host.is_some();
         let is_written = is_newer;
-        self.entries.push(Entry { tensor, host, is_newer, is_written, is_alive: true });
+        self.entries.push(Entry {
+            tensor,
+            host,
+            is_newer,
+            is_written,
+            is_alive: true,
+            freed: None,
+        });
         Ok(TensorHandle { id, released: self.released.clone() })
     }
 
@@ -193,6 +223,7 @@ impl<'d> Context<'d> {
     /// # Errors
     /// As the device says.
     pub fn read(&mut self, id: TensorId) -> Result<Data, HostError> {
+        self.check_alive(id)?;
         if !self.has_data() {
             return Ok(Data::Absent);
         }
@@ -212,6 +243,7 @@ impl<'d> Context<'d> {
     /// # Errors
     /// As the device says.
     pub fn read_local(&mut self, id: TensorId, rank: u32) -> Result<Data, HostError> {
+        self.check_alive(id)?;
         let tensor = self.tensor(id);
         let part = tensor.local_part(rank);
         let is_copy = tensor.has_copies();
@@ -245,7 +277,7 @@ impl<'d> Context<'d> {
         let tensor = &self.entries[id].tensor;
         let bytes = self.device.read(tensor, rank).map_err(refused)?;
         let bytes = match tensor.layout() {
-            Some(layout) => layout.from_memory(bytes, tensor.dtype.bytes()),
+            Some(layout) => layout.gather(bytes, tensor.dtype.bytes()),
             None => bytes,
         };
         Array::from_bytes(tensor.dtype, &tensor.shape, &bytes)
@@ -261,12 +293,16 @@ impl<'d> Context<'d> {
         indices: &[Index],
         value: &Array,
     ) -> Result<(), HostError> {
+        self.check_alive(id)?;
         self.wait_all()?;
         let Data::Known(mut array) = self.read(id)? else { return Ok(()) };
         let entry = &mut self.entries[id];
-        entry.host = None;
+        // Without another owner the array is changed in place.
+        let before = entry.host.take().is_some();
         let result = array.assign(indices, value);
-        entry.host = Some(array);
+        if before || result.is_ok() {
+            entry.host = Some(array);
+        }
         entry.is_newer |= result.is_ok();
         entry.is_written |= result.is_ok();
         result
@@ -279,6 +315,7 @@ impl<'d> Context<'d> {
     pub fn launch(&mut self, request: LaunchRequest) -> Result<Ticket, HostError> {
         let used: Vec<TensorId> = request.tensors().iter().map(|tensor| tensor.id).collect();
         for id in &used {
+            self.check_alive(*id)?;
             self.flush(*id)?;
         }
         let ticket = self.device.submit(request).map_err(refused)?;
@@ -328,6 +365,36 @@ impl<'d> Context<'d> {
         Ok(())
     }
 
+    /// Frees a tensor for good, at this text of the program: its addresses, its memory and its entries in
+    /// the MMUs may go to others.
+    ///
+    /// # Errors
+    /// It was freed before, or what went wrong in the launches before.
+    pub fn free(&mut self, id: TensorId, at: Span) -> Result<(), HostError> {
+        self.check_alive(id)?;
+        self.wait_all()?;
+        self.entries[id].freed = Some(at);
+        self.give_back(id);
+        Ok(())
+    }
+
+    /// Refuses a tensor that was freed.
+    ///
+    /// # Errors
+    /// That it was.
+    pub fn check_alive(&self, id: TensorId) -> Result<(), HostError> {
+        let entry = &self.entries[id];
+        match entry.freed {
+            Some(at) => Err(HostError::Freed { name: entry.tensor.name.clone(), at }),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of addresses that tensors have, whole pages counted.
+    pub fn used_bytes(&self) -> u64 {
+        self.addresses.used_bytes()
+    }
+
     /// An argument that is a tensor.
     pub fn argument(&self, id: TensorId) -> Argument {
         Argument::Tensor(self.tensor(id).clone())
@@ -342,7 +409,7 @@ impl<'d> Context<'d> {
         let entry = &mut self.entries[id];
         if let Some(array) = &entry.host {
             let bytes = match entry.tensor.layout() {
-                Some(layout) => layout.to_memory(array.to_bytes(), entry.tensor.dtype.bytes()),
+                Some(layout) => layout.scatter(array.to_bytes(), entry.tensor.dtype.bytes()),
                 None => array.to_bytes(),
             };
             self.device.write(&entry.tensor, &bytes).map_err(refused)?;
@@ -378,26 +445,33 @@ impl<'d> Context<'d> {
         }
         self.wait_all()?;
         for id in released {
-            let entry = &mut self.entries[id];
-            if entry.is_alive {
-                entry.is_alive = false;
-                entry.host = None;
-                self.addresses.free(entry.tensor.base);
-                self.device.forget(id);
-            }
+            self.give_back(id);
         }
         Ok(())
     }
-}
 
-fn no_room(tensor: &Tensor, it: NoRoom) -> HostError {
-    let NoRoom { needed, longest, free } = it;
-    let name = &tensor.name;
-    HostError::Memory(format!(
-        "tensor `{name}` of shape {} needs {needed} bytes of addresses, page by page; {free} are \
-         free, {longest} of them in one piece",
-        tensor.shape
-    ))
+    fn give_back(&mut self, id: TensorId) {
+        let entry = &mut self.entries[id];
+        if entry.is_alive {
+            entry.is_alive = false;
+            entry.host = None;
+            self.addresses.free(entry.tensor.base);
+            self.device.forget(id);
+        }
+    }
+
+    fn no_room(&self, tensor: &Tensor, it: NoRoom) -> HostError {
+        let NoRoom { needed, longest, free } = it;
+        let (needed, longest, free) = (grouped(needed), grouped(longest), grouped(free));
+        let text = format!(
+            "tensor `{}` of shape {} needs {needed} bytes of addresses, page by page; {free} are \
+             free, {longest} of them in one piece",
+            tensor.name, tensor.shape
+        );
+        let alive = self.entries.values().filter(|entry| entry.is_alive);
+        let holders = alive.map(|it| Holder::of(&it.tensor, it.tensor.bytes())).collect();
+        HostError::NoRoom { text, holders }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::policy::Part;
 use super::scalar::Scalar;
 use super::tensor::{Tensor, TensorId};
 use crate::diag::Diagnostic;
-use crate::launch::{IpcqOptions, NeighborTable};
+use crate::launch::{Deal, IpcqOptions, NeighborTable};
 use crate::source::Span;
 use crate::topology::{Extent, Grid};
 use crate::units::Ps;
@@ -23,6 +23,15 @@ pub trait Device {
     /// Whether the device holds data. One that does not keeps only time: what is written is
     /// dropped, and [`Device::read`] is not called.
     fn has_data(&self) -> bool;
+
+    /// Gives a tensor memory, so that it is known to fit.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    fn place(&mut self, tensor: &Tensor) -> Result<(), Refusal> {
+        let _ = tensor;
+        Ok(())
+    }
 
     /// Puts `bytes`, the whole tensor in the order of its memory, little-endian, where `tensor` lies;
     /// into every copy of one that has several. The order is row-major, but that of its blocks where
@@ -154,6 +163,8 @@ pub struct LaunchRequest {
     pub runners: Runners,
     /// Who is next to whom; what the module says, or the machine, without.
     pub neighbors: Option<NeighborTable>,
+    /// How the programs of a grid are dealt to ranks, where it is not as in all launches.
+    pub deal: Option<Deal>,
     /// The queues, where they are not those of all launches.
     pub queues: IpcqOptions,
 }

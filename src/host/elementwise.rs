@@ -2,8 +2,9 @@
 //! rounded to its type, as the machine's vector engine does.
 
 use super::HostError;
-use super::array::{
-    Array, Data, Lane, Lanes, check_shape, extents, from_lanes, promote, with_lane_type, with_lanes,
+use super::array::{Array, check_shape, promote};
+use super::lanes::{
+    Data, Lane, Lanes, extents, from_lanes, to_vec, with_lane_type, with_lanes,
 };
 use crate::dtype::DType;
 use crate::ops::{BinaryOp, CompareOp, Domain, Integer, UnaryOp};
@@ -226,7 +227,7 @@ fn map<L: Lane>(
     shape: &Shape,
     compute: impl FnOnce(&mut [L], &[L]),
 ) -> Array {
-    let values = super::array::to_vec(lanes);
+    let values = to_vec(lanes);
     let mut out = vec![L::default(); values.len()];
     compute(&mut out, &values);
     L::fit(dtype, &mut out);

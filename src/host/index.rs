@@ -3,7 +3,8 @@
 use ndarray::{Axis, Slice as NdSlice};
 
 use super::HostError;
-use super::array::{Array, Lane, Lanes, check_shape, extents, with_lanes};
+use super::array::{Array, check_shape};
+use super::lanes::{Data, Lane, Lanes, extents, with_lanes};
 use crate::shape::Shape;
 
 /// What is taken of one axis.
@@ -77,10 +78,10 @@ impl Array {
         drop(part);
         let pairs = (&mut self.data, &value.data);
         match pairs {
-            (super::array::Data::F32(own), super::array::Data::F32(new)) => put(own, indices, new),
-            (super::array::Data::F64(own), super::array::Data::F64(new)) => put(own, indices, new),
-            (super::array::Data::I64(own), super::array::Data::I64(new)) => put(own, indices, new),
-            (super::array::Data::U64(own), super::array::Data::U64(new)) => put(own, indices, new),
+            (Data::F32(own), Data::F32(new)) => put(own, indices, new),
+            (Data::F64(own), Data::F64(new)) => put(own, indices, new),
+            (Data::I64(own), Data::I64(new)) => put(own, indices, new),
+            (Data::U64(own), Data::U64(new)) => put(own, indices, new),
             _ => return Err(HostError::Type(String::from("arrays of one type are held alike"))),
         }
         Ok(())

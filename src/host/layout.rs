@@ -307,7 +307,7 @@ impl Layout {
     }
 
     /// The bytes of a tensor, given row by row, in the order of memory.
-    pub fn to_memory(&self, bytes: Vec<u8>, itemsize: u64) -> Vec<u8> {
+    pub fn scatter(&self, bytes: Vec<u8>, itemsize: u64) -> Vec<u8> {
         if self.is_in_order {
             return bytes;
         }
@@ -320,7 +320,7 @@ impl Layout {
     }
 
     /// The bytes of a tensor, given in the order of memory, row by row.
-    pub fn from_memory(&self, bytes: Vec<u8>, itemsize: u64) -> Vec<u8> {
+    pub fn gather(&self, bytes: Vec<u8>, itemsize: u64) -> Vec<u8> {
         if self.is_in_order {
             return bytes;
         }

@@ -16,7 +16,9 @@ mod context;
 mod device;
 mod elementwise;
 mod index;
+mod lanes;
 mod layout;
+mod ledger;
 mod policy;
 mod reduce;
 mod scalar;
@@ -32,6 +34,7 @@ pub use device::{
 pub use elementwise::{Arithmetic, Weak};
 pub use index::{Index, part_shape};
 pub use layout::{Block, Layout, ShardSpec};
+pub use ledger::{Holder, with_ledger};
 pub use policy::{DpPolicy, Field, Form, Part, PolicyFault, SipChoice};
 pub use reduce::Reduction;
 pub use scalar::Scalar;
@@ -39,6 +42,7 @@ pub use sum_order::{OrderedSums, SumOrder};
 pub use tensor::{Placement, Slice, Tensor, TensorId};
 
 use crate::diag::Diagnostic;
+use crate::source::Span;
 
 /// Why the host could not do what it was asked.
 #[derive(Clone, Debug)]
@@ -53,6 +57,20 @@ pub enum HostError {
     Index(String),
     /// There is no room left.
     Memory(String),
+    /// There is no room left for a tensor beside those that are there.
+    NoRoom {
+        /// What is short of what.
+        text: String,
+        /// Who holds it.
+        holders: Vec<Holder>,
+    },
+    /// A tensor was freed before.
+    Freed {
+        /// Its name.
+        name: String,
+        /// Where.
+        at: Span,
+    },
     /// The device refused; its own diagnostics say why.
     Refused(Vec<Diagnostic>),
 }
@@ -65,6 +83,8 @@ impl std::fmt::Display for HostError {
             | HostError::Value(text)
             | HostError::Index(text)
             | HostError::Memory(text) => f.write_str(text),
+            HostError::NoRoom { text, .. } => f.write_str(text),
+            HostError::Freed { name, .. } => write!(f, "tensor `{name}` was freed before"),
             HostError::Refused(diagnostics) => {
                 f.write_str(diagnostics.first().map_or("refused", |first| &first.message))
             }

@@ -3,7 +3,8 @@
 use ndarray::{ArrayView1, Axis};
 
 use super::HostError;
-use super::array::{Array, Data, Lane, Lanes, from_lanes, promote, to_vec, with_lanes};
+use super::array::{Array, promote};
+use super::lanes::{Data, Lane, Lanes, from_lanes, to_vec, with_lanes};
 use crate::dtype::{DType, Kind};
 use crate::shape::Shape;
 

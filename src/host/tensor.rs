@@ -8,6 +8,7 @@ use crate::dtype::DType;
 use crate::id;
 use crate::launch;
 use crate::shape::Shape;
+use crate::source::Span;
 use crate::topology::PeId;
 
 id! {
@@ -30,6 +31,8 @@ pub struct Tensor {
     pub base: u64,
     /// Which rank holds what.
     pub placement: Placement,
+    /// Where the program makes it; [`Span::NONE`] where it does not.
+    pub made: Span,
 }
 
 /// Which rank holds what of a tensor.
@@ -219,7 +222,8 @@ mod tests {
 
     fn tensor(rows: u64, placement: Placement) -> Tensor {
         let (name, shape) = (String::from("x"), Shape::new([rows, 3]));
-        Tensor { id: TensorId(0), name, shape, dtype: DType::F16, base: 0x1000, placement }
+        let (id, dtype, made) = (TensorId(0), DType::F16, Span::NONE);
+        Tensor { id, name, shape, dtype, base: 0x1000, placement, made }
     }
 
     #[test]

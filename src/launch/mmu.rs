@@ -97,6 +97,8 @@ impl Mmu {
 /// The physical memory of a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Backed {
+    /// Whose memory it is.
+    pe: PeId,
     va: u64,
     bytes: u64,
     /// Whose MMU maps it.
@@ -161,7 +163,7 @@ impl Mapping {
             for (shard, readers) in stretches_of(region, world) {
                 let (va, bytes) = (region.base + shard.offset, shard.bytes);
                 match pools.allocate(Pool::Hbm, shard.pe, bytes) {
-                    Ok(pa) => stretches.push(Backed { va, bytes, readers, pa }),
+                    Ok(pa) => stretches.push(Backed { pe: shard.pe, va, bytes, readers, pa }),
                     Err(no_memory) => {
                         Mapping { stretches }.release(pools);
                         return Err(no_memory);
@@ -178,6 +180,11 @@ impl Mapping {
             let was = pools.free(it.pa);
             debug_assert!(was, "the stretch was taken from these pools");
         }
+    }
+
+    /// Bytes of the memory of `pe`.
+    pub fn held_by(&self, pe: PeId) -> u64 {
+        self.stretches.iter().filter(|it| it.pe == pe).map(|it| it.bytes).sum()
     }
 
     /// The MMU of `pe`, with pages of `page` bytes.

@@ -47,4 +47,6 @@ codes! {
     HOST_RAISED = "K0823", "host-exception", Error;
     /// A policy that does not fit the machine or the tensor.
     BAD_PLACEMENT = "K0830", "bad-placement", Error;
+    /// A tensor that was freed before.
+    FREED_TENSOR = "K0831", "freed-tensor", Error;
 }

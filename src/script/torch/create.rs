@@ -93,7 +93,7 @@ fn create(
     let machine = machine(evaluator, span)?;
     let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
-    let handle = machine.create(spec, || fill(dtype, &shape).map(Some));
+    let handle = machine.create_at(spec, span, || fill(dtype, &shape).map(Some));
     let handle = handle.map_err(|error| fault(error, span))?;
     Ok(Value::object(TensorValue::on_device(handle, shape)))
 }
@@ -109,7 +109,7 @@ pub(super) fn new_tensor(
     let placement = place(evaluator, &options, &shape, span)?;
     let name = options.name.unwrap_or_default();
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
-    let made = machine(evaluator, span)?.create(spec, || Ok(None));
+    let made = machine(evaluator, span)?.create_at(spec, span, || Ok(None));
     Ok(TensorValue::on_device(made.map_err(|error| fault(error, span))?, shape))
 }
 
@@ -172,7 +172,7 @@ fn unwritten(
     let machine = machine(evaluator, span)?;
     let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
-    let handle = machine.create(spec, || Ok(None)).map_err(|error| fault(error, span))?;
+    let handle = machine.create_at(spec, span, || Ok(None)).map_err(|error| fault(error, span))?;
     Ok(Value::object(TensorValue::on_device(handle, shape)))
 }
 

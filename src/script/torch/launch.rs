@@ -7,8 +7,9 @@ use super::launched::Launched;
 use super::tensor::TensorValue;
 use super::{always, fault, machine, spawn};
 use crate::diag::{hosting, nearest_help};
-use crate::host::{Argument, LaunchRequest, Part, Placement, Runners};
-use crate::script::args::{Args, Given};
+use crate::host::{Argument, DpPolicy, LaunchRequest, Part, Placement, Runners};
+use crate::launch::Deal;
+use crate::script::args::{Args, Given, Signature};
 use crate::script::dict::Dict;
 use crate::script::entry::{kernel_params, to_scalar};
 use crate::script::evaluator::{Evaluator, hashable, undecided};
@@ -18,7 +19,8 @@ use crate::script::value::Value;
 use crate::source::Span;
 use crate::syntax::ast::{Function, Ident, Param};
 
-pub(super) const TABLE: &[Native] = &[always("launch", launch)];
+pub(super) const TABLE: &[Native] =
+    &[always("launch", launch), always("wait", wait), always("wait_all", wait_all)];
 
 /// `torch.launch([label,] kernel, *args)`: runs a kernel once on every rank. Tensors become their
 /// base addresses; scalars by place or by the name of their parameter; a scalar left out takes
@@ -39,8 +41,83 @@ fn launch(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
             .note("a kernel is decorated `@triton.jit`, or takes `tl` as its last parameter without a default"));
     };
     let rest: Vec<Given> = given.cloned().collect();
-    let call = Call { name, rest: &rest, named: &args.named, span: args.span, at: kernel.span };
+    let (named, options) = Options::of(evaluator, name, &args.named)?;
+    let call = Call { name, rest: &rest, named: &named, options, span: args.span, at: kernel.span };
     submit(evaluator, &call, label, |_, _| Ok(None))
+}
+
+/// `torch.wait(launch)`: lets it end. Launches begin in order and end in order; nothing waits for one
+/// before the host asks for what it leaves.
+fn wait(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let [launched] = args.bind(Signature { name: "wait", params: ["launch"] })?;
+    let Some(given) = launched else { return Ok(Value::None) };
+    let is_launch = given.value.downcast::<Launched>().is_some();
+    if !is_launch && !matches!(given.value, Value::None) {
+        return Err(given.wrong("`launch`", "what `torch.launch` gives"));
+    }
+    drain(evaluator, args.span)
+}
+
+/// `torch.wait_all()`: lets every launch end.
+fn wait_all(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let [] = args.bind(Signature { name: "wait_all", params: [] })?;
+    drain(evaluator, args.span)
+}
+
+fn drain(evaluator: &mut Evaluator<'_>, span: Span) -> Result<Value> {
+    spawn::drain(evaluator, span)?;
+    let ended = machine(evaluator, span)?.wait_all();
+    ended.map_err(|error| fault(error, span)).map(|()| Value::None)
+}
+
+/// What a launch is told beside the kernel's arguments.
+#[derive(Default)]
+struct Options {
+    /// Who runs it, where that does not follow from the tensors.
+    target: Option<Given>,
+    /// How the programs of a grid are dealt to ranks.
+    deal: Option<Deal>,
+}
+
+impl Options {
+    /// The options among the arguments by name, and the other arguments. A parameter of the kernel is no
+    /// option, whatever its name.
+    fn of(
+        evaluator: &mut Evaluator<'_>,
+        kernel: &str,
+        named: &[(Ident, Given)],
+    ) -> Result<(Vec<(Ident, Given)>, Options)> {
+        let function = evaluator.module().functions().filter(|it| it.name.name == kernel).last();
+        let has = |name: &str| {
+            function.is_some_and(|it| it.params.iter().any(|param| param.name.name == name))
+        };
+        let (mut rest, mut options) = (Vec::new(), Options::default());
+        for (name, given) in named {
+            match name.name.as_str() {
+                own if has(own) => rest.push((name.clone(), given.clone())),
+                "target" => options.target = Some(given.clone()),
+                "map" => options.deal = Some(deal(given)?),
+                // Every launch is waited for as late as can be.
+                "_defer_wait" => {
+                    given.truth("`_defer_wait`")?;
+                }
+                _other => rest.push((name.clone(), given.clone())),
+            }
+        }
+        Ok((rest, options))
+    }
+}
+
+fn deal(given: &Given) -> Result<Deal> {
+    match given.text("`map`")? {
+        "block" => Ok(Deal::Block),
+        "cyclic" => Ok(Deal::Cyclic),
+        name => {
+            let message = format!("`map` is \"{name}\", and programs are dealt in two ways");
+            Err(Fault::new(hosting::HOST_VALUE, message, given.span, "no way to deal programs")
+                .note("the ways are \"block\" and \"cyclic\""))
+        }
+    }
 }
 
 /// A kernel that is launched, and what it is given.
@@ -50,6 +127,7 @@ struct Call<'c> {
     rest: &'c [Given],
     /// By name.
     named: &'c [(Ident, Given)],
+    options: Options,
     /// The whole call.
     span: Span,
     /// Where the kernel is named.
@@ -85,9 +163,13 @@ fn submit(
     }
     let label = label.unwrap_or_else(|| name.to_owned());
     let kernel = name.to_owned();
-    let runners = runners(&bound);
+    let mut runners = runners(&bound);
+    if let Some(target) = &call.options.target {
+        runners = chosen(evaluator, target, runners)?;
+    }
+    let deal = call.options.deal;
     let request =
-        LaunchRequest { label, kernel, args: bound, grid, runners, ..LaunchRequest::default() };
+        LaunchRequest { label, kernel, args: bound, grid, runners, deal, ..LaunchRequest::default() };
     if let Some(seat) = &evaluator.seat {
         let runners = match &request.runners {
             Runners::Part(part) => Runners::Part(*part),
@@ -123,6 +205,59 @@ fn runners(args: &[(String, Argument)]) -> Runners {
     found.map_or(Runners::All, Runners::Part)
 }
 
+/// Who runs a launch whose `target=` is given: `"all"` ranks, the PEs of `"sip:1"`, or those of that SIP
+/// that have the tensors, or a list of ranks, which are 0, 1, … to the kernel.
+fn chosen(evaluator: &mut Evaluator<'_>, target: &Given, runners: Runners) -> Result<Runners> {
+    if evaluator.seat.is_some() {
+        let message = "a rank launches on its own device";
+        return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, target.span, "a target")
+            .help(String::from("`torch.ahbm.set_device(…)` says which device that is")));
+    }
+    if let Some(items) = target.value.as_sequence() {
+        return group(evaluator, target, &items);
+    }
+    if target.value.as_str() == Some("all") {
+        return Ok(Runners::All);
+    }
+    let sips = super::device::sips_of(evaluator, target)?;
+    let machine = machine(evaluator, target.span)?;
+    let whole = DpPolicy::default().part(sips, (&machine.extent(), machine.world_size()));
+    let Ok(whole) = whole else { return Ok(runners) };
+    match runners {
+        Runners::Part(part) => {
+            let of_part = part.first_sip..part.first_sip + part.sips;
+            if !of_part.contains(&whole.first_sip) {
+                let message = format!("no tensor of this launch lies on {sips}");
+                return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "this target")
+                    .note("`tensor.shards()` says where it lies"));
+            }
+            Ok(Runners::Part(Part { first_sip: whole.first_sip, sips: 1, ..part }))
+        }
+        Runners::All | Runners::Group(_) | Runners::Each(_) => Ok(Runners::Part(whole)),
+    }
+}
+
+/// A list of ranks.
+fn group(evaluator: &mut Evaluator<'_>, target: &Given, items: &[Value]) -> Result<Runners> {
+    let world = machine(evaluator, target.span)?.world_size();
+    let mut members: Vec<u32> = Vec::with_capacity(items.len());
+    for item in items {
+        let known = item.as_int().and_then(|it| u32::try_from(it).ok());
+        let rank = known.filter(|rank| *rank < world && !members.contains(rank));
+        let Some(rank) = rank else {
+            let shown = evaluator.repr(item).unwrap_or_default();
+            let message = format!("{shown} among the ranks of `target`, which are 0 to {}", world - 1);
+            return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "not another rank"));
+        };
+        members.push(rank);
+    }
+    if members.is_empty() {
+        let message = "`target` is an empty list, and somebody has to run the kernel";
+        return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "no ranks"));
+    }
+    Ok(Runners::Group(members))
+}
+
 /// `kernel[grid]`, not called yet.
 struct OnGrid {
     kernel: Rc<str>,
@@ -152,7 +287,9 @@ impl Object for OnGrid {
         let is_argument =
             |(name, _): &&(Ident, Given)| !LAUNCH_OPTIONS.contains(&name.name.as_str());
         let named: Vec<(Ident, Given)> = args.named.iter().filter(is_argument).cloned().collect();
+        let (named, options) = Options::of(evaluator, &self.kernel, &named)?;
         let call = Call {
+            options,
             name: &self.kernel,
             rest: &args.positional,
             named: &named,
@@ -259,7 +396,9 @@ fn convert(evaluator: &mut Evaluator<'_>, given: &Given, param: &Param) -> Resul
             let message = format!("`{name}` is given a part of a tensor");
             return Err(refuse(message, "pass the whole tensor, and an offset to the kernel"));
         }
-        return Ok(machine(evaluator, given.span)?.argument(id));
+        let machine = machine(evaluator, given.span)?;
+        machine.check_alive(id).map_err(|error| fault(error, given.span))?;
+        return Ok(machine.argument(id));
     }
     to_scalar(&given.value).map(Argument::Scalar).ok_or_else(|| {
         let found = match given.value.as_int() {

@@ -2,7 +2,7 @@
 
 use super::shards::ShardTable;
 use super::tensor::{Operand, TensorValue, operand, value_of};
-use super::{bind, fault, machine};
+use super::{bind, fault, machine, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Array, Data, HostError, Reduction};
@@ -28,7 +28,7 @@ const CASTS: [(&str, DType); 8] = [
 ];
 
 /// Every other method, and every attribute.
-const OTHERS: [&str; 35] = [
+const OTHERS: [&str; 36] = [
     "shape",
     "ndim",
     "dtype",
@@ -62,6 +62,7 @@ const OTHERS: [&str; 35] = [
     "local",
     "local_shape",
     "shards",
+    "free",
     "equal",
     "contiguous",
 ];
@@ -331,6 +332,7 @@ impl Call<'_, '_> {
             "matmul" => self.matmul()?,
             "local" => self.local()?,
             "shards" => self.shards()?,
+            "free" => self.free()?,
             "equal" => self.equal()?,
             _ => return Ok(None),
         }))
@@ -390,6 +392,16 @@ impl Call<'_, '_> {
             Some(Operand::Unknown) => Ok(Value::Unknown(span)),
             None => Err(given.wrong("`other`", "a tensor")),
         }
+    }
+
+    /// Gives back all that the tensor has.
+    fn free(&mut self) -> Result<Value> {
+        self.nothing("free")?;
+        let span = self.args.span;
+        spawn::drain(self.evaluator, span)?;
+        let id = self.tensor.placed(self.evaluator, "`free`", span)?.id;
+        let freed = machine(self.evaluator, span)?.free(id, span);
+        freed.map_err(|error| fault(error, span)).map(|()| Value::None)
     }
 
     /// Which PE holds which part.

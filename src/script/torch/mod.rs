@@ -31,7 +31,7 @@ use super::object::{Module, Native, Object, WithoutData};
 use super::value::Value;
 use crate::diag::{Diagnostic, hosting, internal};
 use crate::dtype::DType;
-use crate::host::{Context, HostError};
+use crate::host::{Context, HostError, with_ledger};
 use crate::source::Span;
 
 pub(super) use distributed::{Kind, algorithms};
@@ -122,6 +122,14 @@ fn fault(error: HostError, span: Span) -> Fault {
         HostError::Value(text) => at(hosting::HOST_VALUE, text, "this value"),
         HostError::Index(text) => at(hosting::HOST_INDEX, text, "out of range"),
         HostError::Memory(text) => at(hosting::HOST_BUDGET, text, "too large"),
+        HostError::NoRoom { text, holders } => {
+            let it = Diagnostic::new(hosting::HOST_BUDGET, text, span, "this tensor");
+            Fault::from_diagnostic(with_ledger(it, holders))
+        }
+        HostError::Freed { name, at: freed } => {
+            let text = format!("tensor `{name}` is used after it was freed");
+            at(hosting::FREED_TENSOR, text, "used here").because(freed, "freed here")
+        }
         HostError::Refused(diagnostics) if diagnostics.is_empty() => {
             let text = "the device refused and did not say why";
             Fault::from_diagnostic(Diagnostic::new(internal::INTERNAL, text, span, "asked here"))

@@ -170,7 +170,9 @@ impl TensorValue {
             let message = format!("{what} of what is no whole tensor of the machine");
             return Err(Fault::new(hosting::HOST_UNSUPPORTED, message, span, "not placed"));
         };
-        Ok(machine(evaluator, span)?.tensor(id))
+        let machine = machine(evaluator, span)?;
+        machine.check_alive(id).map_err(|error| fault(error, span))?;
+        Ok(machine.tensor(id))
     }
 
     /// The shape of what one PE holds of it: the largest share; in a worker, of what lies there.

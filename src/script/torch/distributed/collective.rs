@@ -155,6 +155,7 @@ impl Collective {
             module: Some(choice.module()),
             runners: Runners::Group(self.ask.members.clone()),
             neighbors: choice.neighbors(),
+            deal: None,
             queues: choice.queues(),
         };
         let launched = machine(evaluator, self.span)?.launch(request);
