@@ -216,3 +216,152 @@ fn mistakes_are_told() {
         ran.stderr
     );
 }
+
+/// Every PE copies its own share of a tensor that many policies place.
+const COPY: &str = r#"
+FORMS = ["replicate", "row_wise", "column_wise", "tiled", "tiled_column_major"]
+
+
+def kernel(x_ptr, y_ptr, n_elem, pes_are_cut, cubes_are_cut, tl):
+    share = tl.program_id(0) * pes_are_cut
+    if cubes_are_cut:
+        share += tl.program_id(1) * (tl.num_programs(0) if pes_are_cut else 1)
+    at = share * n_elem * 4
+    tl.store(y_ptr + at, tl.load(x_ptr + at, shape=(n_elem,), dtype="f32") + 1.0)
+
+
+def run(torch):
+    x0 = torch.arange(256, dtype="f32").numpy()
+    for cube in FORMS:
+        for pe in FORMS:
+            policy = torch.DPPolicy(cube=cube, pe=pe, num_pes=4, num_cubes=2)
+            x = torch.empty((16, 16), dtype="f32", dp=policy)
+            y = torch.empty((16, 16), dtype="f32", dp=policy)
+            x.copy_(x0.reshape((16, 16)))
+            n_elem = x.local_shape[0] * x.local_shape[1]
+            torch.launch(f"{cube} {pe}", kernel, x, y, n_elem, int(pe != "replicate"), cube != "replicate")
+            torch.testing.assert_equal(y, x0.reshape((16, 16)) + 1)
+            torch.testing.assert_equal(x[3:9, 5:], x0.reshape((16, 16))[3:9, 5:])
+            x[3:9, 5:] = -1.0
+            assert x.sum().item() == x0.sum().item() - x0.reshape((16, 16))[3:9, 5:].sum().item() - 66
+"#;
+
+#[test]
+fn kernels_find_their_shares_under_every_policy() {
+    let out = sim(COPY, &["--ws", "16"]);
+    assert!(out.contains("50 checks of `run` hold"), "{out}");
+}
+
+#[test]
+fn launches_have_targets_and_deal_grids() {
+    let who = r#"
+def kernel(x_ptr, tl):
+    tl.store(x_ptr + tl.program_id(0) * 4, tl.full((1,), tl.num_programs(0) * 100 + tl.num_programs(1), "i32"))
+
+
+def run(torch):
+    x = torch.zeros((8,), dtype="i32", dp=torch.DPPolicy(pe="column_wise", num_cubes=1), device="all")
+    launched = torch.launch("second", kernel, x, target="sip:1", _defer_wait=True)
+    torch.wait(launched)
+    print([x.local(rank).tolist() for rank in (0, 7, 128, 135)])
+    y = torch.zeros((8,), dtype="i32", placement="replicate")
+    torch.launch(kernel, y, target=[5, 3])
+    print(y.local(5).tolist(), y.local(3).tolist(), y.local(0).tolist())
+"#;
+    let out = sim(who, &[]);
+    let lines: Vec<&str> = out.lines().collect();
+    let none = "[0, 0, 0, 0, 0, 0, 0, 0]";
+    assert_eq!(lines[0], "[[0], [0], [801], [801]]");
+    assert_eq!(lines[1], format!("[801, 0, 0, 0, 0, 0, 0, 0] [0, 801, 0, 0, 0, 0, 0, 0] {none}"));
+    let dealt = |map: &str| {
+        let program = format!(
+            r#"
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def who(x_ptr):
+    tl.store(x_ptr + tl.program_id(0), 1)
+
+
+def run(torch):
+    x = torch.zeros(8, dtype="i32", placement="replicate")
+    who[(8,)](x, map="{map}")
+    print([x.local(rank).tolist() for rank in range(3)])
+"#
+        );
+        let out = sim(&program, &["--ws", "3"]);
+        out.lines().next().unwrap().to_owned()
+    };
+    let ones = |ranks: [&[usize]; 3]| {
+        let row = |ones: &[usize]| -> Vec<u32> {
+            (0..8).map(|it| u32::from(ones.contains(&it))).collect()
+        };
+        format!("{:?}", ranks.map(row))
+    };
+    assert_eq!(dealt("block"), ones([&[0, 1, 2], &[3, 4, 5], &[6, 7]]));
+    assert_eq!(dealt("cyclic"), ones([&[0, 3, 6], &[1, 4, 7], &[2, 5]]));
+}
+
+#[test]
+fn memory_comes_back_when_tensors_go() {
+    // Ten times 4 GiB on a PE that has 6 GiB: freed, or no longer named.
+    let freed = "
+def run(torch):
+    for i in range(5):
+        x = torch.empty((1 << 30,), dtype=\"f32\", placement=0, name=f\"x{i}\")
+        x.free()
+    for i in range(5):
+        x = None
+        x = torch.empty((1 << 30,), dtype=\"f32\", placement=0, name=f\"x{i}\")
+";
+    sim(freed, &["--ws", "2"]);
+    let kept = "
+def run(torch):
+    w = torch.empty((1 << 29,), dtype=\"f32\", dp=torch.DPPolicy(num_pes=1, num_cubes=1), name=\"weights\")
+    x = torch.empty((1 << 29,), dtype=\"f32\", placement=0, name=\"x\")
+    y = torch.empty((1 << 30,), dtype=\"f32\", placement=0, name=\"y\")
+";
+    let ran = run(kept, &["--ws", "2"]);
+    assert!(ran.stderr.contains("error[K0705]: tensor `y` needs 4,294,967,296 B in the HBM of PE 0, of which 2,147,483,648 B are free"), "{}", ran.stderr);
+    for says in [
+        "`weights` holds 2,147,483,648 B",
+        "in use are 4,294,967,296 B: `weights` 2,147,483,648 B, `x` 2,147,483,648 B",
+        "sip0.cube0.pe0",
+    ] {
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_freed_is_mapped_no_more() {
+    let program = |middle: &str| {
+        format!(
+            "
+def kernel(at, y_ptr, tl):
+    tl.store(y_ptr, tl.load(at, shape=(4,), dtype=\"f32\"))
+
+
+def run(torch):
+    x = torch.ones((4,), placement=0)
+    y = torch.zeros((4,), placement=0)
+    torch.launch(kernel, x, y, target=[0])
+    {middle}
+    torch.launch(kernel, 0x1_0000_0000, y, target=[0])
+    print(y.tolist())
+"
+        )
+    };
+    let out = sim(&program("pass"), &["--ws", "2"]);
+    assert!(out.starts_with("[1.0, 1.0, 1.0, 1.0]"), "{out}");
+    let ran = run(&program("x.free()"), &["--ws", "2"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("error[K07"), "{}", ran.stderr);
+    let used = run(&program("x.free(); torch.launch(kernel, x, y)"), &["--ws", "2"]);
+    assert!(
+        used.stderr.contains("error[K0831]") && used.stderr.contains("freed here"),
+        "{}",
+        used.stderr
+    );
+}

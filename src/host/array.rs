@@ -3,7 +3,6 @@
 //!
 //! An array is a value: copying one shares its memory until either is changed.
 
-
 use super::HostError;
 use super::lanes::{
     Data, Lane, LaneKind, Lanes, extents, from_lanes, to_vec, with_lane_type, with_lanes,

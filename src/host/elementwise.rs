@@ -3,9 +3,7 @@
 
 use super::HostError;
 use super::array::{Array, check_shape, promote};
-use super::lanes::{
-    Data, Lane, Lanes, extents, from_lanes, to_vec, with_lane_type, with_lanes,
-};
+use super::lanes::{Data, Lane, Lanes, extents, from_lanes, to_vec, with_lane_type, with_lanes};
 use crate::dtype::DType;
 use crate::ops::{BinaryOp, CompareOp, Domain, Integer, UnaryOp};
 use crate::shape::Shape;

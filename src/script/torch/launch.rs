@@ -168,8 +168,15 @@ fn submit(
         runners = chosen(evaluator, target, runners)?;
     }
     let deal = call.options.deal;
-    let request =
-        LaunchRequest { label, kernel, args: bound, grid, runners, deal, ..LaunchRequest::default() };
+    let request = LaunchRequest {
+        label,
+        kernel,
+        args: bound,
+        grid,
+        runners,
+        deal,
+        ..LaunchRequest::default()
+    };
     if let Some(seat) = &evaluator.seat {
         let runners = match &request.runners {
             Runners::Part(part) => Runners::Part(*part),
@@ -246,7 +253,8 @@ fn group(evaluator: &mut Evaluator<'_>, target: &Given, items: &[Value]) -> Resu
         let rank = known.filter(|rank| *rank < world && !members.contains(rank));
         let Some(rank) = rank else {
             let shown = evaluator.repr(item).unwrap_or_default();
-            let message = format!("{shown} among the ranks of `target`, which are 0 to {}", world - 1);
+            let message =
+                format!("{shown} among the ranks of `target`, which are 0 to {}", world - 1);
             return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "not another rank"));
         };
         members.push(rank);
