@@ -21,3 +21,9 @@ fn the_plans_compute_sums_in_every_launch() {
         assert_eq!((ran.verdict, ran.text().as_str()), ("verified", ""), "{it:?}");
     }
 }
+#[test]
+fn dump() {
+    for it in ALL {
+        std::fs::write(format!("/tmp/calib/{it:?}.json"), it.plan()).unwrap();
+    }
+}

@@ -413,6 +413,8 @@ pub struct Channels {
     pub barriers: u32,
     /// How often every rank runs its kernel.
     pub launches: u32,
+    /// Threads of a block; 0 where nobody says, which is as many as the machine's rates are for.
+    pub threads: u32,
     /// The type of elements.
     pub dtype: Option<DType>,
     /// What the outputs must hold, if that is known.

@@ -58,6 +58,7 @@ pub(super) fn lower(
         semaphores: semaphores(plan),
         barriers: 0,
         launches: options.launches,
+        threads: plan.num_threads_per_block,
         dtype: Some(options.dtype),
         definition,
     };

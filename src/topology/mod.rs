@@ -33,9 +33,9 @@ pub use machine::{
     Arbitration, Link, Machine, MachineBuilder, Node, NodeKind, PeNodes, Processors,
 };
 pub use params::{
-    BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams, FetchStoreParams,
-    GemmParams, HbmParams, IpcqParams, MathFamilies, MathParams, MmuParams, PeParams, ReleaseMode,
-    SchedulerParams, SlotKind, SlotTier, Systolic, TcmParams,
+    BLOCK_THREADS, BlockParams, ChannelParams, Clock, CreditMode, Dataflow, DmaParams,
+    FetchStoreParams, GemmParams, HbmParams, IpcqParams, MathFamilies, MathParams, MmuParams,
+    PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, Systolic, TcmParams,
 };
 pub use show::show;
 pub use spec::{DEFAULT_YAML, Spec, load};

@@ -57,13 +57,21 @@ pub struct PeParams {
     pub blocks: BlockParams,
 }
 
+/// Threads of a block that the rates of [`BlockParams`] are for.
+pub const BLOCK_THREADS: u32 = 1024;
+
 /// What thread blocks of a GPU-like PE and their channels cost. By default nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockParams {
-    /// The rate at which one block moves plain data.
+    /// The rate at which a block of [`BLOCK_THREADS`] threads moves plain data.
     pub copy: Bandwidth,
     /// The same of packets, flags included.
     pub packets: Bandwidth,
+    /// Bytes that each thread has on the way from a peer; 0 for any number.
+    pub load_bytes: u64,
+    /// What links carry of data that a switch combines or copies, as a share of what they carry of
+    /// other data.
+    pub switch_efficiency: f64,
     /// The rate of the PE's memory, which its blocks share.
     pub memory: Bandwidth,
     /// What each access to memory takes beside.
@@ -96,6 +104,8 @@ impl Default for BlockParams {
         BlockParams {
             copy: free,
             packets: free,
+            load_bytes: 0,
+            switch_efficiency: 1.0,
             memory: free,
             access: never,
             sync: never,

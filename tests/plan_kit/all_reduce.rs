@@ -318,7 +318,8 @@ impl Algorithm {
         let in_place = matches!(self, Algorithm::RingOnPorts | Algorithm::Switch);
         let plan = Plan { scratch, chunks, reaches, ranks };
         let gpus: Vec<Value> = (0..RANKS).map(|rank| main_of(rank, &plan)).collect();
-        json!({"name": format!("{self:?}"), "collective": "allreduce", "inplace": in_place,
+        let halved = matches!(self, Algorithm::ReadAll | Algorithm::PacketsTwice);
+        json!({"name": format!("{self:?}"), "num_threads_per_block": if halved { 512 } else { 1024 }, "collective": "allreduce", "inplace": in_place,
                "protocol": if packets { "LL" } else { "Simple" }, "use_double_scratch_buffer": packets,
                "gpus": gpus})
         .to_string()

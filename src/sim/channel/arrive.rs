@@ -96,6 +96,7 @@ impl<L: LogSink> Simulation<'_, L> {
             | Phase::Awaits(_)
             | Phase::Acquires(_)
             | Phase::Meets
+            | Phase::Reads(..)
             | Phase::Flushes(_)
             | Phase::Over(..) => None,
         };

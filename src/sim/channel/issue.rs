@@ -107,7 +107,11 @@ impl<L: LogSink> VisitChannel for Act<'_, '_, L> {
     }
 
     fn signal(&mut self, it: &channel::Signal) -> Step<Done> {
-        let Some(ready) = self.settled() else { return Ok(Done::Waits) };
+        // A relaxed signal leaves without waiting for the block's stores; on the links to the same
+        // peer it stays behind them.
+        let ready =
+            if it.relaxed { Some(self.sim.comes(self.which.agent)) } else { self.settled() };
+        let Some(ready) = ready else { return Ok(Done::Waits) };
         let ends = self.list(it.channels);
         let costs = self.costs();
         let mut cost = if it.relaxed { Ps::ZERO } else { costs.fence };

@@ -51,6 +51,8 @@ enum Phase {
     Acquires(usize),
     /// It meets others.
     Meets,
+    /// It has found the packets that it reads, and looks at the last of them until then.
+    Reads(Ps, Ready),
     /// It moves data.
     Moves(Moving),
     /// It waits until so many requests to ports are done.

@@ -16,7 +16,7 @@ use crate::sim::hbm::Bursts;
 use crate::sim::network::{Cargo, CargoKind, Class, Shipment};
 use crate::sim::op::{Ready, Release};
 use crate::sim::state::{Simulation, Step};
-use crate::topology::{NodeId, NodeKind, PeId};
+use crate::topology::{BLOCK_THREADS, NodeId, NodeKind, PeId};
 use crate::units::{Bandwidth, Ps};
 
 /// A move under way.
@@ -73,12 +73,15 @@ struct Send {
 
 impl<L: LogSink> Act<'_, '_, L> {
     pub(super) fn exchange_now(&mut self, spec: ExchangeId) -> Step<Done> {
-        match self.phase() {
-            Phase::Before => self.begin_move(spec),
+        let now = self.sim.now;
+        match *self.phase() {
+            Phase::Before => self.read_packets(spec),
+            Phase::Reads(until, ready) if until <= now => self.begin_move(spec, ready),
             Phase::Moves(_) => self.go_on_moving(spec),
             Phase::Awaits(_)
             | Phase::Acquires(_)
             | Phase::Meets
+            | Phase::Reads(..)
             | Phase::Flushes(_)
             | Phase::Over(..) => Ok(Done::Waits),
         }
@@ -107,14 +110,27 @@ impl<L: LogSink> Act<'_, '_, L> {
         Some(last)
     }
 
-    fn begin_move(&mut self, id: ExchangeId) -> Step<Done> {
-        let spec = self.spec(id);
-        let sources = spec.moves.iter().flat_map(|it| &it.sources);
-        let Some(packets) = self.packets_of(sources) else { return Ok(Done::Waits) };
+    /// Waits for the packets that a move reads. Threads look at one source after the other, since
+    /// nothing is known of the next before the last has come.
+    fn read_packets(&mut self, id: ExchangeId) -> Step<Done> {
+        let sources = || self.spec(id).moves.iter().flat_map(|it| &it.sources);
+        let Some(packets) = self.packets_of(sources()) else { return Ok(Done::Waits) };
+        let looks = sources().filter(|it| it.form == Form::Packets).count() as u64;
         let mut ready = self.sim.comes(self.which.agent);
         if let Some(packets) = packets {
             ready.also_end(packets.at, packets.record, Cause::Link);
         }
+        let cost = Ps(self.costs().poll.0.saturating_mul(looks));
+        if cost == Ps::ZERO {
+            return self.begin_move(id, ready);
+        }
+        let until = ready.time.max(self.sim.now) + cost;
+        *self.phase() = Phase::Reads(until, ready);
+        self.sim.wake_at(self.which.agent, until);
+        Ok(Done::Waits)
+    }
+
+    fn begin_move(&mut self, id: ExchangeId, ready: Ready) -> Step<Done> {
         let start = ready.time.max(self.sim.now);
         let work = self.work(id);
         let record = self.sim.log_block(self.which, ready, start);
@@ -188,9 +204,9 @@ impl<L: LogSink> Act<'_, '_, L> {
 
     /// Takes the threads and the memory for a move: when both are done.
     fn reserve(&mut self, work: &Work, start: Ps) -> Ps {
+        let bytes = work.read.max(work.written);
+        let threads = self.sim.pace(work.packets).time(bytes.saturating_sub(self.sim.at_once()));
         let costs = self.costs();
-        let rate = if work.packets { costs.packets } else { costs.copy };
-        let threads = rate.time(work.read.max(work.written));
         let (latency, memory) = (costs.access, costs.memory.time(work.local));
         let rank = self.sim.rank_of(self.which.agent);
         let free = &mut self.sim.channels.memories[rank as usize];
@@ -254,9 +270,9 @@ impl<L: LogSink> Act<'_, '_, L> {
 
     fn send_all(&mut self, work: &Work) -> Step<()> {
         let count = work.sends.len().max(1) as f64;
-        let costs = self.costs();
-        let rate = if work.packets { costs.packets } else { costs.copy };
-        let rate = share(rate, count);
+        let (sent, pace) =
+            (work.sends.iter().map(|it| it.bytes).sum(), self.sim.pace(work.packets));
+        let rate = scaled(beyond(self.sim.at_once(), sent, pace), 1.0 / count);
         for send in &work.sends {
             let flag = self.at.launch;
             self.sim.store(self.which, send, (rate, flag))?;
@@ -265,9 +281,33 @@ impl<L: LogSink> Act<'_, '_, L> {
     }
 }
 
-/// A rate that several share.
-fn share(rate: Bandwidth, count: f64) -> Bandwidth {
-    Bandwidth::from_gb_per_s(rate.gb_per_s() / count).unwrap_or(rate)
+/// A part of a rate, or a multiple of it.
+fn scaled(rate: Bandwidth, factor: f64) -> Bandwidth {
+    Bandwidth::from_gb_per_s(rate.gb_per_s() * factor).unwrap_or(rate)
+}
+
+/// The rate at which `bytes` pass of which the first `free` take no time and others go at `rate`.
+fn beyond(free: u64, bytes: u64, rate: Bandwidth) -> Bandwidth {
+    match bytes.checked_sub(free) {
+        None | Some(0) => Bandwidth::INFINITE,
+        Some(left) => scaled(rate, bytes as f64 / left as f64),
+    }
+}
+
+/// What goes over links: payload, bytes with what they cost beside, the rate that feeds them, class.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    pub(super) payload: u64,
+    pub(super) wire: u64,
+    pub(super) rate: Bandwidth,
+    pub(super) class: Class,
+}
+
+impl Load {
+    /// Data, or a signal, that nothing is added to.
+    pub(super) fn plain(bytes: u64, rate: Bandwidth, class: Class) -> Load {
+        Load { payload: bytes, wire: bytes, rate, class }
+    }
 }
 
 impl<L: LogSink> Simulation<'_, L> {
@@ -282,6 +322,46 @@ impl<L: LogSink> Simulation<'_, L> {
         owner
     }
 
+    /// The rate at which a block of this program moves data.
+    fn pace(&self, packets: bool) -> Bandwidth {
+        let blocks = &self.params.blocks;
+        let rate = if packets { blocks.packets } else { blocks.copy };
+        match self.program.channels.threads {
+            0 | BLOCK_THREADS => rate,
+            threads => scaled(rate, f64::from(threads) / f64::from(BLOCK_THREADS)),
+        }
+    }
+
+    /// What the threads of a block load or store at once, in bytes.
+    fn at_once(&self) -> u64 {
+        let threads = self.program.channels.threads;
+        let threads = if threads == 0 { BLOCK_THREADS } else { threads };
+        self.params.blocks.load_bytes * u64::from(threads)
+    }
+
+    /// The rate at which a block gets `bytes` that it asks for now: what its threads load at once
+    /// goes around once in the time of a question and an answer.
+    fn pace_of_answers(&self, which: Which, bytes: u64) -> Bandwidth {
+        let (at_once, pace) = (self.at_once(), self.pace(false));
+        let Phase::Moves(moving) = &self.channels.blocks[which.agent as usize].phase else {
+            return pace;
+        };
+        let way = self.now.since(moving.began().0);
+        let around = way + way + self.params.blocks.access;
+        if at_once == 0 || around == Ps::ZERO {
+            return pace;
+        }
+        // Bytes a picosecond are 1000 gigabytes a second.
+        let most = (1000.0 * at_once as f64 / around.0 as f64).min(pace.gb_per_s());
+        let rate = Bandwidth::from_gb_per_s(most).unwrap_or(pace);
+        beyond(at_once, bytes, rate)
+    }
+
+    /// Bytes on links of data that a switch combines or copies.
+    fn through_switch(&self, bytes: u64) -> u64 {
+        (bytes as f64 / self.params.blocks.switch_efficiency).ceil() as u64
+    }
+
     /// Asks peers for data; a switch combines what several have.
     fn ask(&mut self, which: Which, from: Vec<PeId>, bytes: u64) -> Step<()> {
         let own = PeId(self.rank_of(which.agent));
@@ -292,20 +372,24 @@ impl<L: LogSink> Simulation<'_, L> {
         };
         let flight = self.take_off(Flight::Ask { from, bytes });
         let (from, to) = (self.machine.pe(own).dma, self.machine.pe(first).dma);
-        self.fly((which, flight), (from, to, first), (0, Bandwidth::INFINITE, Class::Compute))
+        let load = Load::plain(0, Bandwidth::INFINITE, Class::Compute);
+        self.fly((which, flight), (from, to, first), load)
     }
 
     /// A peer answers: data leaves it, and the others of its group on the way to their switch.
     pub(super) fn answer_block(&mut self, cargo: &Cargo, from: &[PeId], bytes: u64) -> Step<()> {
         let which = Which { agent: cargo.agent, seq: cargo.seq, site: cargo.site };
         let own = PeId(self.rank_of(which.agent));
-        let rate = self.params.blocks.copy;
+        let mut load = Load::plain(bytes, self.pace_of_answers(which, bytes), Class::Compute);
+        if from.len() > 1 {
+            load.wire = self.through_switch(bytes);
+        }
         let to = self.machine.pe(own).dma;
         let mut others = from.iter().copied().filter(|pe| *pe != own || from.len() == 1);
         let first = others.next().unwrap_or(own);
         let flight = self.take_off(Flight::Answer);
         let way = (self.machine.pe(first).dma, to, own);
-        self.fly((which, flight), way, (bytes, rate, Class::Compute))?;
+        self.fly((which, flight), way, load)?;
         if from.len() < 2 {
             return Ok(());
         }
@@ -318,7 +402,7 @@ impl<L: LogSink> Simulation<'_, L> {
             }
             let flight = self.take_off(Flight::Answer);
             let way = (self.machine.pe(other).dma, switch, other);
-            self.fly((which, flight), way, (bytes, rate, Class::Compute))?;
+            self.fly((which, flight), way, load)?;
         }
         Ok(())
     }
@@ -328,7 +412,12 @@ impl<L: LogSink> Simulation<'_, L> {
         let own = PeId(self.rank_of(which.agent));
         let Some(first) = send.to.iter().copied().find(|pe| *pe != own) else { return Ok(()) };
         let start = self.machine.pe(own).dma;
-        let switch = if send.to.len() > 1 { Some(self.switch(which, own, first)?) } else { None };
+        let mut load = Load::plain(send.bytes, rate, Class::Compute);
+        let mut switch = None;
+        if send.to.len() > 1 {
+            switch = Some(self.switch(which, own, first)?);
+            load.wire = self.through_switch(send.bytes);
+        }
         for (pe, at) in send.to.iter().zip(&send.at) {
             let flight = match send.form {
                 Form::Plain => Flight::Store,
@@ -340,7 +429,7 @@ impl<L: LogSink> Simulation<'_, L> {
             let to = self.machine.pe(*pe).dma;
             // One train goes all the way; the switch makes the others of it.
             let from = if *pe == first { start } else { switch.unwrap_or(start) };
-            self.fly((which, flight), (from, to, *pe), (send.bytes, rate, Class::Compute))?;
+            self.fly((which, flight), (from, to, *pe), load)?;
         }
         Ok(())
     }
@@ -360,7 +449,7 @@ impl<L: LogSink> Simulation<'_, L> {
         &mut self,
         (which, flight): (Which, u32),
         (from, to, owner): (NodeId, NodeId, PeId),
-        (bytes, read, class): (u64, Bandwidth, Class),
+        load: Load,
     ) -> Step<()> {
         let Some(route) = self.network.routes().find(self.machine, from, to) else {
             let (agent, site) = (AgentId(which.agent), which.site);
@@ -376,7 +465,7 @@ impl<L: LogSink> Simulation<'_, L> {
             transfer,
             place: flight,
             token: 0,
-            bytes,
+            bytes: load.payload,
             bursts: Bursts::Row(0),
             start: self.now,
             record: None,
@@ -385,10 +474,10 @@ impl<L: LogSink> Simulation<'_, L> {
             streamable: false,
             cargo,
             route,
-            class,
-            bytes,
+            class: load.class,
+            bytes: load.wire,
             to: owner,
-            read,
+            read: load.rate,
             from: Ps::ZERO,
             until: Ps::ZERO,
             write: Bandwidth::INFINITE,

@@ -2,6 +2,7 @@
 //! engine or a NIC. What is asked of one channel happens in order; a block that asks goes on.
 
 use super::issue::Act;
+use super::moves::Load;
 use super::{Done, Flight, Phase, Which};
 use crate::command::channel::{Form, PortId, PortSpec};
 use crate::oplog::{Action, Cause, Engine, LogSink, RecordId};
@@ -197,6 +198,7 @@ impl<L: LogSink> Simulation<'_, L> {
         } else {
             (Class::Compute, Bandwidth::INFINITE)
         };
-        self.fly((request.which, flight), (from, to, request.to), (bytes, rate, class))
+        let load = Load::plain(bytes, rate, class);
+        self.fly((request.which, flight), (from, to, request.to), load)
     }
 }

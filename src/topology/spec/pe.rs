@@ -3,7 +3,8 @@
 use crate::diag::{Diagnostic, machine as codes};
 use crate::source::Span;
 use crate::topology::section::{
-    Errors, Problem, Section, bandwidth, choice, count, count_or_auto, ns, size, size_or_none,
+    Errors, Problem, Section, bandwidth, choice, count, count_or_auto, ns, share, size,
+    size_or_none,
 };
 use crate::topology::yaml::{Node, Value};
 use crate::topology::{
@@ -279,6 +280,8 @@ fn read_blocks(mut attrs: Section<'_>, errors: &mut Errors<'_>) -> BlockParams {
     let blocks = BlockParams {
         copy: attrs.read("copy_bw_gbs", errors, bandwidth).value,
         packets: attrs.read("packet_bw_gbs", errors, bandwidth).value,
+        load_bytes: attrs.read("load_bytes", errors, count(0..=1 << 20)).value.into(),
+        switch_efficiency: attrs.read("switch_efficiency", errors, share).value,
         memory: attrs.read("memory_bw_gbs", errors, bandwidth).value,
         access: attrs.read("access_ns", errors, ns).value,
         sync: attrs.read("sync_ns", errors, ns).value,
