@@ -1,7 +1,8 @@
 //! Execution plans: how long import and check of a plan of 8 MB take, and every plan that MSCCL++
 //! made at four sizes, of three types, with both semantics.
 //!
-//! `cargo bench --bench plans`, with `KBC_SHARED` for the plans of MSCCL++.
+//! `cargo bench --bench plans -- published` prints times of all-reduce beside those that MSCCL++ has
+//! published. `cargo bench --bench plans` prints all, with `KBC_SHARED` for the plans of MSCCL++.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use kbc::dtype::DType;
 use kbc::import::Semantics;
+use plan_kit::published::{mean, points};
 use plan_kit::{check, expected, run, settings, shared};
 
 /// An operand of one rank's own buffer.
@@ -127,7 +129,34 @@ fn every_plan() {
     println!("{:.1} s", started.elapsed().as_secs_f64());
 }
 
+/// The table of docs/validation.md.
+fn published() {
+    let mut errors = Vec::new();
+    for point in points() {
+        let simulated = point.simulate();
+        println!("{}", point.row(simulated));
+        if !point.is_fitted {
+            errors.push((point, point.error(simulated)));
+        }
+    }
+    for machine in ["a100x8", "h100x8"] {
+        for is_target in [true, false] {
+            let some =
+                errors.iter().filter(|it| (it.0.machine, it.0.is_target) == (machine, is_target));
+            let (count, mean) = (some.clone().count(), mean(some.map(|it| it.1)));
+            println!(
+                "{machine} {is_target}: {count} predicted, {:.1} % apart in the mean",
+                100.0 * mean
+            );
+        }
+    }
+}
+
 fn main() {
+    published();
+    if std::env::args().any(|it| it == "published") {
+        return;
+    }
     import_and_check();
     every_plan();
 }

@@ -303,6 +303,18 @@ fn main_of(rank: u64, plan: &Plan) -> Value {
 }
 
 impl Algorithm {
+    /// What MSCCL++ calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Algorithm::RingOnPorts => "allreduce1",
+            Algorithm::PacketsOnce => "allreduce2",
+            Algorithm::ReadAll => "allreduce4",
+            Algorithm::ReadInTurn => "allreduce5",
+            Algorithm::PacketsTwice => "allreduce6",
+            Algorithm::Switch => "nvls_zero_copy",
+        }
+    }
+
     /// The plan, as JSON.
     pub fn plan(self) -> String {
         let of = |make: fn(u64) -> Vec<Vec<Value>>| (0..RANKS).map(make).collect();

@@ -8,6 +8,7 @@
 )]
 
 pub mod all_reduce;
+pub mod published;
 
 use std::fs;
 use std::path::{Path, PathBuf};
