@@ -86,7 +86,7 @@ fn a_flush_that_is_left_out_lets_a_port_read_what_is_written_again() {
 /// Two GPUs with a direct link of 100 GB/s and 500 ns, where nothing takes time but what is given.
 fn machine(blocks: &str, port: &str) -> String {
     let free = "copy_bw_gbs: inf, packet_bw_gbs: inf, memory_bw_gbs: inf, access_ns: 0, sync_ns: 0, \
-                barrier_ns: 0, fence_ns: 0, poll_ns: 0, launch_ns: 0, signal_bytes: 100";
+                barrier_ns: 0, fence_ns: 0, poll_ns: 0, launch_ns: 0, signal_bytes: 100, load_bytes: 0";
     let mut attrs = String::from(free);
     for (key, value) in blocks.split_whitespace().filter_map(|it| it.split_once('=')) {
         let start = attrs.find(&format!("{key}:")).unwrap();
@@ -105,8 +105,12 @@ fn machine(blocks: &str, port: &str) -> String {
 const FREE_PORT: &str = "post_ns: 0, service_ns: 0, complete_ns: 0, bw_gbs: inf";
 
 fn time_ns(name: &str, bytes: u64, blocks: &str, port: &str) -> f64 {
+    time_of(&fixture(name), bytes, blocks, port)
+}
+
+fn time_of(text: &str, bytes: u64, blocks: &str, port: &str) -> f64 {
     let with = settings(bytes, DType::F16, 1, Semantics::Intent);
-    let ran = run(&fixture(name), with, Some(&machine(blocks, port)));
+    let ran = run(text, with, Some(&machine(blocks, port)));
     assert_eq!(ran.verdict, "unchecked", "{}", ran.text());
     ran.time as f64 / 1000.0
 }
@@ -114,6 +118,11 @@ fn time_ns(name: &str, bytes: u64, blocks: &str, port: &str) -> f64 {
 /// Times are whole picoseconds; sums of decimal fractions are not.
 fn assert_ns(got: f64, expected: f64) {
     assert!((got - expected).abs() < 1e-6, "{got} ns, expected {expected} ns");
+}
+
+/// Where a rate follows from bytes and times, its rounding may be a picosecond.
+fn assert_near_ns(got: f64, expected: f64) {
+    assert!((got - expected).abs() < 1.5e-3, "{got} ns, expected {expected} ns");
 }
 
 #[test]
@@ -146,6 +155,38 @@ fn packets_take_twice_the_bytes_and_no_signal() {
     let copied = time_ns("put_packets", 65_536, "packet_bw_gbs=200", FREE_PORT);
     // In at twice the link's rate; out of the packets again at 200 GB/s.
     assert_ns(copied, 1.28 + 2.0 * 655.36 + 500.0 + 655.36);
+    // The reader looks at its one source once the last packet has come.
+    let polled = time_ns("put_packets", 65_536, "poll_ns=7", FREE_PORT);
+    assert_ns(polled, 2.0 * 655.36 + 500.0 + 7.0);
+    // 1,024 threads move 16,384 of the 131,072 bytes at once, on either side.
+    let copied = time_ns("put_packets", 65_536, "packet_bw_gbs=200 load_bytes=16", FREE_PORT);
+    assert_near_ns(copied, 256.0 / 131_072.0 * 573.44 + 2.0 * 655.36 + 500.0 + 573.44);
+}
+
+#[test]
+fn a_relaxed_signal_leaves_right_behind_the_stores() {
+    let text = fixture("put_signal").replace("\"signal\"", "\"rlxsignal\"");
+    let text = text.replace("\"wait\"", "\"rlxwait\"");
+    assert_ns(time_of(&text, 65_536, "fence_ns=30", FREE_PORT), 655.36 + 1.0 + 500.0);
+}
+
+#[test]
+fn what_threads_load_at_once_limits_what_a_block_reads_from_a_peer() {
+    let put = "\"put\", \"src_buff\": [{\"type\": \"i\", \"index\": 0, \"size\": 1}], \
+               \"dst_buff\": [{\"buffer_id\": 0, \"index\": 0, \"size\": 1}]";
+    let get = "\"get\", \"src_buff\": [{\"buffer_id\": 0, \"index\": 0, \"size\": 1}], \
+               \"dst_buff\": [{\"type\": \"i\", \"index\": 0, \"size\": 1}]";
+    let text = fixture("put_signal").replace(put, get);
+    // A question, the data, and a signal.
+    let free = time_of(&text, 65_536, "", FREE_PORT);
+    assert_ns(free, 500.0 + 655.36 + 500.0 + 501.0);
+    // 16,384 bytes go around in 1000 ns: the data takes four times that, the first of them as
+    // latency; and a flit of 256 B follows on the link.
+    let limited = time_of(&text, 65_536, "load_bytes=16", FREE_PORT);
+    assert_near_ns(limited, 500.0 + 3000.0 + 2.56 + 500.0 + 501.0);
+    let halved = text.replacen("\"protocol\"", "\"num_threads_per_block\": 512, \"protocol\"", 1);
+    let limited = time_of(&halved, 65_536, "load_bytes=16", FREE_PORT);
+    assert_near_ns(limited, 500.0 + 7000.0 + 2.56 + 500.0 + 501.0);
 }
 
 #[test]
