@@ -221,7 +221,6 @@ fn ring_on_ports(rank: u64) -> Vec<Vec<Value>> {
             for half in 0..2 {
                 let sent = (turn > 2 || half > 0)
                     .then(|| if half == 0 { 2 * back(turn - 1) + 1 } else { 2 * back(turn) });
-                let sent = sent.filter(|_| !(turn == 2 && half == 0));
                 let sends = sent.map(|it| hand_on(rank, it, false));
                 step(&mut ops, sends, Some(2 * back(turn) + half));
             }
@@ -250,7 +249,8 @@ fn ring_on_ports(rank: u64) -> Vec<Vec<Value>> {
 fn by_switch(rank: u64) -> Vec<Vec<Value>> {
     blocks(8, |block| {
         let everywhere = json!({"switch_channel_id": 0, "index": rank * 8 + block, "size": 1});
-        let mut add = reduce("glres", &[everywhere.clone()], &[everywhere]);
+        let mut add =
+            reduce("glres", std::slice::from_ref(&everywhere), std::slice::from_ref(&everywhere));
         add["channel_type"] = json!("switch");
         let peers = (block * 7)..(block * 7 + 7);
         let meet = || vec![sync("rlxsignal", peers.clone()), nop(), sync("rlxwait", peers.clone())];
