@@ -223,15 +223,17 @@ pub struct IpcqStream {
     /// The result; `None` where nobody reads it.
     pub out: Option<TileRef>,
     /// Where the result goes on: directions, and the numbers of the messages in them.
-    pub to: [Option<(QueueId, u64)>; MAX_STREAM_OUTPUTS],
+    pub to: [(QueueId, u64); MAX_STREAM_OUTPUTS],
+    /// How many there are of them.
+    pub outputs: u8,
     /// What is expected and sent on.
     pub message: Message,
 }
 
 impl IpcqStream {
     /// Where the result goes on.
-    pub fn outputs(&self) -> impl Iterator<Item = (QueueId, u64)> {
-        self.to.into_iter().flatten()
+    pub fn outputs(&self) -> impl Iterator<Item = (QueueId, u64)> + use<> {
+        self.to.into_iter().take(usize::from(self.outputs))
     }
 }
 
@@ -262,8 +264,8 @@ impl Command {
     /// The directions that it sends in.
     pub fn sends_to(&self) -> impl Iterator<Item = QueueId> {
         let send = if let Command::IpcqSend(it) = self { Some(it.queue) } else { None };
-        let stream = if let Command::IpcqStream(it) = self { Some(*it) } else { None };
-        let outputs = stream.into_iter().flat_map(|it| it.to.into_iter().flatten());
+        let stream = if let Command::IpcqStream(it) = self { Some(it.outputs()) } else { None };
+        let outputs = stream.into_iter().flatten();
         send.into_iter().chain(outputs.map(|(queue, _)| queue))
     }
 }

@@ -369,12 +369,13 @@ impl Walker {
             return None;
         };
         let slot = self.claim(queue, message);
-        let mut outputs = [None; MAX_STREAM_OUTPUTS];
-        for (output, queue) in outputs.iter_mut().zip(to) {
-            *output = Some((*queue, count(&mut self.sent, *queue)));
+        let mut sent = [(QueueId(0), 0); MAX_STREAM_OUTPUTS];
+        for (output, queue) in sent.iter_mut().zip(to) {
+            *output = (*queue, count(&mut self.sent, *queue));
         }
+        let outputs = to.len().min(sent.len()) as u8;
         let (acc, out) = (acc.map(|acc| self.tile(acc)), out.map(|out| self.tile(out)));
-        Some(IpcqStream { slot, spec, acc, out, to: outputs, message }.into())
+        Some(IpcqStream { slot, spec, acc, out, to: sent, outputs, message }.into())
     }
 
     fn release(&self, code: &Code, tile: TileReg, live: LiveSet) -> Option<Command> {

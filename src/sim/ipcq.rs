@@ -19,14 +19,28 @@ pub(super) struct Connection {
     pub(super) route: Option<RouteId>,
     /// How long a credit is on its way.
     credit: Ps,
+}
+
+/// What streams know of a connection.
+#[derive(Clone, Copy, Debug)]
+struct StreamWay {
     /// Whether the receiver's code has streams that take from the queue.
-    pub(super) streamable: bool,
+    streamable: bool,
     /// Where a router beside the receiver copies what it passes on.
-    pub(super) fork: Option<Fork>,
+    fork: Option<Fork>,
     /// Of a sender with streams, how its way begins.
-    pub(super) entry: Option<Entry>,
+    entry: Option<Entry>,
     /// When the last message that the sender had in memory had left it.
     sent: Ps,
+}
+
+/// What streams know of a slot.
+#[derive(Clone, Copy, Debug)]
+struct StreamSlot {
+    /// The train of the message that is on its way to it, and the one to the router before, if any.
+    trains: [u32; 2],
+    /// The stream that waits for a message, and for which: agent, command, message.
+    awaited: Option<(u32, u32, u64)>,
 }
 
 /// How the way of a sender begins.
@@ -63,10 +77,6 @@ struct Slot {
     filled: u32,
     /// Messages that have been taken out of it.
     freed: u32,
-    /// The train of the message that is on its way to it, and the one to the router before, if any.
-    trains: [u32; 2],
-    /// The stream that waits for a message, and for which: agent, command, message.
-    awaited: Option<(u32, u32, u64)>,
 }
 
 const UNUSED: Slot = Slot {
@@ -77,8 +87,6 @@ const UNUSED: Slot = Slot {
     release: RecordId(0),
     filled: 0,
     freed: 0,
-    trains: [NONE; 2],
-    awaited: None,
 };
 
 /// When a slot was free again.
@@ -102,6 +110,9 @@ pub(super) struct Ipcq {
     sends: Vec<u32>,
     receives: Vec<u32>,
     slots: Vec<Slot>,
+    /// By connection and by slot; both empty in a program without streams.
+    stream_ways: Vec<StreamWay>,
+    stream_slots: Vec<StreamSlot>,
 }
 
 impl Ipcq {
@@ -126,6 +137,9 @@ impl Ipcq {
         }
         let slots = ipcq.connections.len() as u64 * ipcq.slots_each;
         ipcq.slots = vec![UNUSED; slots as usize];
+        if program.codes.values().any(has_streams) {
+            ipcq.prepare_streams(program, machine, routes);
+        }
         ipcq
     }
 
@@ -153,21 +167,44 @@ impl Ipcq {
                 idle_time(machine, &back, ipcq.credit_bytes, Bandwidth::INFINITE)
             }
         };
-        let (streamable, copies) = streams(program.code(peer.agent), peer.queue);
+        let route = routes.find(machine, from, to);
+        let (receiver, queue) = (peer.agent, peer.queue);
+        self.connections.push(Connection { sender, receiver, queue, route, credit });
+    }
+
+    fn prepare_streams(&mut self, program: &Program, machine: &Machine, routes: &mut Routes) {
+        let dma = |agent: AgentId| machine.pe(program.agents[agent].pe).dma;
         let interleaved = machine.network().switching == Switching::Interleaved;
-        let fork =
-            (copies && interleaved).then(|| find_fork(machine, routes, (from, to))).flatten();
-        self.connections.push(Connection {
-            sender,
-            receiver: peer.agent,
-            queue: peer.queue,
-            route: routes.find(machine, from, to),
-            credit,
-            streamable,
-            fork,
-            entry: find_entry(program.code(sender), machine, routes, (from, to, fork)),
-            sent: Ps::ZERO,
-        });
+        let way = |it: &Connection| {
+            let ends = (dma(it.sender), dma(it.receiver));
+            let (streamable, copies) = streams(program.code(it.receiver), it.queue);
+            let fork = (copies && interleaved).then(|| find_fork(machine, routes, ends)).flatten();
+            let sender = program.code(it.sender);
+            let entry = find_entry(sender, machine, routes, (ends.0, ends.1, fork));
+            StreamWay { streamable, fork, entry, sent: Ps::ZERO }
+        };
+        self.stream_ways = self.connections.iter().map(way).collect();
+        self.stream_slots = vec![StreamSlot { trains: [NONE; 2], awaited: None }; self.slots.len()];
+    }
+
+    /// Whether the program has streams. Without them nothing of what follows is asked of a slot.
+    pub(super) fn has_streams(&self) -> bool {
+        !self.stream_ways.is_empty()
+    }
+
+    /// Whether the receiver's code has streams that take from the queue.
+    pub(super) fn is_streamable(&self, connection: u32) -> bool {
+        self.stream_ways.get(connection as usize).is_some_and(|way| way.streamable)
+    }
+
+    /// Where a router beside the receiver copies what it passes on.
+    pub(super) fn fork(&self, connection: u32) -> Option<Fork> {
+        self.stream_ways.get(connection as usize)?.fork
+    }
+
+    /// Of a sender with streams, how its way begins.
+    pub(super) fn entry(&self, connection: u32) -> Option<Entry> {
+        self.stream_ways.get(connection as usize)?.entry
     }
 
     fn end(&self, agent: AgentId, queue: QueueId) -> usize {
@@ -191,40 +228,46 @@ impl Ipcq {
 
     /// The last message that the sender had in memory has left it.
     pub(super) fn sent(&mut self, connection: u32, end: Ps) {
-        let sent = &mut self.connections[connection as usize].sent;
-        *sent = (*sent).max(end);
+        if let Some(way) = self.stream_ways.get_mut(connection as usize) {
+            way.sent = way.sent.max(end);
+        }
     }
 
     /// When that was.
     pub(super) fn last_sent(&self, connection: u32) -> Ps {
-        self.connections[connection as usize].sent
+        self.stream_ways.get(connection as usize).map_or(Ps::ZERO, |way| way.sent)
     }
 
     /// Message `token` is on its way.
     pub(super) fn set_trains(&mut self, connection: u32, token: u64, trains: [u32; 2]) {
-        self.slot_mut(connection, token).trains = trains;
+        if let Some(slot) = self.stream_slot(connection, token) {
+            slot.trains = trains;
+        }
     }
 
     /// The stream that waits for message `token`, which waits no more.
     pub(super) fn take_awaited(&mut self, connection: u32, token: u64) -> Option<(u32, u32)> {
-        let awaited = &mut self.slot_mut(connection, token).awaited;
+        let awaited = &mut self.stream_slot(connection, token)?.awaited;
         awaited.take_if(|(.., of)| *of == token).map(|(agent, seq, _)| (agent, seq))
     }
 
     /// The train of message `token`, which is on its way, and the one to the router before.
     pub(super) fn trains(&self, connection: u32, token: u64) -> [u32; 2] {
-        self.slot(connection, token).trains
+        let slot = self.stream_slots.get(self.slot_index(connection, token));
+        slot.map_or([NONE; 2], |slot| slot.trains)
     }
 
     /// The train to the router before the receiver, to which nothing more is asked of it.
     pub(super) fn take_trunk(&mut self, connection: u32, token: u64) -> Option<u32> {
-        let trunk = &mut self.slot_mut(connection, token).trains[1];
+        let trunk = &mut self.stream_slot(connection, token)?.trains[1];
         Some(std::mem::replace(trunk, NONE)).filter(|it| *it != NONE)
     }
 
     /// A stream waits for message `token`, which is not on its way yet.
     pub(super) fn wait_for(&mut self, connection: u32, token: u64, (agent, seq): (u32, u32)) {
-        self.slot_mut(connection, token).awaited = Some((agent, seq, token));
+        if let Some(slot) = self.stream_slot(connection, token) {
+            slot.awaited = Some((agent, seq, token));
+        }
     }
 
     /// Whether message `token` has been taken out of its slot.
@@ -238,6 +281,11 @@ impl Ipcq {
 
     fn slot(&self, connection: u32, token: u64) -> &Slot {
         &self.slots[self.slot_index(connection, token)]
+    }
+
+    fn stream_slot(&mut self, connection: u32, token: u64) -> Option<&mut StreamSlot> {
+        let index = self.slot_index(connection, token);
+        self.stream_slots.get_mut(index)
     }
 
     fn slot_mut(&mut self, connection: u32, token: u64) -> &mut Slot {
@@ -271,14 +319,16 @@ impl Ipcq {
         slot.filled += 1;
         slot.visible = time;
         slot.delivery = record;
-        slot.trains[0] = NONE;
+        if let Some(slot) = self.stream_slot(connection, token) {
+            slot.trains[0] = NONE;
+        }
     }
 
     /// Message `token` has been used on its way, and leaves its slot.
     pub(super) fn pass(&mut self, connection: u32, token: u64) {
         let slot = self.slot_mut(connection, token);
         slot.filled += 1;
-        slot.trains = [NONE; 2];
+        self.set_trains(connection, token, [NONE; 2]);
     }
 
     /// Message `token` leaves its slot at `fire`. Gives when its sender knows.
@@ -305,6 +355,14 @@ impl Ipcq {
         let taken = slots.iter().map(|slot| u64::from(slot.filled.saturating_sub(slot.freed)));
         (taken.sum(), self.slots_each)
     }
+}
+
+fn is_stream(template: &Template) -> bool {
+    matches!(template, Template::Stream { .. })
+}
+
+fn has_streams(code: &Code) -> bool {
+    code.sites.values().any(|site| is_stream(&site.template))
 }
 
 /// Whether streams of `code` take from a queue, and whether some pass on what they take unchanged.
@@ -339,8 +397,7 @@ fn find_entry(
     routes: &mut Routes,
     (from, to, fork): (NodeId, NodeId, Option<Fork>),
 ) -> Option<Entry> {
-    let is_stream = |template: &Template| matches!(template, Template::Stream { .. });
-    if !code.sites.values().any(|site| is_stream(&site.template)) {
+    if !has_streams(code) {
         return None;
     }
     let first = *machine.route(from, to)?.first()?;

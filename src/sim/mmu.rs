@@ -58,9 +58,10 @@ impl Tlbs {
 impl<L: LogSink> Simulation<'_, L> {
     /// What the MMU takes before a transfer leaves.
     pub(super) fn translation(&mut self, agent: u32, op: &Op) -> Ps {
-        let Some(block) = op.touches.block.filter(|_| !self.tlbs.is_free()) else {
+        if self.tlbs.is_free() {
             return Ps::ZERO;
-        };
+        }
+        let Some(block) = self.agents[agent as usize].block(op.seq) else { return Ps::ZERO };
         let code = self.program.code(AgentId::from_index(agent as usize));
         let (memory, page) = (&self.program.memory, self.params.mmu.page_bytes);
         let mut entries = BTreeSet::new();

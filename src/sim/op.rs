@@ -8,7 +8,6 @@
 //!   what leaves the PE is when the last byte has left;
 //! - both move the same bytes of HBM and one of them writes: it waits for the end.
 
-use super::dma::Block;
 use crate::command::{GemmId, MathArg, MathId, Place, QueueId, SiteId, TileRef};
 use crate::ir::MAX_STEP_OPERANDS;
 use crate::oplog::{Cause, Engine, RecordId, TransferId};
@@ -96,19 +95,47 @@ impl Range {
 /// The most tiles that a command reads.
 const READS: usize = 2 + MAX_STEP_OPERANDS;
 
-/// These ranges, and no others.
-pub(super) fn pad<const N: usize>(ranges: [Range; N]) -> [Range; READS] {
-    std::array::from_fn(|at| ranges.get(at).copied().unwrap_or(Range::NOTHING))
+/// What a command reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reads {
+    ranges: [Range; READS],
+    /// How many of them there are.
+    count: u8,
+}
+
+impl Reads {
+    /// These ranges, without those that are empty.
+    pub(super) fn of<const N: usize>(ranges: [Range; N]) -> Reads {
+        let mut reads = Reads::default();
+        for range in ranges.into_iter().filter(|range| *range != Range::NOTHING) {
+            reads.ranges[usize::from(reads.count)] = range;
+            reads.count += 1;
+        }
+        reads
+    }
+
+    fn overlap(&self, range: Range) -> bool {
+        self.ranges[..usize::from(self.count)].iter().any(|read| read.overlaps(range))
+    }
+}
+
+/// What of HBM a command moves. Few commands do, so the agent keeps it beside its scoreboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Moves {
+    #[default]
+    Nothing,
+    /// One block, which the agent knows.
+    Block,
+    /// The blocks that the pipeline of the composite knows.
+    Composite,
 }
 
 /// What a command touches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Footprint {
-    pub(super) reads: [Range; READS],
+    pub(super) reads: Reads,
     pub(super) write: Range,
-    pub(super) block: Option<Block>,
-    /// Whether it is of a composite, whose pipeline knows its blocks.
-    pub(super) is_composite: bool,
+    pub(super) moves: Moves,
 }
 
 impl Footprint {
@@ -119,17 +146,13 @@ impl Footprint {
 
     /// Reads only.
     pub(super) fn reading(read: Range) -> Footprint {
-        Footprint { reads: pad([read]), ..Footprint::default() }
+        Footprint { reads: Reads::of([read]), ..Footprint::default() }
     }
 
     /// The operands and the result of a vector command.
     pub(super) fn math(args: &[Option<MathArg>; 3], out: &TileRef) -> Footprint {
-        let reads = pad(args.map(|arg| Range::of_arg(arg.as_ref())));
+        let reads = Reads::of(args.map(|arg| Range::of_arg(arg.as_ref())));
         Footprint { reads, write: Range::of(out), ..Footprint::default() }
-    }
-
-    fn reads_any(&self, range: Range) -> bool {
-        self.reads.iter().any(|read| read.overlaps(range))
     }
 }
 
@@ -252,11 +275,12 @@ impl Op {
     /// whether both move the same bytes of HBM and one of them writes.
     pub(super) fn conflict(&self, later: &Footprint, same_bytes: impl Fn() -> bool) -> Option<Ps> {
         let mine = &self.touches;
-        let raw_or_waw = later.reads_any(mine.write) || later.write.overlaps(mine.write);
-        if raw_or_waw || same_bytes() {
+        let raw_or_waw = later.reads.overlap(mine.write) || later.write.overlaps(mine.write);
+        let both_move = mine.moves != Moves::Nothing && later.moves != Moves::Nothing;
+        if raw_or_waw || (both_move && same_bytes()) {
             return Some(self.end);
         }
-        mine.reads_any(later.write).then_some(self.read_end)
+        mine.reads.overlap(later.write).then_some(self.read_end)
     }
 
     /// Whether nothing that comes after `time` can wait for it.

@@ -4,7 +4,7 @@ use super::counters::ENGINES;
 use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::network::NONE;
-use super::op::{CHANNELS, Channel, Footprint, Need, Op, Ready, Release, TURNS, UNKNOWN, Work};
+use super::op::{CHANNELS, Channel, Moves, Need, Op, Ready, Release, TURNS, UNKNOWN, Work};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
 use crate::command::AgentId;
@@ -239,8 +239,8 @@ impl<L: LogSink> Simulation<'_, L> {
         while let Some(op) = self.agents[agent as usize].ops.get(at) {
             let conflict = if op.seq < need.seq {
                 op.conflict(&need.touches, || {
-                    let mine = self.blocks(agent, op.seq, &op.touches);
-                    let later = self.blocks(agent, need.seq, &need.touches);
+                    let mine = self.blocks(agent, op.seq, op.touches.moves);
+                    let later = self.blocks(agent, need.seq, need.touches.moves);
                     mine.iter().any(|mine| later.iter().any(|it| mine.conflicts(it, code)))
                 })
             } else {
@@ -264,12 +264,16 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// The blocks of memory that a command moves.
-    fn blocks<'s>(&'s self, agent: u32, seq: u32, touches: &'s Footprint) -> &'s [Block] {
-        if !touches.is_composite {
-            return touches.block.as_slice();
+    fn blocks(&self, agent: u32, seq: u32, moves: Moves) -> &[Block] {
+        let agent = &self.agents[agent as usize];
+        match moves {
+            Moves::Nothing => &[],
+            Moves::Block => agent.block(seq).map_or(&[], std::slice::from_ref),
+            Moves::Composite => {
+                let pipeline = agent.composites.iter().find(|it| it.seq == seq);
+                pipeline.map_or(&[], |it| &it.blocks)
+            }
         }
-        let mut pipelines = self.agents[agent as usize].composites.iter();
-        pipelines.find(|it| it.seq == seq).map_or(&[], |it| &it.blocks)
     }
 
     /// Finds out whether a send has been read by now. If it `insists` and it has not, its end

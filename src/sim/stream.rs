@@ -83,8 +83,8 @@ impl<L: LogSink> Simulation<'_, L> {
     ) -> Channel {
         let code = self.program.code(AgentId(agent));
         let (combines, keeps) = (it.acc.is_some(), it.out.is_some());
-        let fork = self.ipcq.connection(from.0).fork.map(|fork| fork.router);
-        let enters = |over: &Passage| self.ipcq.connection(over.0).entry.map(|it| it.router);
+        let fork = self.ipcq.fork(from.0).map(|fork| fork.router);
+        let enters = |over: &Passage| self.ipcq.entry(over.0).map(|it| it.router);
         let passes = !combines
             && !to.is_empty()
             && fork.is_some()
@@ -127,12 +127,16 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// Whether a send has to let an earlier stream of its agent go first.
     pub(super) fn is_streamed_to(&self, agent: u32, seq: u32, connection: u32) -> bool {
-        self.streams.sends_over(&self.agents[agent as usize].ops, (agent, seq), connection)
+        let ops = &self.agents[agent as usize].ops;
+        self.ipcq.has_streams() && self.streams.sends_over(ops, (agent, seq), connection)
     }
 
     /// Lets what the agent of a stream has sent before go first. False if it is not known yet when
     /// that will have happened.
     pub(super) fn wait_for_sends(&mut self, agent: u32, seq: u32, ready: &mut Ready) -> bool {
+        if !self.ipcq.has_streams() {
+            return true;
+        }
         let Some(streaming) = self.streams.open.get(&(agent, seq)) else { return true };
         let (passes, to) = (streaming.passes, streaming.to.clone());
         let pe = self.agents[agent as usize].pe;
@@ -153,7 +157,7 @@ impl<L: LogSink> Simulation<'_, L> {
                 at += 1;
             }
             if passes {
-                let ramp = self.ipcq.connection(connection).entry.map_or(Ps::ZERO, |it| it.ramp);
+                let ramp = self.ipcq.entry(connection).map_or(Ps::ZERO, |it| it.ramp);
                 let sent = self.ipcq.last_sent(connection);
                 let release = Release { cause: Cause::Engine, ..ready.release };
                 if sent > Ps::ZERO {
@@ -179,6 +183,9 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// A message has been sent: what waits for it goes on.
     pub(super) fn on_the_way(&mut self, passage: Passage, trains: [u32; 2]) -> Step<()> {
+        if !self.ipcq.has_streams() {
+            return Ok(());
+        }
         self.set_out(passage, trains);
         self.run_streams()
     }
@@ -196,6 +203,9 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// A message is in its slot: what waits for it goes on.
     pub(super) fn arrived_in_slot(&mut self, (connection, token): Passage) -> Step<()> {
+        if !self.ipcq.has_streams() {
+            return Ok(());
+        }
         if let Some(key) = self.ipcq.take_awaited(connection, token) {
             self.streams.ready.push_back(key);
         }
@@ -256,10 +266,14 @@ impl<L: LogSink> Simulation<'_, L> {
         let mut ways = Vec::with_capacity(to.len());
         for (index, passage) in (0..).zip(to) {
             let cargo = self.stream_cargo(key, *passage, index);
-            let (mut shipment, down) = self.message(cargo, Bandwidth::INFINITE)?;
-            let entry = self.ipcq.connection(passage.0).entry.filter(|_| from_router);
-            shipment.route = entry.map_or(shipment.route, |entry| entry.onward);
-            ways.push((shipment, down));
+            let shipment = self.message(cargo, Bandwidth::INFINITE)?;
+            let (mut way, down) = match self.forked(&shipment) {
+                Some([trunk, down]) => (trunk, Some(down)),
+                None => (shipment, None),
+            };
+            let entry = self.ipcq.entry(passage.0).filter(|_| from_router);
+            way.route = entry.map_or(way.route, |entry| entry.onward);
+            ways.push((way, down));
         }
         let trains = self.network.open(train, outlet, &ways, &mut self.events);
         self.sent_on(key, to, &trains);
@@ -317,11 +331,8 @@ impl<L: LogSink> Simulation<'_, L> {
         let (bytes, mut trains) = (op.bytes, Vec::new());
         for (index, passage) in (0..).zip(to) {
             let cargo = self.stream_cargo(key, *passage, index);
-            let (shipment, down) = self.message(cargo, rate)?;
-            trains.push(match down {
-                Some(down) => self.network.send_forked(&[shipment, down], &mut self.events),
-                None => [self.network.send(&shipment, &mut self.events), NONE],
-            });
+            let shipment = self.message(cargo, rate)?;
+            trains.push(self.send_message(&shipment));
         }
         self.sent_on(key, to, &trains);
         let end = self.now + rate.time(bytes);

@@ -61,31 +61,38 @@ impl<L: LogSink> Simulation<'_, L> {
         let op = self.agents[agent as usize].ops[at];
         let cargo = self.cargo(agent, &op, CargoKind::Message, transfer);
         let cargo = Cargo { place: connection, ..cargo };
-        let (shipment, down) = self.message(cargo, self.params.tcm.read)?;
-        let [train, below] = match down {
-            Some(down) => self.network.send_forked(&[shipment, down], &mut self.events),
-            None => [self.network.send(&shipment, &mut self.events), NONE],
-        };
-        self.agents[agent as usize].ops[at].train = train;
-        self.on_the_way((connection, op.token), [train, below])
+        let shipment = self.message(cargo, self.params.tcm.read)?;
+        let trains = self.send_message(&shipment);
+        self.agents[agent as usize].ops[at].train = trains[0];
+        self.on_the_way((connection, op.token), trains)
     }
 
-    /// A message over the connection that its cargo names, whose source is read at a rate; where a
-    /// router copies it, the way there and the one down to the PE.
-    pub(super) fn message(
-        &self,
-        cargo: Cargo,
-        read: Bandwidth,
-    ) -> Step<(Shipment, Option<Shipment>)> {
+    /// Sends a message. Gives its train, and the one below a router that copies it, if one does.
+    pub(super) fn send_message(&mut self, shipment: &Shipment) -> [u32; 2] {
+        match self.forked(shipment) {
+            Some(ways) => self.network.send_forked(&ways, &mut self.events),
+            None => [self.network.send(shipment, &mut self.events), NONE],
+        }
+    }
+
+    /// Where a router copies a message: its way there, and the one down to the PE.
+    pub(super) fn forked(&self, shipment: &Shipment) -> Option<[Shipment; 2]> {
+        let fork = self.ipcq.fork(shipment.cargo.place)?;
+        let trunk = Cargo { kind: CargoKind::Trunk, ..shipment.cargo };
+        let trunk = Shipment { cargo: trunk, route: fork.trunk, ..*shipment };
+        Some([trunk, Shipment { route: fork.down, ..*shipment }])
+    }
+
+    /// A message over the connection that its cargo names, whose source is read at a rate.
+    pub(super) fn message(&self, cargo: Cargo, read: Bandwidth) -> Step<Shipment> {
         let connection = self.ipcq.connection(cargo.place);
         let to = self.program.agents[connection.receiver].pe;
-        let (streamable, fork) = (connection.streamable, connection.fork);
         let Some(route) = connection.route else {
             let (agent, site) = (AgentId(cargo.agent), cargo.site);
             let from = self.program.agents[agent].pe;
             return Err(Box::new(Failure::NoRoute { agent, site, from, to }));
         };
-        let shipment = Shipment {
+        Ok(Shipment {
             cargo,
             route,
             class: Class::Comm,
@@ -97,17 +104,13 @@ impl<L: LogSink> Simulation<'_, L> {
             write: Bandwidth::INFINITE,
             after: Ps::ZERO,
             watched: false,
-            streamable,
-        };
-        let Some(fork) = fork else { return Ok((shipment, None)) };
-        let trunk = Cargo { kind: CargoKind::Trunk, ..cargo };
-        let trunk = Shipment { cargo: trunk, route: fork.trunk, ..shipment };
-        Ok((trunk, Some(Shipment { route: fork.down, ..shipment })))
+            streamable: self.ipcq.is_streamable(cargo.place),
+        })
     }
 
     fn inject_dma(&mut self, agent: u32, at: usize, transfer: TransferId) -> Step<()> {
         let op = self.agents[agent as usize].ops[at];
-        let Some(block) = op.touches.block else { return Ok(()) };
+        let Some(block) = self.agents[agent as usize].block(op.seq).copied() else { return Ok(()) };
         let pe = self.program.agents[AgentId(agent)].pe;
         let code = self.program.code(AgentId(agent));
         let mut pieces = std::mem::take(&mut self.pieces);
@@ -350,7 +353,7 @@ impl<L: LogSink> Simulation<'_, L> {
     /// The inbound side of the receiver writes a message into its slot, one after the other.
     fn message_arrived(&mut self, arrival: &Arrival) {
         let cargo = &arrival.cargo;
-        if self.ipcq.is_freed(cargo.place, cargo.token) {
+        if self.ipcq.has_streams() && self.ipcq.is_freed(cargo.place, cargo.token) {
             // It was passed on by a router, and nobody wanted it here.
             return;
         }

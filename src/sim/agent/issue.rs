@@ -1,316 +1,27 @@
-//! PE_CPU: walks an agent's stream, issues its commands in order, and stalls where it must.
+//! What PE_CPU does about each command: waits for what it needs, hands it to its engine, goes on.
 
-use std::collections::BTreeMap;
-
-use super::channel::{Done, Which};
-use super::composite::Pipeline;
-use super::dma::Block;
-use super::event::{Event, EventKey, EventKind};
-use super::failure::Failure;
-use super::network::{NONE, Outlet};
-use super::op::{Channel, Footprint, Need, Op, Range, Ready, Release, UNKNOWN, Work, pad};
-use super::state::{Simulation, Step};
-use crate::arena::Id;
-use crate::command::channel::ChannelCmd;
-use crate::command::{
-    self, AgentId, Command, MathArg, Place, Program, QueueId, SiteId, Source, TileRef, Visit,
-    Walker,
+use super::super::channel::{Done, Which};
+use super::super::composite::Pipeline;
+use super::super::dma::Block;
+use super::super::failure::Failure;
+use super::super::network::{NONE, Outlet};
+use super::super::op::{
+    Channel, Footprint, Moves, Need, Op, Range, Reads, Ready, Release, UNKNOWN, Work,
 };
-use crate::oplog::{Action, Cause, Engine, LogSink, Record, RecordId};
+use super::super::state::{Simulation, Step};
+use super::{Agent, Flow, PendingRelease, Wait};
+use crate::command::channel::ChannelCmd;
+use crate::command::{self, AgentId, MathArg, Place, SiteId, Source, TileRef, Visit};
+use crate::oplog::{Cause, Engine, LogSink, RecordId};
 use crate::topology::{CreditMode, ReleaseMode};
 use crate::units::Ps;
 
-/// One PE_CPU and the scoreboard of what it has issued.
-#[derive(Clone, Debug)]
-pub(super) struct Agent {
-    walker: Walker,
-    /// Its PE, by its place among those that take part.
-    pub(super) pe: u32,
-    /// PE_CPU's local time.
-    pub(super) time: Ps,
-    /// What let PE_CPU go last.
-    pub(super) release: Release,
-    pub(super) status: Status,
-    /// The command that PE_CPU is at.
-    pub(super) held: Option<command::Step>,
-    /// Commands in flight.
-    pub(super) ops: Vec<Op>,
-    /// The composites in flight.
-    pub(super) composites: Vec<Pipeline>,
-    /// Composites that have ended and that nobody has waited for, by number: when, and the record.
-    ended: BTreeMap<u64, (Ps, RecordId)>,
-    /// Releases that wait for the last reader of their slot.
-    pub(super) releases: Vec<PendingRelease>,
-    /// When an event lets it go on.
-    resumes: Ps,
-}
-
-/// What PE_CPU does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    Runs,
-    Waits(Wait),
-    Ended,
-}
-
-/// What PE_CPU waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// A message of a connection, if there is one.
-    Message { connection: Option<u32>, token: u64 },
-    /// The slot of a message.
-    Credit { connection: u32, token: u64 },
-    /// Something of its own PE: room in front of an engine, a tile, a slot's last reader.
-    Local,
-    /// What a channel command waits for.
-    Channel,
-}
-
-/// A slot that is given back after its last reader.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PendingRelease {
-    seq: u32,
-    site: SiteId,
-    queue: QueueId,
-    token: u64,
-    /// When PE_CPU came to it, and why no earlier.
-    issued: Ps,
-    release: Release,
-    /// Whether somebody waits for it.
-    wanted: bool,
-}
-
-/// Whether PE_CPU goes on after a command.
-enum Flow {
-    GoesOn,
-    Waits(Wait),
-}
-
-impl Agent {
-    /// An agent that starts at `barrier`.
-    pub(super) fn new(program: &Program, id: AgentId, barrier: Ps) -> Agent {
-        Agent {
-            walker: Walker::new(program, id),
-            pe: 0,
-            time: barrier,
-            release: Release { at: barrier, record: None, cause: Cause::Barrier },
-            status: Status::Runs,
-            held: None,
-            ops: Vec::new(),
-            composites: Vec::new(),
-            ended: BTreeMap::new(),
-            releases: Vec::new(),
-            resumes: UNKNOWN,
-        }
-    }
-
-    /// PE_CPU spends time on issuing a command.
-    fn spend(&mut self, time: Ps) {
-        self.time += time;
-        if time > Ps::ZERO && self.release.cause == Cause::Barrier {
-            self.release.cause = Cause::Dispatch;
-        }
-    }
-
-    /// PE_CPU goes on at `time`, let go by a record that ended then.
-    fn go_on(&mut self, time: Ps, record: RecordId) {
-        self.time = time;
-        self.release = Release { at: time, record: Some(record), cause: Cause::Dispatch };
-    }
-
-    /// Composite `seq` has ended: whoever waits for it may know when.
-    pub(super) fn composite_ended(&mut self, seq: u32) {
-        let found = self.composites.iter().find(|it| it.seq == seq);
-        if let Some((number, ended)) = found.and_then(|it| Some((it.number, it.ended?))) {
-            self.ended.insert(number, ended);
-        }
-    }
-
-    /// Forgets commands that nothing can wait for any more.
-    fn prune(&mut self) {
-        let waiting = self.ops.iter().filter(|op| op.start == UNKNOWN).map(|op| op.issued);
-        let releases = self.releases.iter().map(|release| release.issued);
-        let oldest = waiting.chain(releases).min().unwrap_or(self.time).min(self.time);
-        let mut at = 0;
-        while let Some(op) = self.ops.get(at) {
-            if op.is_over(oldest) {
-                let seq = op.seq;
-                if op.touches.is_composite {
-                    self.composites.retain(|it| it.seq != seq);
-                }
-                self.ops.swap_remove(at);
-            } else {
-                at += 1;
-            }
-        }
-    }
-}
-
-impl<L: LogSink> Simulation<'_, L> {
-    /// Lets PE_CPU go on as far as it can. True if it did anything.
-    pub(super) fn run_agent(&mut self, agent: u32) -> Step<bool> {
-        let mut moved = false;
-        while self.agents[agent as usize].status != Status::Ended {
-            let Some(step) = self.next_step(agent)? else { return Ok(true) };
-            if self.takes_turns(agent) {
-                self.agents[agent as usize].held = Some(step);
-                return Ok(moved);
-            }
-            let mut issue = Issue { sim: self, agent, seq: step.seq, site: step.site };
-            match step.command.visit(&mut issue)? {
-                Flow::GoesOn => moved = true,
-                Flow::Waits(wait) => {
-                    let state = &mut self.agents[agent as usize];
-                    state.status = Status::Waits(wait);
-                    state.held = Some(step);
-                    return Ok(moved);
-                }
-            }
-        }
-        Ok(moved)
-    }
-
-    /// The command that PE_CPU is at; `None` at the end of the stream.
-    fn next_step(&mut self, agent: u32) -> Step<Option<command::Step>> {
-        let state = &mut self.agents[agent as usize];
-        state.status = Status::Runs;
-        if let Some(step) = state.held.take() {
-            return Ok(Some(step));
-        }
-        let next = state
-            .walker
-            .next(self.program)
-            .map_err(|error| Box::new(Failure::Walk { agent: AgentId(agent), error }))?;
-        match &next {
-            None => state.status = Status::Ended,
-            Some(step) if matches!(step.command, Command::IpcqRelease(_)) => {}
-            Some(_) => {
-                let dispatch = self.params.dispatch;
-                state.spend(dispatch);
-                self.count_cpu(agent, dispatch);
-            }
-        }
-        Ok(next)
-    }
-
-    /// Whether an agent that shares its PE has to wait until others have come as far in time.
-    fn takes_turns(&mut self, agent: u32) -> bool {
-        let has_channels = self.has_channels();
-        let state = &mut self.agents[agent as usize];
-        let shares = has_channels || self.pes[state.pe as usize].lanes > 1;
-        if !shares || state.time <= self.now {
-            return false;
-        }
-        if state.resumes != state.time {
-            state.resumes = state.time;
-            let key = EventKey::act(agent, u32::MAX);
-            self.events.push(Event::new(state.time, key, EventKind::Resume, agent));
-        }
-        true
-    }
-
-    fn count_cpu(&mut self, agent: u32, time: Ps) {
-        let pe = self.agents[agent as usize].pe;
-        self.pes[pe as usize].busy[Engine::Cpu as usize] += time;
-        self.counters.engine_mut(Engine::Cpu).busy += time;
-    }
-
-    /// Gives back slots whose last readers have finished. True if there was one.
-    pub(super) fn fire_releases(&mut self, agent: u32) -> bool {
-        let (mut fired, mut at) = (false, 0);
-        while let Some(release) = self.agents[agent as usize].releases.get(at).copied() {
-            if self.try_release(agent, &release).is_some() {
-                self.agents[agent as usize].releases.remove(at);
-                fired = true;
-            } else {
-                at += 1;
-            }
-        }
-        fired
-    }
-
-    /// Gives back a slot if it is known when its last reader finishes: when its sender knows.
-    fn try_release(&mut self, agent: u32, it: &PendingRelease) -> Option<(Ps, RecordId, Ps)> {
-        let touches = Footprint::writing(Range::slot(it.queue, it.token));
-        let mut ready = Ready { time: it.issued, release: it.release };
-        let need = Need { seq: it.seq, touches, insists: it.wanted };
-        if !self.wait_for_hazards(agent, &need, &mut ready) {
-            return None;
-        }
-        let fire = ready.time;
-        let record = self.log_cpu(agent, (it.seq, it.site), ready, fire);
-        let credit = self.give_back(agent, (it.queue, it.token), fire, record);
-        Some((fire, record, credit))
-    }
-
-    /// Frees a slot at `fire`. Gives when its sender knows.
-    pub(super) fn give_back(
-        &mut self,
-        agent: u32,
-        (queue, token): (QueueId, u64),
-        fire: Ps,
-        record: RecordId,
-    ) -> Ps {
-        let Some(connection) = self.ipcq.receives_from(AgentId(agent), queue) else { return fire };
-        let credit = self.ipcq.release(connection, token, fire, record);
-        let sender = &self.agents[self.ipcq.connection(connection).sender.index()];
-        if let Status::Waits(Wait::Credit { connection: of, .. }) = sender.status
-            && of == connection
-        {
-            self.wake(sender.pe);
-        }
-        credit
-    }
-
-    /// Logs a command that PE_CPU carries out itself.
-    fn log_cpu(
-        &mut self,
-        agent: u32,
-        (seq, site): (u32, SiteId),
-        ready: Ready,
-        end: Ps,
-    ) -> RecordId {
-        self.counters.commands += 1;
-        self.counters.engine_mut(Engine::Cpu).commands += 1;
-        let record = Record {
-            start: ready.time,
-            end,
-            handoff: ready.release.at,
-            agent: AgentId(agent),
-            seq,
-            site,
-            predecessor: ready.release.record,
-            transfer: None,
-            link: None,
-            action: Action::Command,
-            engine: Engine::Cpu,
-            cause: ready.release.cause,
-        };
-        self.push(record, false)
-    }
-
-    /// Somebody waits for the slot of `token`: asks its receiver to give it back as soon as it can.
-    fn want_release(&mut self, connection: u32, token: u64) {
-        let Some(token) = self.ipcq.before(token) else { return };
-        let (receiver, queue) = {
-            let connection = self.ipcq.connection(connection);
-            (connection.receiver.0, connection.queue)
-        };
-        let state = &mut self.agents[receiver as usize];
-        let pending = state.releases.iter_mut().find(|it| (it.queue, it.token) == (queue, token));
-        if let Some(pending) = pending {
-            pending.wanted = true;
-            self.fire_releases(receiver);
-        }
-    }
-}
-
 /// Issues one command.
-struct Issue<'s, 'a, L> {
-    sim: &'s mut Simulation<'a, L>,
-    agent: u32,
-    seq: u32,
-    site: SiteId,
+pub(super) struct Issue<'s, 'a, L> {
+    pub(super) sim: &'s mut Simulation<'a, L>,
+    pub(super) agent: u32,
+    pub(super) seq: u32,
+    pub(super) site: SiteId,
 }
 
 impl<L: LogSink> Issue<'_, '_, L> {
@@ -383,11 +94,25 @@ impl<L: LogSink> Issue<'_, '_, L> {
         let writes = block.writes;
         let range = Range::of(tile);
         let touches = if writes { Footprint::reading(range) } else { Footprint::writing(range) };
-        let touches = Footprint { block: Some(block), ..touches };
         let (channel, work) =
             if writes { (Channel::DmaWrite, Work::Write) } else { (Channel::DmaRead, Work::Read) };
+        self.dispatch_dma((channel, work), touches, (block, bytes))
+    }
+
+    /// Hands a command that moves a block of memory to its channel.
+    fn dispatch_dma(
+        &mut self,
+        (channel, work): (Channel, Work),
+        touches: Footprint,
+        (block, bytes): (Block, u64),
+    ) -> Step<Flow> {
         self.check_addresses(&block)?;
-        self.dispatch(channel, work, touches, bytes)
+        if !self.sim.wait_for_room(self.agent, channel) {
+            return Ok(Flow::Waits(Wait::Local));
+        }
+        let seq = self.seq;
+        self.state().blocks.push((seq, block));
+        self.dispatch(channel, work, Footprint { moves: Moves::Block, ..touches }, bytes)
     }
 
     /// Moves lanes whose addresses only replay knows.
@@ -403,17 +128,16 @@ impl<L: LogSink> Issue<'_, '_, L> {
         let bytes = code.lanes[lanes.spec].bytes();
         let index = lanes.index.as_ref().map_or(Range::NOTHING, Range::of);
         let mut reads = [index, Range::of_arg(lanes.mask.as_ref()), Range::of_arg(beside)];
-        let mut touches = Footprint { block: Some(block), ..Footprint::default() };
+        let mut write = Range::NOTHING;
         if writes {
             reads[2] = Range::of(tile);
         } else {
-            touches.write = Range::of(tile);
+            write = Range::of(tile);
         }
-        touches.reads = pad(reads);
+        let touches = Footprint { reads: Reads::of(reads), write, ..Footprint::default() };
         let (channel, work) =
             if writes { (Channel::DmaWrite, Work::Write) } else { (Channel::DmaRead, Work::Read) };
-        self.check_addresses(&block)?;
-        self.dispatch(channel, work, touches, bytes)
+        self.dispatch_dma((channel, work), touches, (block, bytes))
     }
 
     /// Refuses a block that touches what no tensor has.
@@ -537,12 +261,10 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
             tile(it.expected.as_ref()),
         ];
         let write = tile(it.dst.as_ref());
-        let touches =
-            Footprint { reads: pad(reads), write, block: Some(block), ..Footprint::default() };
+        let touches = Footprint { reads: Reads::of(reads), write, ..Footprint::default() };
         let operands = 1 + u64::from(it.expected.is_some());
         let work = Work::Atomic { back: it.dst.is_some(), operands };
-        self.check_addresses(&block)?;
-        self.dispatch(Channel::DmaWrite, work, touches, bytes)
+        self.dispatch_dma((Channel::DmaWrite, work), touches, (block, bytes))
     }
 
     fn math(&mut self, it: &command::MathCmd) -> Step<Flow> {
@@ -552,7 +274,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
 
     fn gemm(&mut self, it: &command::GemmCmd) -> Step<Flow> {
         let acc = it.acc.as_ref().map_or(Range::NOTHING, Range::of);
-        let reads = pad([Range::of(&it.a), Range::of(&it.b), acc]);
+        let reads = Reads::of([Range::of(&it.a), Range::of(&it.b), acc]);
         let touches = Footprint { reads, write: Range::of(&it.out), ..Footprint::default() };
         self.dispatch(Channel::Gemm, Work::Gemm(it.spec), touches, 0)
     }
@@ -570,10 +292,9 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
             Some(Source::Tile(tile)) => Range::of(&tile),
             Some(Source::Memory(_)) | None => Range::NOTHING,
         };
-        let args = it.args.map(|arg| Range::of_arg(arg.as_ref()));
-        let sources = [tile(Some(it.a)), tile(it.b)];
-        let reads = std::array::from_fn(|at| if at < 2 { sources[at] } else { args[at - 2] });
-        let touches = Footprint { reads, is_composite: true, ..Footprint::default() };
+        let [x, y, z, w] = it.args.map(|arg| Range::of_arg(arg.as_ref()));
+        let reads = Reads::of([tile(Some(it.a)), tile(it.b), x, y, z, w]);
+        let touches = Footprint { reads, moves: Moves::Composite, ..Footprint::default() };
         self.state().prune();
         let op = self.op(Channel::Scheduler, Work::Composite, touches, (0, it.number));
         self.state().composites.push(pipeline);
@@ -585,13 +306,11 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         let (agent, at) = (self.agent, (self.seq, self.site));
         let state = self.state();
         let Some((end, ended)) = state.ended.remove(&it.number) else {
-            // One that was waited for before has ended.
-            let runs = state.composites.iter().any(|run| run.number == it.number);
-            if runs
-                && state.composites.iter().any(|run| run.number == it.number && run.ended.is_none())
-            {
+            let runs = |run: &Pipeline| run.number == it.number && run.ended.is_none();
+            if state.composites.iter().any(runs) {
                 return Ok(Flow::Waits(Wait::Local));
             }
+            // It was waited for before, and has ended.
             let ready = Ready { time: state.time, release: state.release };
             self.sim.log_cpu(agent, at, ready, ready.time);
             return Ok(Flow::GoesOn);
@@ -636,7 +355,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
             to.push((connection, token));
         }
         let tile = |tile: Option<&TileRef>| tile.map_or(Range::NOTHING, Range::of);
-        let reads = pad([tile(it.acc.as_ref())]);
+        let reads = Reads::of([tile(it.acc.as_ref())]);
         let write = tile(it.out.as_ref());
         let touches = Footprint { reads, write, ..Footprint::default() };
         let key = (self.agent, self.seq);
