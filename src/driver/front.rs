@@ -1,6 +1,7 @@
 //! From a file's bytes to typed IR.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Session, library};
 use crate::diag::{Diagnostic, Reported, syntax as codes};
@@ -47,7 +48,7 @@ pub(super) enum Body {
         /// The file's own tree.
         main: ast::Module,
         /// The library modules that it and they import.
-        imports: BTreeMap<String, ast::Module>,
+        imports: BTreeMap<String, Arc<ast::Module>>,
     },
     /// Textual IR.
     Ir(ir::Module),
@@ -126,21 +127,31 @@ impl Session {
 
     /// The library modules that `main` imports, those that they import, and those that every file
     /// has. A module that is not there is left out: `sema` says so where it is named.
-    fn load_imports(&mut self, main: &ast::Module) -> BTreeMap<String, ast::Module> {
+    fn load_imports(&mut self, main: &ast::Module) -> BTreeMap<String, Arc<ast::Module>> {
         let mut wanted: Vec<String> = names_of_imports(main);
         wanted.extend(library::IMPLIED.iter().map(|name| (*name).to_owned()));
         let mut found = BTreeMap::new();
         while let Some(name) = wanted.pop() {
-            let Some(text) = library::text(&name) else { continue };
             if found.contains_key(&name) {
                 continue;
             }
-            let file = self.sources.add(library::path(&name), text);
-            let module = syntax::parse(file, text, &mut self.sink);
+            let Some(module) = self.library_module(&name) else { continue };
             wanted.extend(names_of_imports(&module));
             found.insert(name, module);
         }
         found
+    }
+
+    /// The tree of a module of the library, which is read once.
+    fn library_module(&mut self, name: &str) -> Option<Arc<ast::Module>> {
+        if let Some(module) = self.library.get(name) {
+            return Some(module.clone());
+        }
+        let text = library::text(name)?;
+        let file = self.sources.add(library::path(name), text);
+        let module = Arc::new(syntax::parse(file, text, &mut self.sink));
+        self.library.insert(name.to_owned(), module.clone());
+        Some(module)
     }
 
     /// The typed IR of a file, with nothing known of launches but `known`.
@@ -166,7 +177,7 @@ pub(super) fn analyze(
     };
     let names = library::MODULES.iter().map(|(name, _)| *name);
     let library: Vec<&str> = names.filter(|name| !name.contains('.') && *name != "tp").collect();
-    let imports = modules.iter().map(|(name, module)| (name.clone(), module)).collect();
+    let imports = modules.iter().map(|(name, module)| (name.clone(), &**module)).collect();
     let Known { constants, arguments, entry, dialect } = known;
     let library = &library;
     let input = Input { main, imports, library, constants, arguments, entry, dialect };

@@ -45,10 +45,14 @@ pub use probe::{
 pub use simulate::{SimError, SimRequest};
 pub use simulator::Progress;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diag::{Diagnostic, Sink};
 use crate::report::Trace;
 use crate::sema::Dialect;
 use crate::source::SourceMap;
+use crate::syntax::ast;
 
 /// One run of kbc: the files it has read and what it has to say of them.
 #[derive(Debug, Default)]
@@ -63,6 +67,8 @@ pub struct Session {
     dialect: Dialect,
     /// What a communicator file says, and the files of its algorithms.
     communicators: communicators::Loaded,
+    /// The modules of the library that have been read.
+    library: BTreeMap<String, Arc<ast::Module>>,
 }
 
 impl Session {

@@ -27,6 +27,10 @@
 //! engines of one PE take turns by events, too.
 //!
 //! No value of any tensor is ever seen here.
+//!
+//! What only some programs or machines need (composites, streams, channels, wormhole routers) is
+//! marked `#[inline(never)]` where the loop over events meets it: inlined, it pushes that loop out of
+//! the instruction cache (seven times the misses on the ring of 512 PEs, a fifth of the time).
 
 mod agent;
 mod channel;

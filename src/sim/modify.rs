@@ -21,6 +21,7 @@ pub(super) struct Modifier {
 
 impl<L: LogSink> Simulation<'_, L> {
     /// The operands of an atomic op have come to a memory.
+    #[inline(never)]
     pub(super) fn modify(&mut self, cargo: &Cargo) {
         let bursts = cargo.bytes.div_ceil(self.params.hbm.burst.max(1));
         let modifier = self.modifiers.entry(cargo.place).or_default();
@@ -32,6 +33,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// The memory of PE number `place` has carried out the oldest of its atomic ops.
+    #[inline(never)]
     pub(super) fn modified(&mut self, place: u32) -> Step<()> {
         let oldest = self.modifiers.get_mut(&place).and_then(|it| it.queue.pop_front());
         let Some(cargo) = oldest else { return Ok(()) };

@@ -115,7 +115,7 @@ impl Reads {
     }
 
     fn overlap(&self, range: Range) -> bool {
-        self.ranges[..usize::from(self.count)].iter().any(|read| read.overlaps(range))
+        self.ranges.iter().take(usize::from(self.count)).any(|read| read.overlaps(range))
     }
 }
 

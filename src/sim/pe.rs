@@ -164,6 +164,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Hands a composite to the scheduler, and lets it take its turn at all that it uses.
+    #[inline(never)]
     pub(super) fn hand_over_composite(&mut self, agent: u32, op: Op) {
         let number = self.agents[agent as usize].pe;
         let seq = op.seq;

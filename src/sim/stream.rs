@@ -169,6 +169,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// A stream has started.
+    #[inline(never)]
     pub(super) fn begin_stream(&mut self, agent: u32, at: usize) -> Step<()> {
         let key = (agent, self.agents[agent as usize].ops[at].seq);
         let Some(streaming) = self.streams.open.get(&key) else { return Ok(()) };
@@ -191,6 +192,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// `trains` carry a message: the last part of its way, and the one to a router that copies.
+    #[inline(never)]
     fn set_out(&mut self, (connection, token): Passage, [train, below]: [u32; 2]) {
         let trains = if below == NONE { [train, NONE] } else { [below, train] };
         self.ipcq.set_trains(connection, token, trains);
@@ -220,6 +222,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Asks for the message of a stream, if it is there or on its way, and its turn has come.
+    #[inline(never)]
     fn run_stream(&mut self, key: StreamKey) -> Step<()> {
         let Some(streaming) = self.streams.open.get(&key).cloned() else { return Ok(()) };
         let front = |it: &Self, over: &Passage| {
@@ -341,6 +344,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// All of a message has been taken by the stream that asked for it on its way.
+    #[inline(never)]
     pub(super) fn stream_ended(&mut self, arrival: &Arrival) {
         let cargo = arrival.cargo;
         let passage = (cargo.place, cargo.token);
@@ -356,6 +360,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// All of a message has passed a router that copies.
+    #[inline(never)]
     pub(super) fn trunk_ended(&mut self, arrival: &Arrival) -> Step<()> {
         let passage = (arrival.cargo.place, arrival.cargo.token);
         self.sender_record(arrival);

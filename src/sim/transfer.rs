@@ -108,6 +108,7 @@ impl<L: LogSink> Simulation<'_, L> {
         })
     }
 
+    #[inline(never)]
     fn inject_dma(&mut self, agent: u32, at: usize, transfer: TransferId) -> Step<()> {
         let op = self.agents[agent as usize].ops[at];
         let Some(block) = self.agents[agent as usize].block(op.seq).copied() else { return Ok(()) };
@@ -169,6 +170,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Sends data, or a request for it, to the memory that it belongs in.
+    #[inline(never)]
     fn send_piece(&mut self, cargo: Cargo, (route, bytes): (RouteId, u64), owner: PeId) {
         let asks = cargo.kind == CargoKind::ReadRequest;
         let shipment = Shipment {
@@ -214,7 +216,8 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// The last byte of something has arrived.
     pub(super) fn delivered(&mut self, event: &Event) -> Step<()> {
-        if let Some((cargo, first)) = self.network.stored(event)
+        if self.controllers.is_some()
+            && let Some((cargo, first)) = self.network.stored(event)
             && let Some(done) = self.serve_write(&cargo, first)
         {
             self.events.postpone(event, done);
@@ -242,6 +245,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// A memory sends what it was asked for, `bytes` of it.
+    #[inline(never)]
     pub(super) fn answer(&mut self, cargo: &Cargo, bytes: u64) -> Step<()> {
         let pe = self.program.agents[AgentId(cargo.agent)].pe;
         let (from, to) = (self.machine.pe(PeId(cargo.place)).hbm, self.machine.pe(pe).dma);
@@ -272,6 +276,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// When the first flit of what a memory is asked for is there, and when the last one is.
+    #[inline(never)]
     fn serve_read(&mut self, cargo: &Cargo, route: RouteId) -> (Ps, Ps) {
         let now = self.now;
         let Some(controllers) = &mut self.controllers else { return (now, now) };
@@ -286,6 +291,7 @@ impl<L: LogSink> Simulation<'_, L> {
 
     /// The last byte of a write has come to its memory. Gives when the memory has all of it, if
     /// that is later than now.
+    #[inline(never)]
     fn serve_write(&mut self, cargo: &Cargo, first: Ps) -> Option<Ps> {
         let controllers = self.controllers.as_mut()?;
         let runs = self.bursts.take(cargo.bursts, (cargo.bytes, controllers.burst()));
@@ -294,6 +300,7 @@ impl<L: LogSink> Simulation<'_, L> {
         Some(controllers.write(&access)).filter(|done| *done > self.now)
     }
 
+    #[inline(never)]
     fn piece_arrived(&mut self, arrival: &Arrival) {
         let agent = arrival.cargo.agent;
         let at = self.op_index(agent, arrival.cargo.seq);

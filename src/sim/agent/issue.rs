@@ -100,6 +100,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
     }
 
     /// Hands a command that moves a block of memory to its channel.
+    #[inline(never)]
     fn dispatch_dma(
         &mut self,
         (channel, work): (Channel, Work),
@@ -116,6 +117,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
     }
 
     /// Moves lanes whose addresses only replay knows.
+    #[inline(never)]
     fn lanes(
         &mut self,
         lanes: &command::Lanes,
@@ -141,6 +143,7 @@ impl<L: LogSink> Issue<'_, '_, L> {
     }
 
     /// Refuses a block that touches what no tensor has.
+    #[inline(never)]
     fn check_addresses(&mut self, block: &Block) -> Step<()> {
         let (agent, memory) = (AgentId(self.agent), &self.sim.program.memory);
         if block.is_inside(memory) {
@@ -248,6 +251,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         self.lanes(&it.lanes, None, &it.src, true)
     }
 
+    #[inline(never)]
     fn dma_atomic(&mut self, it: &command::DmaAtomic) -> Step<Flow> {
         let code = self.sim.program.code(AgentId(self.agent));
         let spec = &code.lanes[it.lanes.spec];
@@ -279,6 +283,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         self.dispatch(Channel::Gemm, Work::Gemm(it.spec), touches, 0)
     }
 
+    #[inline(never)]
     fn composite(&mut self, it: &command::CompositeCmd) -> Step<Flow> {
         if !self.sim.wait_for_room(self.agent, Channel::Scheduler) {
             return Ok(Flow::Waits(Wait::Local));
@@ -302,6 +307,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         Ok(Flow::GoesOn)
     }
 
+    #[inline(never)]
     fn composite_wait(&mut self, it: &command::CompositeWait) -> Step<Flow> {
         let (agent, at) = (self.agent, (self.seq, self.site));
         let state = self.state();
@@ -338,6 +344,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         self.dispatch_message(Channel::DmaComm, Work::Send(connection), touches, sent)
     }
 
+    #[inline(never)]
     fn ipcq_stream(&mut self, it: &command::IpcqStream) -> Step<Flow> {
         let Place::Slot { queue, token } = it.slot.place else { return Ok(Flow::GoesOn) };
         let agent = AgentId(self.agent);
@@ -378,6 +385,7 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
         self.receive(&it.slot, None, true)
     }
 
+    #[inline(never)]
     fn channel(&mut self, it: &ChannelCmd) -> Step<Flow> {
         let which = Which { agent: self.agent, seq: self.seq, site: self.site };
         Ok(match self.sim.channel(which, it)? {

@@ -28,6 +28,7 @@ impl Counter {
 
 impl<L: LogSink> Simulation<'_, L> {
     /// The last byte of something for a block, or for the rank of one, has arrived.
+    #[inline(never)]
     pub(in crate::sim) fn channel_arrived(&mut self, arrival: &Arrival) -> Step<()> {
         let cargo = &arrival.cargo;
         let which = Which { agent: cargo.agent, seq: cargo.seq, site: cargo.site };

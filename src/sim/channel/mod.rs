@@ -166,6 +166,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Carries a channel command on as far as it goes now.
+    #[inline(never)]
     pub(super) fn channel(&mut self, which: Which, it: &ChannelCmd) -> Step<Done> {
         if let Phase::Over(..) = self.channels.blocks[which.agent as usize].phase {
             return Ok(self.passes(which.agent));

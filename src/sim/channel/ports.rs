@@ -173,6 +173,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// A request leaves: its source is read, and its bytes go over the links.
+    #[inline(never)]
     pub(in crate::sim) fn port_serves(&mut self, number: u32) -> Step<()> {
         let request = self.channels.requests[number as usize];
         let own = self.rank_of(request.which.agent);

@@ -172,6 +172,7 @@ impl Pipeline {
 
 impl<L: LogSink> Simulation<'_, L> {
     /// The pipeline of a command that is issued now.
+    #[inline(never)]
     pub(super) fn new_pipeline(
         &self,
         agent: u32,
@@ -203,6 +204,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// The scheduler takes a composite up at `start`: its first tile may go once it has been cut.
+    #[inline(never)]
     pub(super) fn begin_composite(
         &mut self,
         agent: u32,
@@ -232,6 +234,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Gives a composite what those before it are done with.
+    #[inline(never)]
     pub(super) fn hold(&mut self, agent: u32, seq: u32, (channel, free): (Channel, Free)) {
         if let Some(pipeline) = self.pipeline(agent, seq) {
             pipeline.holds[channel as usize] = Some(free);

@@ -28,6 +28,9 @@ const BACKWARDS: [Stage; STAGES] =
 impl<L: LogSink> Simulation<'_, L> {
     /// Lets the pipelines of an agent go on as far as they can now. True if one did.
     pub(in crate::sim) fn advance_composites(&mut self, agent: u32) -> Step<bool> {
+        if self.agents[agent as usize].composites.is_empty() {
+            return Ok(false);
+        }
         let mut moved = false;
         let running: Vec<u32> = self.agents[agent as usize]
             .composites
@@ -41,6 +44,7 @@ impl<L: LogSink> Simulation<'_, L> {
         Ok(moved)
     }
 
+    #[inline(never)]
     fn advance(&mut self, agent: u32, seq: u32) -> Step<bool> {
         let mut moved = false;
         loop {

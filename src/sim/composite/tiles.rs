@@ -155,6 +155,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// A piece of a tile has arrived.
+    #[inline(never)]
     pub(in crate::sim) fn tile_piece_arrived(&mut self, arrival: &Arrival) {
         let (agent, seq) = (arrival.cargo.agent, arrival.cargo.seq);
         let writes = arrival.cargo.kind == CargoKind::TileWrite;
@@ -173,6 +174,7 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// A piece of a tile that is written back has left TCM.
+    #[inline(never)]
     pub(in crate::sim) fn tile_piece_read(&mut self, cargo: &Cargo) {
         let now = self.now;
         let Some(moving) = self.moving(cargo.agent, cargo.seq, (true, cargo.token)) else { return };

@@ -40,6 +40,7 @@ impl Network {
     }
 
     /// Splits train `id` at `hop`; `asked` if that is where something has arrived.
+    #[inline(never)]
     pub(super) fn split_at(
         &mut self,
         id: u32,

@@ -66,6 +66,7 @@ impl Tap {
 impl Network {
     /// Sends something to a router that copies it: `down` goes on to the PE at once, and others when
     /// they are asked for with [`Network::open`]. Gives both trains.
+    #[inline(never)]
     pub(in crate::sim) fn send_forked(
         &mut self,
         [trunk, down]: &[Shipment; 2],
@@ -88,6 +89,7 @@ impl Network {
     /// Asks for what train `id` carries, from now on: gives it on through `outlet` to one train for
     /// each of `ways`, which gives its shipment, and where that ends at a router that copies, the
     /// one down from there. The train is delivered when all has been taken.
+    #[inline(never)]
     pub(in crate::sim) fn open(
         &mut self,
         id: u32,
@@ -139,6 +141,7 @@ impl Network {
     }
 
     /// A flit lands where its train ends.
+    #[inline(never)]
     pub(super) fn land_flit(&mut self, id: u32, at: Ps, events: &mut EventQueue) {
         let landed = &mut self.trains[id as usize].landed;
         landed.push(at);
@@ -237,6 +240,7 @@ impl Network {
 
     /// Train `id`, which had landed whole, has been split: what its taps feed gets its flits one by
     /// one from now on, and so does what that feeds.
+    #[inline(never)]
     pub(super) fn refeed(&mut self, id: u32, events: &mut EventQueue) {
         let mut split = vec![id];
         let mut at = 0;

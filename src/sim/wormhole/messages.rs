@@ -105,6 +105,7 @@ impl<'m> Messages<'m> {
     }
 
     /// Lets a cycle pass.
+    #[inline(never)]
     pub(in crate::sim) fn handle(&mut self, event: Event, events: &mut EventQueue) {
         let Some(cycle) = self.planned.filter(|cycle| *cycle as u32 == event.detail) else {
             return;
@@ -144,6 +145,7 @@ impl<'m> Messages<'m> {
     }
 
     /// Sends something now. Gives its number.
+    #[inline(never)]
     pub(in crate::sim) fn send(&mut self, shipment: &Shipment, events: &mut EventQueue) -> u32 {
         self.routes.count(shipment.route, shipment.bytes);
         self.compile(shipment.route);
@@ -288,16 +290,19 @@ impl<'m> Messages<'m> {
     }
 
     /// When the last byte of a message leaves its source, if that lies not in the future.
+    #[inline(never)]
     pub(in crate::sim) fn source_end(&self, id: u32) -> Option<Ps> {
         self.messages[id as usize].source_end.filter(|end| *end <= self.now)
     }
 
     /// Says which record the command of a message has.
+    #[inline(never)]
     pub(in crate::sim) fn set_record(&mut self, id: u32, record: RecordId) {
         self.messages[id as usize].cargo.record = Some(record);
     }
 
     /// Makes an event of the end of reading of a message.
+    #[inline(never)]
     pub(in crate::sim) fn watch(&mut self, id: u32, events: &mut EventQueue) {
         let message = &mut self.messages[id as usize];
         if !std::mem::replace(&mut message.watched, true) {
@@ -306,6 +311,7 @@ impl<'m> Messages<'m> {
     }
 
     /// The cargo that a [`EventKind::SourceRead`] is about, unless the event is void.
+    #[inline(never)]
     pub(in crate::sim) fn source_read(&mut self, event: &Event) -> Option<Cargo> {
         let message = &mut self.messages[event.subject as usize];
         let is_known = message.number == event.detail && message.watched;
@@ -315,6 +321,7 @@ impl<'m> Messages<'m> {
     }
 
     /// Takes the message that a [`EventKind::Deliver`] is about, unless the event is void.
+    #[inline(never)]
     pub(in crate::sim) fn take(&mut self, event: &Event) -> Option<Arrival> {
         let message = &mut self.messages[event.subject as usize];
         if message.number != event.detail {
@@ -335,6 +342,7 @@ impl<'m> Messages<'m> {
 
     /// The write that a [`EventKind::Deliver`] is about, and when its first flit came, if its
     /// memory does not know yet that all of it has come.
+    #[inline(never)]
     pub(in crate::sim) fn stored(&mut self, event: &Event) -> Option<(Cargo, Ps)> {
         let message = &mut self.messages[event.subject as usize];
         let is_new = message.number == event.detail
@@ -344,6 +352,7 @@ impl<'m> Messages<'m> {
     }
 
     /// The rate of the first link of a route; `None` if there is none.
+    #[inline(never)]
     pub(in crate::sim) fn first_rate(&self, route: RouteId) -> Option<Bandwidth> {
         let first = self.routes.links(route).first()?;
         Some(LinkCosts::of(self.machine, *first).rate)
