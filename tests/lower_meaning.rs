@@ -20,12 +20,12 @@ use std::collections::BTreeMap;
 
 use kbc::command::verify::verify;
 use kbc::command::{
-    self, AgentId, Code, Command, MathArg, MathOp, Place, Program, QueueId, TileRef, Visit, Walker,
-    print,
+    self, AgentId, Code, Command, MathArg, MathOp, Place, Program, QueueId, Source, SourceSpec,
+    TileRef, Visit, Walker, print,
 };
 use kbc::diag::Sink;
-use kbc::ir::Bindings;
 use kbc::ir::print::{print as print_ir, print_function};
+use kbc::ir::{Bindings, Head, Limits, Module};
 use kbc::launch::{Deal, IpcqOptions, Launch, NeighborTable};
 use kbc::lower::{self, Wiring};
 use kbc::source::SourceMap;
@@ -51,6 +51,8 @@ struct Machine<'a> {
     /// The messages received, and how often each was released.
     slots: BTreeMap<(QueueId, u64), (Vec<u64>, usize)>,
     world: BTreeMap<i64, (u64, u64)>,
+    /// The numbers of the composites begun, and whether something has waited for them.
+    composites: Vec<(u64, bool)>,
     events: Vec<Event>,
     faults: Vec<String>,
 }
@@ -127,6 +129,40 @@ impl Machine<'_> {
         }
     }
 
+    /// The elements at an address.
+    fn fetch(&mut self, address: i64, elements: u64, size: u64) -> Vec<u64> {
+        self.events.push(Event::Load { address, elements: elements as usize });
+        let element = |index: u64| {
+            let at = address.wrapping_add((index * size) as i64);
+            match self.world.get(&at) {
+                Some((term, bytes)) if *bytes == size => *term,
+                Some((term, _)) => hash(&[3, *term, size]),
+                None => hash(&[4, at as u64, size]),
+            }
+        };
+        (0..elements).map(element).collect()
+    }
+
+    fn put(&mut self, address: i64, tile: Vec<u64>, size: u64) {
+        for (index, term) in tile.iter().enumerate() {
+            let at = address.wrapping_add(index as i64 * size as i64);
+            self.world.insert(at, (*term, size));
+        }
+        self.events.push(Event::Store { address, tile });
+    }
+
+    /// The elements of an operand of a composite, row by row.
+    fn source(&mut self, source: Source, read: &SourceSpec, [rows, columns]: [u64; 2]) -> Vec<u64> {
+        let size = read.dtype.bytes();
+        match source {
+            Source::Tile(tile) => self.strided(tile, (&[rows, columns], &read.strides), size),
+            Source::Memory(address) => {
+                assert_eq!(read.strides, [columns as i64, 1], "blocks of memory lie row by row");
+                self.fetch(address as i64, rows * columns, size)
+            }
+        }
+    }
+
     fn elementwise(&mut self, it: &command::MathCmd, name: &str) -> Vec<u64> {
         let spec = &self.code.maths[it.spec];
         let count = spec.shape.elements() as usize;
@@ -167,30 +203,16 @@ impl Visit for Machine<'_> {
     fn dma_read(&mut self, it: &command::DmaRead) {
         let desc = &self.code.descs[it.desc];
         assert!(desc.is_contiguous());
-        let (size, address) = (desc.elem_bytes, it.base as i64);
-        let elements = desc.bytes() / size;
-        self.events.push(Event::Load { address, elements: elements as usize });
-        let element = |index: u64| {
-            let at = address.wrapping_add((index * size) as i64);
-            match self.world.get(&at) {
-                Some((term, bytes)) if *bytes == size => *term,
-                Some((term, _)) => hash(&[3, *term, size]),
-                None => hash(&[4, at as u64, size]),
-            }
-        };
-        let terms: Vec<u64> = (0..elements).map(element).collect();
+        let size = desc.elem_bytes;
+        let terms = self.fetch(it.base as i64, desc.bytes() / size, size);
         self.write(it.dst, &terms, size);
     }
 
     fn dma_write(&mut self, it: &command::DmaWrite) {
         let desc = &self.code.descs[it.desc];
-        let (size, address) = (desc.elem_bytes, it.base as i64);
+        let size = desc.elem_bytes;
         let tile = self.dense(it.src, desc.bytes() / size, size);
-        for (index, term) in tile.iter().enumerate() {
-            let at = address.wrapping_add(index as i64 * size as i64);
-            self.world.insert(at, (*term, size));
-        }
-        self.events.push(Event::Store { address, tile });
+        self.put(it.base as i64, tile, size);
     }
 
     fn dma_gather(&mut self, it: &command::DmaGather) {
@@ -260,12 +282,49 @@ impl Visit for Machine<'_> {
         self.write(it.out, &terms, spec.out.bytes());
     }
 
+    /// All of the block at once: how it is cut into tiles changes no term.
     fn composite(&mut self, it: &command::CompositeCmd) {
-        panic!("no kernel here has composites: {it:?}");
+        let spec = &self.code.composites[it.spec];
+        let [m, n, k] = [spec.m, spec.n, spec.k];
+        let sides = if spec.head == Head::Gemm { [[m, k], [k, n]] } else { [[m, n], [m, n]] };
+        let a = self.source(it.a, &spec.a, sides[0]);
+        let b = it.b.zip(spec.b).map(|(b, read)| self.source(b, &read, sides[1]));
+        let mut tile: Vec<u64> = match (spec.head, b) {
+            (Head::Gemm, Some(b)) => (0..m * n)
+                .map(|place| {
+                    let (row, column) = (place / n, place % n);
+                    let pair =
+                        |at: u64| [a[(row * k + at) as usize], b[(at * n + column) as usize]];
+                    hash(&[9].into_iter().chain((0..k).flat_map(pair)).collect::<Vec<u64>>())
+                })
+                .collect(),
+            (_, b) => (0..(m * n) as usize)
+                .map(|at| hash(&[12, a[at], b.as_ref().map_or(0, |b| b[at])]))
+                .collect(),
+        };
+        let mut args = it.args.iter().flatten();
+        for step in &spec.steps {
+            let operand = step.operand.as_ref().map(|read| match args.next().unwrap() {
+                MathArg::Scalar(value) => vec![scalar_term(*value); tile.len()],
+                MathArg::Tile(of) => {
+                    self.strided(*of, (&[m, n], &read.strides), read.dtype.bytes())
+                }
+            });
+            let names = [word(step.op.name()), word(step.scope.name())];
+            for (at, term) in tile.iter_mut().enumerate() {
+                let own = operand.as_ref().map_or(0, |operand| operand[at]);
+                *term = hash(&[13, names[0], names[1], *term, own]);
+            }
+        }
+        self.composites.push((it.number, false));
+        self.put(it.out as i64, tile, spec.out.bytes());
     }
 
     fn composite_wait(&mut self, it: &command::CompositeWait) {
-        panic!("no kernel here has composites: {it:?}");
+        match self.composites.iter_mut().find(|(number, _)| *number == it.number) {
+            Some((_, is_waited_for)) => *is_waited_for = true,
+            None => self.faults.push(format!("{it:?} waits for what has not begun")),
+        }
     }
 
     fn ipcq_send(&mut self, it: &command::IpcqSend) {
@@ -327,6 +386,7 @@ fn run(program: &Program, agent: AgentId) -> (Vec<Event>, Vec<String>) {
         bytes: BTreeMap::new(),
         slots: BTreeMap::new(),
         world: BTreeMap::new(),
+        composites: Vec::new(),
         events: Vec::new(),
         faults: Vec::new(),
     };
@@ -346,11 +406,19 @@ fn run(program: &Program, agent: AgentId) -> (Vec<Event>, Vec<String>) {
             machine.faults.push(format!("message {token} of {queue:?}: {releases} releases"));
         }
     }
+    for (number, _) in machine.composites.iter().filter(|(_, is_waited_for)| !is_waited_for) {
+        machine.faults.push(format!("nothing waits for composite {number}"));
+    }
     (machine.events, machine.faults)
 }
 
+/// Whether the random kernel of a seed can be launched; then it must be lowered to what it means.
 fn check(seed: u64) -> bool {
-    let module = random_ir::module(seed);
+    lowering_keeps(&random_ir::module(seed), &format!("seed {seed}"))
+}
+
+/// Whether a module's kernel can be launched; then its commands must do what it does.
+fn lowering_keeps(module: &Module, name: &str) -> bool {
     let bindings = bindings(&random_ir::arguments());
     let launch = launch(&bindings);
     assert_eq!(launch.num_programs(&EXTENT), bindings.num_programs);
@@ -358,14 +426,14 @@ fn check(seed: u64) -> bool {
     limits.tcm_bytes = 1 << 30;
     let mut sink = Sink::new();
     let id = module.kernels().next().expect("there is a kernel");
-    let Ok(function) = kbc::passes::run(&module, id, &bindings, &limits, &mut sink) else {
+    let Ok(function) = kbc::passes::run(module, id, &bindings, &limits, &mut sink) else {
         return false;
     };
     let params = Spec::implied().params().clone();
     let neighbors = alone();
     let wiring =
         Wiring { launch: &launch, extent: &EXTENT, params: &params, neighbors: &neighbors };
-    let text = || format!("seed {seed}\n{}\n{}", print_ir(&module), print_function(&function));
+    let text = || format!("{name}\n{}\n{}", print_ir(module), print_function(&function));
     let program = lower::connect(&lower::traffic(&function), &wiring, &mut sink)
         .and_then(|comm| lower::lower(&function, &launch, &EXTENT, comm, &mut sink))
         .unwrap_or_else(|_| panic!("{:#?}\n{}", sink.diagnostics(), text()));
@@ -376,7 +444,7 @@ fn check(seed: u64) -> bool {
     for id in PROGRAMS {
         let grid = (id, bindings.num_programs.map(i64::from));
         let kernel = &module.functions[module.kernels().next().expect("there is a kernel")];
-        let expected = run_by_value(Some(&module), kernel, &bindings.params, grid);
+        let expected = run_by_value(Some(module), kernel, &bindings.params, grid);
         let (events, faults) = run(&program, AgentId((id[1] * 8 + id[0]) as u32));
         let text = || {
             let code = print::program(&program, &SourceMap::new());
@@ -389,6 +457,31 @@ fn check(seed: u64) -> bool {
     true
 }
 
+/// The blocks of memory that a command reads and writes: where each begins, and its bytes.
+fn moved(code: &Code, command: &Command) -> Vec<(u64, u64)> {
+    match command {
+        Command::DmaRead(command::DmaRead { base, desc, .. })
+        | Command::DmaWrite(command::DmaWrite { base, desc, .. }) => {
+            vec![(*base, code.descs[*desc].bytes())]
+        }
+        Command::CompositeCmd(it) => {
+            let spec = &code.composites[it.spec];
+            let [a, b] = match spec.head {
+                Head::Gemm => [spec.m * spec.k, spec.k * spec.n],
+                Head::Math(_) => [spec.m * spec.n; 2],
+            };
+            let streamed = |(source, read, elements): (Source, SourceSpec, u64)| match source {
+                Source::Memory(address) => Some((address, elements * read.dtype.bytes())),
+                Source::Tile(_) => None,
+            };
+            let sources = [Some((it.a, spec.a, a)), it.b.zip(spec.b).map(|(x, read)| (x, read, b))];
+            let result = (it.out, spec.m * spec.n * spec.out.bytes());
+            sources.into_iter().flatten().filter_map(streamed).chain([result]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// What is said to be touched is what an agent's transfers touch, all of them if it is not stopped.
 fn check_touched(touched: &lower::Touched, program: &Program, agent: usize) {
     let mut walker = Walker::new(program, AgentId(agent as u32));
@@ -399,17 +492,13 @@ fn check_touched(touched: &lower::Touched, program: &Program, agent: usize) {
             Ok(None) => break false,
             Err(_) => break true,
         };
-        let (Command::DmaRead(command::DmaRead { base, desc, .. })
-        | Command::DmaWrite(command::DmaWrite { base, desc, .. })) = command
-        else {
-            continue;
-        };
-        let bytes = program.code(AgentId(agent as u32)).descs[desc].bytes();
-        let (base, bytes) = (i128::from(base), i128::from(bytes));
-        let tensor = usize::from((base - (1 << 20)).abs() > (base - (1 << 21)).abs());
-        let first = base - (1 << (20 + tensor));
-        let reach = found[tensor].get_or_insert((first, first + bytes));
-        *reach = (reach.0.min(first), reach.1.max(first + bytes));
+        for (base, bytes) in moved(program.code(AgentId(agent as u32)), &command) {
+            let (base, bytes) = (i128::from(base), i128::from(bytes));
+            let tensor = usize::from((base - (1 << 20)).abs() > (base - (1 << 21)).abs());
+            let first = base - (1 << (20 + tensor));
+            let reach = found[tensor].get_or_insert((first, first + bytes));
+            *reach = (reach.0.min(first), reach.1.max(first + bytes));
+        }
     };
     assert!(touched.is_complete || stopped);
     for (found, tensor) in found.iter().zip(&touched.tensors) {
@@ -428,6 +517,88 @@ fn check_touched(touched: &lower::Touched, program: &Program, agent: usize) {
 fn commands_mean_what_random_kernels_mean() {
     let launched = (0..1000).filter(|seed| check(*seed)).count();
     assert!(launched > 500, "only {launched} of 1000 kernels can be launched");
+}
+
+/// Composites of matrices and of elements; streamed, loaded, and through views; with steps of each
+/// scope, whose operands are scalars, rows and tiles; waited for at once, later, and in loops.
+const COMPOSITES: &str = "kernel @kernel(%base: i64, %p: i64, %n: i64, %m: i64) {
+  %pe = program_id 0 : i64
+  %zero = const 0 : i64
+  %one = const 1 : i64
+  %turns = const 3 : i64
+  %size = const 512 : i64
+  %half = const 0.5 : f32
+  %none = const 0.0 : f32
+  %own = mul %pe, %size : i64
+  %far = const 4096 : i64
+  %b_at = add %base, %far : i64
+  %v = load %b_at : tile<%n x %m x f32>
+  %row = load %base : tile<%n x f32>
+  for %i = %zero to %turns step %one {
+    %step = mul %i, %size : i64
+    %a_at = add %base, %step : i64
+    %out = add %p, %step : i64
+    %w_at = add %b_at, %own : i64
+    %b = load %w_at : tile<16x%n x f16>
+    %t = transpose %v [1, 0] : tile<%m x %n x f32>
+    %done = composite gemm %a_at f16, %b f16 to %out f32 sizes [%m, %n, 16] epilogue [mul %half k_tile, add %t output_tile, mul %row output_tile, maximum %none kernel] : completion
+    %w = load %a_at : tile<%n x 16xf16>
+    %w_t = transpose %w [1, 0] : tile<16x%n x f16>
+    %next = add %out, %far : i64
+    %twin = composite gemm %w f16, %w_t f16 to %next f16 sizes [%n, %n, 16] : completion
+    wait %done
+    wait %twin
+    yield
+  }
+  %both = composite gemm %base f16, %b_at f16 to %p f16 sizes [%n, 24, 40] : completion
+  %y = load %b_at : tile<%m x 24xf16>
+  %there = add %p, %far : i64
+  %after = add %there, %far : i64
+  %last = add %after, %far : i64
+  %product = composite math mul %base f16, %y f16 to %last f16 sizes [%m, 24, 1] epilogue [exp output_tile] : completion
+  %copy = composite math %last f16 to %after f16 sizes [%m, 24, 1] epilogue [neg output_tile] : completion
+  wait %copy
+  wait %both
+  wait %product
+  return
+}
+";
+
+#[test]
+fn composites_mean_what_their_kernel_means() {
+    assert!(lowering_keeps(&support::read(COMPOSITES), "composites"));
+}
+
+#[test]
+fn a_fault_of_a_composite_would_be_seen() {
+    for (right, wrong) in [
+        ("add %t output_tile", "sub %t output_tile"),
+        ("maximum %none kernel", "minimum %none kernel"),
+        ("%w f16, %w_t f16", "%b f16, %w_t f16"),
+        ("%base f16, %b_at f16", "%b_at f16, %base f16"),
+        ("math mul %base f16, %y f16", "math mul %y f16, %base f16"),
+        ("  wait %both\n", ""),
+    ] {
+        assert!(COMPOSITES.contains(right));
+        let (right, wrong) = (COMPOSITES.to_owned(), COMPOSITES.replacen(right, wrong, 1));
+        let [right, wrong] = [right, wrong].map(|text| ran(&support::read(&text)));
+        assert_ne!(right, wrong);
+    }
+}
+
+/// What the second agent of a module's kernel does.
+fn ran(module: &Module) -> (Vec<Event>, Vec<String>) {
+    let bindings = bindings(&random_ir::arguments());
+    let launch = launch(&bindings);
+    let (mut sink, params, neighbors) = (Sink::new(), Spec::implied().params().clone(), alone());
+    let kernel = module.kernels().next().expect("there is a kernel");
+    let limits = Limits { tcm_bytes: 1 << 30, ..limits() };
+    let function = kbc::passes::run(module, kernel, &bindings, &limits, &mut sink).unwrap();
+    let wiring =
+        Wiring { launch: &launch, extent: &EXTENT, params: &params, neighbors: &neighbors };
+    let comm = lower::connect(&lower::traffic(&function), &wiring, &mut sink).unwrap();
+    let program = lower::lower(&function, &launch, &EXTENT, comm, &mut sink).unwrap();
+    run(&program, AgentId(1))
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Composites: which tile pipeline an op becomes.
 
 use super::emit::Emitter;
-use crate::command::{Arg, ArgSpec, CompositeSpec, SourceArg, SourceSpec, StepSpec, Template};
+use crate::arena::Id;
+use crate::command::{Arg, ArgSpec, CompositeSpec, Pc, SourceArg, SourceSpec, StepSpec, Template};
 use crate::diag::Reported;
 use crate::ir::{Composite, Dim, End, EpilogueStep, Head, MAX_STEP_OPERANDS, Reading};
 use crate::shape::Shape;
@@ -39,8 +40,10 @@ impl Emitter<'_> {
         };
         let spec = self.composite_spec(spec);
         let number = self.fresh_reg();
+        let pc = Pc::from_index(self.code.insts.len());
         self.issue(Template::Composite { spec, a, b, args, out, number });
         let result = self.result()?;
+        self.name_at(pc, result);
         self.set_scalar(result, crate::command::Operand::Reg(number));
         Ok(())
     }

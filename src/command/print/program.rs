@@ -180,6 +180,10 @@ impl Printer<'_> {
         let made = matches!(self.code.inst(define), Inst::Define { .. });
         let text = self.site_text(template);
         self.names.pass(if made { define } else { pc });
+        if let Template::Composite { number, .. } = template {
+            // What was in its register is gone.
+            self.pending.overwrite(*number);
+        }
         let (old, new) = (text, self.site_text(template));
         self.defined.iter_mut().for_each(String::clear);
         // Only the result, before the `=`, takes the new name.
