@@ -213,7 +213,10 @@ impl Session {
         unit: &Unit,
         options: &LaunchOptions,
     ) -> Result<Prepared, Reported> {
+        // What is said of the machine is said where the plan is given one.
+        let notes = self.notes.len();
         let (draft, said) = self.draft(unit, options)?;
+        self.notes.truncate(notes);
         let function = &draft.module.functions[draft.kernel];
         if let Some(name) = said.args.pointers.first() {
             let param = function.params.iter().find(|param| param.name == *name);

@@ -14,7 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kbc::diag::Diagnostic;
-use kbc::driver::{LaunchOptions, PlanSettings, Session, SimError, SimOptions, SimRequest};
+use kbc::driver::{
+    LaunchOptions, PlanSettings, Session, SimError, SimOptions, SimRequest, Stage, StreamChoice,
+};
 use kbc::dtype::DType;
 use kbc::import::Semantics;
 
@@ -50,11 +52,15 @@ pub fn settings(bytes: u64, dtype: DType, launches: u32, semantics: Semantics) -
 /// Runs a plan: checks, times, replays and compares it.
 pub fn run(text: &str, plan: PlanSettings, topology: Option<&str>) -> Ran {
     let topology = topology.map(|text| (String::from("machine.yaml"), text.to_owned()));
-    let launch = LaunchOptions { plan, topology, ..LaunchOptions::default() };
+    run_file(("plan.json", text), LaunchOptions { plan, topology, ..LaunchOptions::default() })
+}
+
+/// Runs a plan or a kernel of channels.
+pub fn run_file((name, text): (&str, &str), launch: LaunchOptions) -> Ran {
     let sim = SimOptions { threads: Some(1), ..SimOptions::default() };
     let mut session = Session::new();
     let (mut verdict, mut time) = ("refused", 0);
-    if let Ok(unit) = session.load("plan.json", text.as_bytes()) {
+    if let Ok(unit) = session.load(name, text.as_bytes()) {
         let request = SimRequest { unit: &unit, launch: &launch, sim: &sim };
         match session.simulate(request, &mut |_| {}) {
             Ok(report) => {
@@ -66,6 +72,18 @@ pub fn run(text: &str, plan: PlanSettings, topology: Option<&str>) -> Ran {
         }
     }
     Ran { verdict, time, diagnostics: session.take_diagnostics() }
+}
+
+/// What a stage makes of a plan or a kernel of channels.
+pub fn emit((name, text): (&str, &str), launch: &LaunchOptions, stage: Stage) -> String {
+    let mut session = Session::new();
+    let unit = session.load(name, text.as_bytes()).expect("the file can be read");
+    let pes = StreamChoice((0..launch.world.unwrap_or(1)).collect());
+    let made = session.emit(&unit, launch, (&[stage], &pes));
+    let said = session.take_diagnostics();
+    made.unwrap_or_else(|_| {
+        panic!("{name}: {}", Ran { verdict: "", time: 0, diagnostics: said }.text())
+    })
 }
 
 /// Only checks a plan.

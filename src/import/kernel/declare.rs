@@ -175,18 +175,20 @@ impl Place {
         } else if it.verb == Verb::SwitchChannel {
             own.switches.push(self.switch(it)?);
         } else if it.verb == Verb::Buffer {
-            own.buffers.push((own.scratch(), self.buffer(number(it, 0, 0))?));
+            own.buffers.push((own.scratch(), self.buffer(number(it, 0, 0), own.scratch())?));
         } else if it.verb == Verb::Semaphore {
             own.semaphores.push(self.semaphore(number(it, 0, 0))?);
         }
         Ok(())
     }
 
-    fn buffer(&self, size: i64) -> Checked<u32> {
-        if (1..=MAX_CHUNKS).contains(&size) {
+    /// The chunks of a new scratch buffer, beside so many that there are.
+    fn buffer(&self, size: i64, others: u32) -> Checked<u32> {
+        let most = MAX_CHUNKS - i64::from(others);
+        if (1..=most).contains(&size) {
             return Ok(size as u32);
         }
-        let message = format!("a scratch buffer of {size} chunks, expected 1 to {MAX_CHUNKS}");
+        let message = format!("a scratch buffer of {size} chunks, expected 1 to {most}");
         Err(problem(codes::CHUNK_BOUNDS, message, (self.span, "made here")))
     }
 

@@ -29,7 +29,7 @@ use crate::ir::Function;
 use crate::source::Span;
 
 /// The most ops that running a kernel for all of its ranks may take.
-const BUDGET: u64 = 30_000_000;
+const BUDGET: u64 = 10_000_000;
 /// Thread blocks that a rank may have.
 const MAX_BLOCKS: i64 = 1024;
 /// Mistakes that are told.

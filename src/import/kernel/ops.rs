@@ -402,7 +402,7 @@ impl RankOps<'_> {
         let blocks = self.block_list(it, 3)?;
         let draft = Draft {
             kind: Some(end.kind),
-            channels: if is_port { vec![end.number] } else { Vec::new() },
+            channels: if is_port || is_get { vec![end.number] } else { Vec::new() },
             sources: vec![self.spot(source)],
             targets: vec![self.spot(target)],
             ..Draft::new(name, span)

@@ -7,6 +7,7 @@ use crate::diag::{Diagnostic, Reported, Sink, internal, lowering, plans as codes
 use crate::ir::interpret::{Fault, Launch, Reason};
 use crate::ir::{Asked, Effect, Op};
 use crate::source::Span;
+use crate::units::grouped;
 
 /// What each rank asks for.
 pub(super) fn run(recipe: &Recipe<'_>, sink: &mut Sink) -> Result<Vec<Vec<Asked>>, Reported> {
@@ -61,7 +62,10 @@ fn stopped(recipe: &Recipe<'_>, fault: &Fault) -> Diagnostic {
             say(lowering::SCALAR_DIVISION_BY_ZERO, message, "the divisor is 0")
         }
         Reason::Budget | Reason::ZeroStep => {
-            let message = format!("the program of rank {rank} does not end within {BUDGET} steps");
+            let steps = grouped(BUDGET);
+            let message = format!(
+                "the program of rank {rank} does not end within {steps} steps of all ranks"
+            );
             say(lowering::ENDLESS_LOOP, message, "still here")
         }
         reason @ (Reason::OutOfBounds { .. }

@@ -17,6 +17,9 @@ use crate::ir::{
 };
 use crate::ops::{AtomicOp, BinaryOp, ReduceOp};
 
+/// What noting a request takes of the budget: it takes as much memory as some other ops do steps.
+const STEPS_TO_ASK: usize = 8;
+
 pub(super) type Out = Result<Flow, Reason>;
 
 impl<'a> Program<'a> {
@@ -646,6 +649,7 @@ impl Visit for Step<'_, '_> {
 
     fn channel(&mut self, it: &Channel) -> Out {
         let op = self.op;
+        self.world.spend(STEPS_TO_ASK)?;
         let frame = self.frame()?;
         let group = |group: &Vec<Value>| {
             group.iter().map(|value| frame.address(*value)).collect::<Result<Vec<i64>, Reason>>()
