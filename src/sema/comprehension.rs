@@ -20,11 +20,11 @@ impl<'p> Analysis<'p> {
             return self.report(habits::comprehension(kind, span));
         };
         let walked = self.spanned(clause.iter);
-        let items = match &walked.val {
-            Val::Range(range) => {
-                self.known_turns(range, walked.span).map(|it| it.map(Val::int).collect())
-            }
-            it => it.items().map(<[Val]>::to_vec),
+        let items = if let Val::Range(range) = &walked.val {
+            let turns = self.known_turns(range, walked.span);
+            turns.map(|turns| turns.map(Val::int).collect())
+        } else {
+            walked.val.items().map(<[Val]>::to_vec)
         };
         let Some(items) = items else {
             if walked.val.is_error() {
