@@ -44,8 +44,16 @@ fn samples() -> Vec<Command> {
         CompositeWait { number: 0 }.into(),
         IpcqSend { queue, token: 0, src: tile, message }.into(),
         IpcqRecv { slot: tile, dst: None, consume: true, message }.into(),
-        IpcqStream { slot: tile, spec: MathId(0), acc: None, out: None, to: [None; 4], message }
-            .into(),
+        IpcqStream {
+            slot: tile,
+            spec: MathId(0),
+            acc: None,
+            out: None,
+            to: [(QueueId(0), 0); 4],
+            outputs: 0,
+            message,
+        }
+        .into(),
         IpcqRecvAsync { slot: tile, message }.into(),
         Wait { slot: tile }.into(),
         IpcqRelease { slot: tile }.into(),

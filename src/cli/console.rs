@@ -172,6 +172,11 @@ pub(super) fn changed(path: &Path) -> Option<Changed> {
     Some((about.modified().ok()?, about.len()))
 }
 
+/// A file that another one names; what the world says if it cannot be read.
+pub(super) fn read_named(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
 /// A file's text, for files that must be text.
 pub(super) fn read_text(path: &Path) -> Result<(String, String), WorldError> {
     let (name, bytes) = read_bytes(path)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{Deny, LaunchArgs, LintArgs, Map, PlanArgs, PlanSemantics};
-use super::console::{Console, Failure, WorldError, read_bytes, read_text};
+use super::console::{Console, Failure, WorldError, read_bytes, read_named, read_text};
 use crate::diag::Reported;
 use crate::driver::{
     Argument, LaunchOptions, Lints, PlanSettings, Session, Unit, UsageError, parse_bytes,
@@ -96,10 +96,7 @@ pub(super) fn program(
     let file = args.ccl.clone().or(is_beside.then_some(beside));
     if let Some(file) = file {
         let (name, text) = read_text(&file)?;
-        let mut read = |relative: &str| {
-            let path = file.with_file_name("").join(relative);
-            std::fs::read(path).map_err(|error| error.to_string())
-        };
+        let mut read = |relative: &str| read_named(&file.with_file_name("").join(relative));
         if let Err(reported) = session.communicate((&name, &text), &mut read, options) {
             return Ok(Err(reported));
         }

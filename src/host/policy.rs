@@ -69,9 +69,10 @@ impl Form {
             Form::ColumnWise => [rows, chunk(&columns, index, count)],
             Form::TiledRowMajor | Form::TiledColumnMajor => {
                 let [down, across] = tile_grid(count);
-                let (i, j) = match self {
-                    Form::TiledColumnMajor => (index % down, index / down),
-                    _other => (index / across, index % across),
+                let (i, j) = if self == Form::TiledColumnMajor {
+                    (index % down, index / down)
+                } else {
+                    (index / across, index % across)
                 };
                 [chunk(&rows, i, down), chunk(&columns, j, across)]
             }

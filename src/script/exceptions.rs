@@ -260,9 +260,10 @@ fn type_of(_: &mut Evaluator<'_>, args: Args) -> Result<Value> {
 
 /// The classes that `except` or `isinstance` names: one, or a tuple of them.
 pub(super) fn classes(given: &Given) -> Result<Vec<Class>> {
-    let all = match &given.value {
-        Value::Tuple(items) => items.values().to_vec(),
-        one => vec![one.clone()],
+    let all = if let Value::Tuple(items) = &given.value {
+        items.values().to_vec()
+    } else {
+        vec![given.value.clone()]
     };
     let class = |value: &Value| value.downcast::<ClassValue>().map(|class| class.0);
     all.iter().map(class).collect::<Option<Vec<Class>>>().ok_or_else(|| {

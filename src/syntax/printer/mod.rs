@@ -165,25 +165,16 @@ impl Printer<'_> {
                 self.expr(*target, Level::Conditional);
                 self.push(": ");
                 self.expr(*annotation, Level::Conditional);
-                if let Some(value) = value {
-                    self.push(" = ");
-                    self.bare(*value, Level::Conditional);
-                }
+                self.operand(" = ", *value);
             }
             StmtKind::Return(value) => {
                 self.push("return");
-                if let Some(value) = value {
-                    self.push(" ");
-                    self.bare(*value, Level::Conditional);
-                }
+                self.operand(" ", *value);
             }
             StmtKind::Assert { condition, message } => {
                 self.push("assert ");
                 self.expr(*condition, Level::Conditional);
-                if let Some(message) = message {
-                    self.push(", ");
-                    self.expr(*message, Level::Conditional);
-                }
+                self.clause(", ", *message);
             }
             StmtKind::Delete(targets) => {
                 self.push("del ");
@@ -194,14 +185,8 @@ impl Printer<'_> {
             }
             StmtKind::Raise { exception, cause } => {
                 self.push("raise");
-                if let Some(exception) = exception {
-                    self.push(" ");
-                    self.expr(*exception, Level::Conditional);
-                }
-                if let Some(cause) = cause {
-                    self.push(" from ");
-                    self.expr(*cause, Level::Conditional);
-                }
+                self.clause(" ", *exception);
+                self.clause(" from ", *cause);
             }
             StmtKind::Import(names) => {
                 self.push("import ");
@@ -220,6 +205,22 @@ impl Printer<'_> {
             | StmtKind::Try { .. }
             | StmtKind::Function(_)
             | StmtKind::Error => self.push("<error>"),
+        }
+    }
+
+    /// A value that may be left out, which need not stand in brackets.
+    fn operand(&mut self, before: &str, value: Option<ExprId>) {
+        if let Some(value) = value {
+            self.push(before);
+            self.bare(value, Level::Conditional);
+        }
+    }
+
+    /// A part of a statement that may be left out.
+    fn clause(&mut self, before: &str, value: Option<ExprId>) {
+        if let Some(value) = value {
+            self.push(before);
+            self.expr(value, Level::Conditional);
         }
     }
 

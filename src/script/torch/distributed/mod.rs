@@ -307,7 +307,7 @@ fn algorithm_names(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
         let message = format!("there is no collective `{wanted}`");
         return Err(Fault::new(hosting::HOST_VALUE, message, args.span, "not a collective"));
     }
-    Ok(Value::list(names.iter().map(|name| Value::str(name)).collect()))
+    Ok(Value::list(names.into_iter().map(Value::str).collect()))
 }
 
 /// Runs a collective on its input and, if it has one, its output.
