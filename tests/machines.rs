@@ -9,10 +9,13 @@
     reason = "a test stops at the first surprise, and reads files"
 )]
 
+mod command_line;
+
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use command_line::{Scratch, kbc, root};
 use kbc::arena::Id;
 use kbc::diag::{Diagnostic, Sink};
 use kbc::source::SourceMap;
@@ -246,6 +249,55 @@ fn a_wafer_is_routers_with_a_ramp_each() {
     let route = machine.route(machine.pe(PeId(0)).dma, machine.pe(PeId(1023)).dma).unwrap();
     assert_eq!(route.len(), 64);
     assert_eq!(machine.latency(&route), Ps(2 * 1176));
+}
+
+/// The data of a kernel on a machine that ships, as `kbc sim` tells it.
+fn verdict(kernel: &str, topology: &str, world: &str) -> String {
+    let [kernel, topology] = [format!("kernels/{kernel}.kb"), format!("topology/{topology}.yaml")]
+        .map(|file| root().join(file));
+    let line = [
+        "sim",
+        kernel.to_str().unwrap(),
+        "--topology",
+        topology.to_str().unwrap(),
+        "--ws",
+        world,
+        "--json",
+    ];
+    let scratch = Scratch::new();
+    let ran = kbc(scratch.path(), &line);
+    let report: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    report["data"]["verdict"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn kernels_run_on_the_torus_of_4096() {
+    assert_eq!(verdict("tree_allreduce", "torus4096", "256"), "verified");
+    assert_eq!(verdict("ring_allreduce", "torus4096", "16"), "verified");
+}
+
+#[test]
+fn kernels_run_on_the_tori_of_wormhole() {
+    assert_eq!(verdict("tree_allreduce", "wormhole", "120"), "verified");
+    assert_eq!(verdict("gemm", "wormhole", "4"), "verified");
+}
+
+#[test]
+fn kernels_run_on_six_sips() {
+    assert_eq!(verdict("tree_allreduce", "sips6", "768"), "verified");
+    assert_eq!(verdict("ring_allreduce", "sips6", "24"), "verified");
+}
+
+/// Routes of the default machine wind around the HBM of each cube: the mistake names how many virtual channels
+/// are enough, and with so many it is good.
+#[test]
+fn wormhole_routers_on_the_default_machine_take_ten_virtual_channels() {
+    let mut found = check("network: {switching: wormhole}").unwrap_err();
+    let it = found.pop().unwrap();
+    assert_eq!((it.code.id, found.len()), ("K0623", 0));
+    assert!(it.message.contains("`network.vcs` is 4, expected at least 10"), "{}", it.message);
+    assert!(check("network: {switching: wormhole, vcs: 10}").is_ok());
 }
 
 #[test]

@@ -162,6 +162,24 @@ fn short_buffers_make_a_message_wait_for_its_own_credits() {
     assert_eq!(alone(0, 600) - alone(0, 300), 300);
 }
 
+/// One virtual channel, messages of one flit from one sender. As soon as a tail has left, the next head may
+/// ask, so one comes in the two cycles of `vc_alloc` and `switch_alloc`. If it waits
+/// for the credit, one comes a round trip: the credit leaves when the flit wins the switch of the next
+/// router, 4 cycles after it won this one's, and is known 2 + `credit_delay` later; a cycle for the virtual channel.
+#[test]
+fn a_virtual_channel_may_wait_for_its_last_credit() {
+    let gaps = |keys: &str| {
+        let machine = row(4, &format!(", vcs: 1, credit_delay: 2, {keys}"));
+        let ran = run(&messages(4, &[(0, 3, 1); 4]), &machine);
+        let network = ran.records.iter().filter(|it| it.engine == Engine::Network);
+        let mut seen: Vec<u64> = network.map(|it| it.end.0 / 1000).collect();
+        seen.sort_unstable();
+        seen.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(gaps("wait_for_tail_credit: false"), [2, 2, 2]);
+    assert_eq!(gaps("wait_for_tail_credit: true"), [4 + 2 + 2 + 1; 3]);
+}
+
 #[test]
 fn two_messages_of_one_sender_go_one_after_the_other() {
     let machine = row(4, "");

@@ -72,6 +72,7 @@ impl NetworkParams {
             switch_alloc_delay: 1,
             crossbar_delay: 1,
             credit_delay: 1,
+            wait_for_tail_credit: false,
             input_speedup: 1,
             datelines: true,
         };
@@ -98,6 +99,9 @@ pub struct RouterParams {
     pub crossbar_delay: u32,
     /// From the arrival of a credit to its use.
     pub credit_delay: u32,
+    /// Whether a virtual channel is given away again only when all credits of its last packet are back,
+    /// and not as soon as its tail has left.
+    pub wait_for_tail_credit: bool,
     /// Inputs of the switch for each input of the router.
     pub input_speedup: u32,
     /// Whether virtual channels are divided where messages could wait for each other in a cycle.

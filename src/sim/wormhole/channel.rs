@@ -36,6 +36,11 @@ pub(super) struct Channel {
     pub(super) credits: Vec<u32>,
     /// The packet that holds each virtual channel, from its head to its tail.
     pub(super) holder: Vec<u32>,
+    /// Room at the far end of an empty virtual channel; whether each is held although its tail has left,
+    /// until all of that is back; and whether any ever is.
+    room: u32,
+    drains: Vec<bool>,
+    waits: bool,
     /// When it has sent what was given to it, in ticks.
     free: u64,
     /// Cycles for which heads waited to be sent here.
@@ -50,8 +55,34 @@ impl Channel {
             to_port: 0,
             credits: vec![room; vcs],
             holder: vec![NONE; vcs],
+            room,
+            drains: vec![false; vcs],
+            waits: false,
             free: 0,
             held: 0,
+        }
+    }
+
+    /// The same, whose virtual channels may be held until their credits are back.
+    pub(super) fn waiting(self, waits: bool) -> Channel {
+        Channel { waits, ..self }
+    }
+
+    /// The tail of the packet that holds a virtual channel has left.
+    pub(super) fn release(&mut self, vc: u16) {
+        if self.waits {
+            self.drains[usize::from(vc)] = true;
+        } else {
+            self.holder[usize::from(vc)] = NONE;
+        }
+    }
+
+    /// There is room for one more flit at the far end of a virtual channel.
+    pub(super) fn take_credit(&mut self, vc: u16) {
+        let vc = usize::from(vc);
+        self.credits[vc] += 1;
+        if self.drains[vc] && self.credits[vc] == self.room {
+            (self.drains[vc], self.holder[vc]) = (false, NONE);
         }
     }
 

@@ -105,6 +105,7 @@ fn params(machine: &Machine) -> RouterParams {
         switch_alloc: router.switch_alloc_delay.into(),
         crossbar: router.crossbar_delay.into(),
         credit_delay: router.credit_delay.into(),
+        wait_for_tail_credit: router.wait_for_tail_credit,
         input_speedup: router.input_speedup.min(router.vcs * CLASSES as u32),
     }
 }

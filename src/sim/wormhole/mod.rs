@@ -66,6 +66,8 @@ pub(super) struct RouterParams {
     pub(super) switch_alloc: u64,
     pub(super) crossbar: u64,
     pub(super) credit_delay: u64,
+    /// Whether a virtual channel is held until all credits of its packet are back.
+    pub(super) wait_for_tail_credit: bool,
     /// Inputs of the switch for each input of the router.
     pub(super) input_speedup: u32,
 }
@@ -122,7 +124,9 @@ impl RouterNetwork {
     /// An idle network of so many routers.
     pub(super) fn new(params: RouterParams, routers: usize, specs: &[ChannelSpec]) -> Self {
         let room = if params.buffer_flits == 0 { u32::MAX / 2 } else { params.buffer_flits };
-        let make = |spec: &ChannelSpec| Channel::new(*spec, params.all_vcs(), room);
+        let make = |spec: &ChannelSpec| {
+            Channel::new(*spec, params.all_vcs(), room).waiting(params.wait_for_tail_credit)
+        };
         let mut channels: Vec<Channel> = specs.iter().map(make).collect();
         let mut ports: Vec<(Vec<u32>, Vec<u32>)> = vec![Default::default(); routers];
         for (number, channel) in channels.iter_mut().enumerate() {
@@ -216,7 +220,7 @@ impl RouterNetwork {
                     self.arrive((channel, vc), flit, cycle, happened);
                 }
                 Arrival::Credit { channel, vc } => {
-                    self.channels[channel as usize].credits[usize::from(vc)] += 1;
+                    self.channels[channel as usize].take_credit(vc);
                 }
             }
         }

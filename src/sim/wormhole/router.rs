@@ -264,7 +264,7 @@ impl Router {
         let (end, arrival) = channel.send(start, (bytes, it.params.flit_bytes));
         it.wheel.push(arrival, Arrival::Flit { channel: output, vc: place.output_vc, flit });
         if flit.is_last {
-            channel.holder[usize::from(place.output_vc)] = NONE;
+            channel.release(place.output_vc);
             place.output = NONE;
             place.ready = it.cycle + it.params.head_cycles();
         }

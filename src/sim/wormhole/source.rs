@@ -101,7 +101,7 @@ impl Source {
         self.last_class = class;
         let tag = packet.parcel.tag;
         if flit.is_last {
-            channel.holder[vc as usize] = NONE;
+            channel.release(vc as u16);
             self.held[class] = NONE;
             self.queues[class].pop_front();
         }

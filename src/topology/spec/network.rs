@@ -3,7 +3,7 @@
 use crate::diag::machine as codes;
 use crate::source::Span;
 use crate::topology::params::Clock;
-use crate::topology::section::{Errors, Problem, Section, bandwidth, choice, count};
+use crate::topology::section::{Errors, Problem, Section, bandwidth, choice, count, flag};
 use crate::topology::switching::{LaneChoice, NetworkParams, RouterParams, Switching};
 use crate::topology::yaml::Node;
 
@@ -46,6 +46,7 @@ pub(super) fn read(
         switch_alloc_delay: delay("switch_alloc_delay", 1),
         crossbar_delay: delay("crossbar_delay", 0),
         credit_delay: delay("credit_delay", 0),
+        wait_for_tail_credit: section.read("wait_for_tail_credit", errors, flag).value,
         input_speedup: section.read("input_speedup", errors, count(1..=64)).value,
         datelines: section.read("datelines", errors, choice(DATELINES)).value,
     };
