@@ -10,10 +10,10 @@
 )]
 
 mod command_line;
+mod outside;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use command_line::kbc_here;
 use kbc::diag::Sink;
@@ -95,12 +95,7 @@ fn some_traffic_agrees_with_dramsim3() {
 
 #[test]
 fn all_traffic_of_the_table_agrees_with_dramsim3() {
-    let shared = std::env::var_os("KBC_SHARED").map_or_else(|| "../shared".into(), PathBuf::from);
-    let path = shared.join("reference/validation/dramsim3_hbm2_1ch.csv");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        let _ = writeln!(std::io::stderr(), "NOT RUN: no {}: set KBC_SHARED", path.display());
-        return;
-    };
+    let Some(text) = outside::table("dramsim3_hbm2_1ch.csv") else { return };
     let row = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let expected = cells[1].parse().or_else(|_| cells[3].parse()).unwrap();

@@ -13,11 +13,11 @@
     reason = "a test stops at the first surprise, reads files, and says what it left out"
 )]
 
+mod outside;
 mod sim_kit;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use kbc::diag::Sink;
 use kbc::oplog::Engine;
@@ -89,12 +89,7 @@ fn a_fold_that_fits_is_filled_streamed_and_drained() {
 
 #[test]
 fn all_points_of_the_table_are_exact() {
-    let shared = std::env::var_os("KBC_SHARED").map_or_else(|| "../shared".into(), PathBuf::from);
-    let path = shared.join("reference/validation/scalesim_v3_gemm_cycles.csv");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        let _ = writeln!(std::io::stderr(), "NOT RUN: no {}: set KBC_SHARED", path.display());
-        return;
-    };
+    let Some(text) = outside::table("scalesim_v3_gemm_cycles.csv") else { return };
     let point = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let number = |at: usize| cells[at].parse::<u64>().unwrap();

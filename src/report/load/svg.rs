@@ -4,13 +4,19 @@ use std::fmt::Write;
 
 use super::LoadCurve;
 
+/// The whole picture.
 const W: f64 = 640.0;
 const H: f64 = 400.0;
 /// Room for the numbers at the left and the bottom, and for the title.
-const LEFT: f64 = 70.0;
-const BOTTOM: f64 = 50.0;
-const TOP: f64 = 50.0;
-const RIGHT: f64 = 20.0;
+const MARGINS: Margins = Margins { left: 70.0, right: 20.0, top: 50.0, bottom: 50.0 };
+
+/// What stays free around the curve.
+struct Margins {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
 
 /// From values to places.
 struct Axes {
@@ -20,11 +26,11 @@ struct Axes {
 
 impl Axes {
     fn x(&self, load: f64) -> f64 {
-        LEFT + load / self.load * (W - LEFT - RIGHT)
+        MARGINS.left + load / self.load * (W - MARGINS.left - MARGINS.right)
     }
 
     fn y(&self, latency: f64) -> f64 {
-        H - BOTTOM - latency / self.latency * (H - TOP - BOTTOM)
+        H - MARGINS.bottom - latency / self.latency * (H - MARGINS.top - MARGINS.bottom)
     }
 }
 
@@ -38,19 +44,20 @@ pub(super) fn draw(curve: &LoadCurve, title: &str) -> String {
          viewBox=\"0 0 {W} {H}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"{W}\" height=\"{H}\" fill=\"white\"/>\n"
     );
-    text(&mut out, (W / 2.0, TOP / 2.0), "middle", title);
+    text(&mut out, (W / 2.0, MARGINS.top / 2.0), "middle", title);
     grid(&mut out, &axes);
     line(&mut out, curve, &axes);
     if let Some(first) = curve.loads.iter().find(|it| it.latency.is_none()) {
         let x = axes.x(first.load);
         let _ = writeln!(
             out,
-            "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#b03030\" \
+            "<line x1=\"{x:.1}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#b03030\" \
              stroke-dasharray=\"4 4\"/>",
-            H - BOTTOM
+            MARGINS.top,
+            H - MARGINS.bottom
         );
         let label = format!("saturated at {}", first.load);
-        text(&mut out, (x - 6.0, TOP + 14.0), "end", &label);
+        text(&mut out, (x - 6.0, MARGINS.top + 14.0), "end", &label);
     }
     out.push_str("</svg>\n");
     out
@@ -70,12 +77,14 @@ fn grid(out: &mut String, axes: &Axes) {
         let (x, y) = (axes.x(part * axes.load), axes.y(part * axes.latency));
         let _ = writeln!(
             out,
-            "<path d=\"M{x:.1} {TOP}V{:.1}M{LEFT} {y:.1}H{}\" stroke=\"#ddd\"/>",
-            H - BOTTOM,
-            W - RIGHT
+            "<path d=\"M{x:.1} {}V{:.1}M{} {y:.1}H{}\" stroke=\"#ddd\"/>",
+            MARGINS.top,
+            H - MARGINS.bottom,
+            MARGINS.left,
+            W - MARGINS.right
         );
-        text(out, (x, H - BOTTOM + 18.0), "middle", &short(part * axes.load));
-        text(out, (LEFT - 8.0, y + 4.0), "end", &short(part * axes.latency));
+        text(out, (x, H - MARGINS.bottom + 18.0), "middle", &short(part * axes.load));
+        text(out, (MARGINS.left - 8.0, y + 4.0), "end", &short(part * axes.latency));
     }
     text(out, (W / 2.0, H - 12.0), "middle", "load: flits of each PE and cycle");
     let _ = writeln!(

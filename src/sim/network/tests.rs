@@ -3,66 +3,19 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::diag::Sink;
 use crate::oplog::LinkSpan;
 use crate::sim::ledger::{Accounts, Breakdown};
-use crate::topology::{
-    Clock, CreditMode, DmaParams, Extent, FetchStoreParams, GemmParams, Grid, HbmParams,
-    IpcqParams, MachineBuilder, MathFamilies, MathParams, MmuParams, Node, NodeId, NodeKind, PeId,
-    PeParams, ReleaseMode, SchedulerParams, SlotKind, SlotTier, TcmParams,
-};
+use crate::source::SourceMap;
+use crate::topology::{Extent, Grid, MachineBuilder, Node, NodeId, NodeKind, PeId, PeParams, load};
 
+/// What PEs are like makes no difference to the network.
 fn params() -> PeParams {
-    let clock = Clock::from_ghz(1.0).unwrap();
-    let free = Bandwidth::INFINITE;
-    let tier = SlotTier { overhead: Ps::ZERO, bandwidth: free, hop: free };
-    PeParams {
-        dispatch: Ps::ZERO,
-        queue_depth: 4,
-        tcm: TcmParams { bytes: 1 << 20, reserved: 0, read: free, write: free },
-        dma: DmaParams { overhead: Ps::ZERO, outstanding: 4 },
-        gemm: GemmParams { overhead: Ps::ZERO, clock, m: 1, n: 1, k: 1, systolic: None },
-        math: MathParams {
-            overhead: Ps::ZERO,
-            clock,
-            lanes: 1,
-            transcendental: 1,
-            families: MathFamilies::default(),
-        },
-        scheduler: SchedulerParams {
-            overhead: Ps::ZERO,
-            tile_m: 32,
-            tile_n: 32,
-            tile_k: 64,
-            buffers: 2,
-        },
-        fetch_store: FetchStoreParams { overhead: Ps::ZERO },
-        ipcq: IpcqParams {
-            slots: 4,
-            kind: SlotKind::Tcm,
-            credit: CreditMode::Ideal,
-            release: ReleaseMode::LastUse,
-            credit_bytes: 16,
-            setup_bytes: 0,
-            tiers: [tier.clone(), tier.clone(), tier],
-        },
-        hbm: HbmParams {
-            bytes: 1 << 20,
-            overhead: Ps::ZERO,
-            atomic: Ps::ZERO,
-            burst: 256,
-            channels: None,
-            banks: None,
-        },
-        sram_bytes: 0,
-        mmu: MmuParams {
-            page_bytes: 1 << 21,
-            entry_bytes: 24,
-            tlb_entries: 0,
-            tlb_overhead: Ps::ZERO,
-            tlb_miss: Ps::ZERO,
-        },
-        blocks: crate::topology::BlockParams::default(),
-    }
+    let mut sources = SourceMap::new();
+    let file = sources.add("pe.yaml", "machine: {replicate: {count: 1}}");
+    let mut sink = Sink::new();
+    let machine = load(&sources, file, &mut sink).and_then(|spec| spec.build(&mut sink));
+    machine.unwrap().params().clone()
 }
 
 /// One link: its rate and wire, and what its far node does.
