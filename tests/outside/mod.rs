@@ -1,5 +1,7 @@
 //! Tables that others made, which are not part of the project.
 
+#![allow(unreachable_pub, reason = "a test uses it")]
+
 use std::io::Write;
 use std::path::PathBuf;
 
