@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
     clippy::disallowed_methods,
     missing_docs,
     reason = "a test stops at the first surprise"
@@ -12,7 +13,7 @@ mod command_line;
 
 use std::fs;
 
-use command_line::{Scratch, kbc, kbc_here, root};
+use command_line::{Scratch, fences, kbc, kbc_here, root};
 use serde_json::Value;
 
 /// The benches.
@@ -36,11 +37,16 @@ struct Bench {
 impl Bench {
     /// Runs `kbc sim kernels/LINE`, which must verify its data.
     fn run(line: &str) -> Bench {
+        let bench = Bench::timed(line);
+        assert_eq!(bench.json["data"]["verdict"], "verified", "{line}");
+        bench
+    }
+
+    /// Runs `kbc sim kernels/LINE`, whatever comes of the data.
+    fn timed(line: &str) -> Bench {
         let ran = kbc_here(&format!("sim kernels/{line} --json"));
         assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
-        let json: Value = serde_json::from_str(&ran.stdout).unwrap();
-        assert_eq!(json["data"]["verdict"], "verified", "{line}");
-        Bench { json }
+        Bench { json: serde_json::from_str(&ran.stdout).unwrap() }
     }
 
     /// Each launch: its label and its time in ns.
@@ -186,6 +192,27 @@ fn decode_panels_have_two_products_a_rank() {
     }
 }
 
+/// The numbers of `docs/validation.md`, on kernbench's machine; with `--nocapture`, the table.
+#[test]
+fn kernbench_has_these_panels() {
+    let machine = "--ws 32 --topology topology/kernbench.yaml";
+    let decode = Bench::run(&format!("gqa_decode.kb {machine}"));
+    let prefill = Bench::timed(&format!("gqa_prefill.kb {machine} --no-data"));
+    let page = fs::read_to_string(root().join("docs/validation.md")).unwrap();
+    for (bench, label, ranks, gemms) in [
+        (&prefill, "single_user_prefill", 8, 2 * 8 * 8),
+        (&prefill, "multi_user_prefill", 4, 2 * 4 * 4),
+        (&decode, "single_user_decode", 8, 2 * 8),
+        (&decode, "multi_user_decode", 4, 2 * 4),
+    ] {
+        let (time, counted) = (bench.time(label), bench.commands(label, "GEMM"));
+        println!("{label:20} {ranks} ranks  {counted:4} GEMMs  {time:8.1} ns");
+        assert_eq!(counted, gemms, "{label}");
+        let row = format!("| time of `{label}`, ns | not published | {time:.1} |");
+        assert!(page.contains(&row), "docs/validation.md lacks: {row}");
+    }
+}
+
 /// Each rank folds each chunk once; K and V of each rank go to every other rank.
 #[test]
 fn prefill_panels_fold_every_chunk_once() {
@@ -287,4 +314,23 @@ fn the_page_has_every_bench() {
         assert!(rows.any(|row| row.contains(&format!("`{name}`"))), "{name} is not in the table");
         assert!(page.contains(&format!("kbc sim kernels/{name}.kb")), "{name} has no command");
     }
+}
+
+/// The host program of the README prints what the README says.
+#[test]
+fn the_readme_shows_what_its_program_prints() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let found = fences(&readme);
+    let at = found.iter().position(|it| it.info == "kb sim --ws 1").unwrap();
+    let (program, shown) = (&found[at], &found[at + 1]);
+    let scratch = Scratch::new();
+    scratch.write("product.kb", &program.text);
+    let ran = kbc(scratch.path(), &["sim", "product.kb", "--ws", "1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.starts_with(&shown.text),
+        "shown:\n{}\nprinted:\n{}",
+        shown.text,
+        ran.stdout
+    );
 }

@@ -574,7 +574,7 @@ fn a_fault_of_a_composite_would_be_seen() {
     for (right, wrong) in [
         ("add %t output_tile", "sub %t output_tile"),
         ("maximum %none kernel", "minimum %none kernel"),
-        ("%w f16, %w_t f16", "%b f16, %w_t f16"),
+        ("mul %half k_tile", "mul %none k_tile"),
         ("%base f16, %b_at f16", "%b_at f16, %base f16"),
         ("math mul %base f16, %y f16", "math mul %y f16, %base f16"),
         ("  wait %both\n", ""),
