@@ -65,8 +65,11 @@ fn the_table_is_predicted_from_two_of_its_points() {
 
 #[test]
 fn all_cubes_hold_the_sum() {
-    // With `release: at_recv` a slot may be filled again while its tile is still read, so that
-    // only time means anything there: the data is computed on the same grid of SIPs without it.
+    // With `release: at_recv` a slot may be filled again while its tile is still read. Here no queue
+    // carries more messages than it has slots, so that none is.
+    let found = simulate(KERNEL, &options("tcm", 128), None);
+    assert_eq!(found.verdict, "verified", "{}", found.text());
+    // And on the same grid of SIPs without it.
     let sips = include_str!("../topology/sips6.yaml");
     let topology = Some(("sips6.yaml".into(), sips.into()));
     let options = LaunchOptions { topology, ..options("tcm", 128) };
@@ -74,4 +77,42 @@ fn all_cubes_hold_the_sum() {
     assert_eq!(found.verdict, "verified", "{}", found.text());
     let small = simulate(KERNEL, &launch(256, "kind=hbm", "n_elem=24 dtype=f32"), None);
     assert_eq!(small.verdict, "verified", "{}", small.text());
+}
+
+/// The default machine, whose slots are given back as soon as they are received.
+fn at_recv(slots: u32) -> LaunchOptions {
+    let yaml = "cube: {pe_template: {components: {pe_ipcq: {attrs: {release: at_recv}}}}}";
+    let topology = Some(("at_recv.yaml".into(), yaml.into()));
+    LaunchOptions { topology, ..launch(2, &format!("slots={slots}"), "") }
+}
+
+#[test]
+fn a_tile_that_is_kept_too_long_is_told() {
+    // Rank 0 sends three tiles; rank 1 keeps the first until it has the last.
+    let program = "
+def kernel(x_ptr, tl):
+    rank = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
+    addr = x_ptr + rank * 256
+    if rank == 0:
+        tile = tl.load(addr, shape=(64,), dtype='f32')
+        for step in range(3):
+            tl.send(dir='E', src=tile)
+            tile = tile + 1.0
+    else:
+        first = tl.recv(dir='W', shape=(64,), dtype='f32')
+        second = tl.recv(dir='W', shape=(64,), dtype='f32')
+        third = tl.recv(dir='W', shape=(64,), dtype='f32')
+        tl.store(addr, first + second + third)
+
+
+def run(torch):
+    x = torch.ones((2, 64), dtype='f32')
+    torch.launch(kernel, x)
+    torch.testing.assert_equal(x[1], torch.full((64,), 6.0))
+";
+    let enough = simulate(program, &at_recv(3), None);
+    assert_eq!(enough.verdict, "verified", "{}", enough.text());
+    let options = LaunchOptions { skip_check: true, ..at_recv(1) };
+    let kept = simulate(program, &options, None);
+    assert_eq!(kept.codes().first(), Some(&"K0734"), "{}", kept.text());
 }

@@ -77,6 +77,55 @@ fn every_collective_is_its_definition() {
     }
 }
 
+const LISTS: &str = r#"
+def worker(rank, torch):
+    dist, check = torch.distributed, torch.testing.assert_equal
+    ws = dist.get_world_size()
+    mine = torch.full((2, 3), float(rank))
+    found = [torch.zeros((2, 3)) for _ in range(ws)]
+    dist.all_gather(found, mine)
+    for other in range(ws):
+        check(found[other], torch.full((2, 3), float(other)))
+    whole = torch.zeros((ws * 2, 3))
+    dist.all_gather_into_tensor(whole, mine)
+    check(whole[2 * rank : 2 * rank + 2], mine)
+    part = torch.zeros((4,))
+    dist.reduce_scatter(part, [torch.full((4,), float(10 * rank + to)) for to in range(ws)])
+    check(part, torch.full((4,), 10.0 * ws * (ws - 1) / 2 + ws * rank))
+    dist.reduce_scatter_tensor(part, torch.full((4 * ws,), 1.0), op=dist.ReduceOp.MAX)
+    check(part, torch.full((4,), 1.0))
+    sent = [torch.full((3,), 10.0 * rank + to) for to in range(ws)]
+    taken = [torch.zeros((3,)) for _ in range(ws)]
+    work = dist.all_to_all(taken, sent, async_op=True)
+    work.wait()
+    for other in range(ws):
+        check(taken[other], torch.full((3,), 10.0 * other + rank))
+"#;
+
+#[test]
+fn lists_of_tensors_are_taken_as_pytorch_takes_them() {
+    for world in [2, 3, 5] {
+        let found = spawn(world, LISTS);
+        assert_eq!(found.verdict, "verified", "{world} ranks\n{}", found.text());
+    }
+    let with = |body: &str| {
+        let found =
+            spawn(3, &format!("def worker(rank, torch):\n    dist = torch.distributed\n{body}"));
+        (found.codes().first().copied().unwrap_or(""), found.text())
+    };
+    let few = with("    dist.all_gather([torch.zeros((2,))] * 2, torch.ones((2,)))\n");
+    assert_eq!(few.0, "K0813", "{}", few.1);
+    assert!(few.1.contains("a list of 2 tensors, and 3 tensors are needed"), "{}", few.1);
+    let unlike =
+        with("    dist.all_gather([torch.zeros((2 + i,)) for i in range(3)], torch.ones((2,)))\n");
+    assert_eq!(unlike.0, "K0813", "{}", unlike.1);
+    let other = with("    dist.all_gather([1, 2, 3], torch.ones((2,)))\n");
+    assert_eq!(other.0, "K0803", "{}", other.1);
+    let text = "def run(torch):\n    torch.distributed.all_gather([torch.ones((3, 2))] * 3, torch.ones((3, 2)))\n";
+    let outside = simulate(text, &launch(3, "", ""), None);
+    assert_eq!(outside.codes(), ["K0808"], "{}", outside.text());
+}
+
 #[test]
 fn ranks_share_no_list_and_run_in_order() {
     let worker = "def worker(rank, torch):\n    torch.distributed.barrier()\n    \

@@ -28,7 +28,7 @@ use crate::sema::{ArgType, Constant};
 use crate::sim;
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast;
-use crate::topology::{Extent, LinkId, Machine, PeId};
+use crate::topology::{Extent, LinkId, Machine, PeId, ReleaseMode};
 
 /// The lines of each call's prints that stand beside errors.
 const PRINTED_BESIDE_ERRORS: usize = 20;
@@ -313,6 +313,9 @@ impl<'s> Simulator<'s> {
         let memory = std::mem::replace(&mut self.memory, Memory::new(AddressMap::default()));
         let threads = self.parts.sim.threads.unwrap_or_else(cores);
         let mut replay = Replay::new(program, memory).with_threads(threads);
+        if self.parts.machine.params().ipcq.release == ReleaseMode::AtRecv {
+            replay = replay.with_slots_given_back_at_recv();
+        }
         log.for_each_batch(&mut |batch| replay.advance(batch, sink));
         replay.check_races(sink);
         let printed = replay.take_printed();

@@ -25,6 +25,8 @@ pub(super) struct Local {
     slots_per_queue: u64,
     /// The latest message of each slot, queue by queue.
     slots: Vec<Option<Arrival>>,
+    /// Whether what is in a slot stays there until the next message comes.
+    keeps_slots: bool,
     /// What gathers and scatters have touched, by the number of the command: ranges in order.
     pub(super) touched: FxHashMap<u32, Vec<Range<u64>>>,
 }
@@ -71,8 +73,14 @@ impl Local {
             slot_bytes,
             slots_per_queue: u64::from(comm.slots),
             slots: vec![None; count],
+            keeps_slots: false,
             touched: FxHashMap::default(),
         }
+    }
+
+    /// The same; slots keep what is in them until the next message comes, if `keeps` is true.
+    pub(super) fn keeping_slots(self, keeps: bool) -> Local {
+        Local { keeps_slots: keeps, ..self }
     }
 
     /// The slot of message `token` of `queue`.
@@ -139,6 +147,9 @@ impl Local {
     /// Gives the slot of a message back, unless a later message has taken it.
     pub(super) fn release(&mut self, tile: TileRef) {
         let Place::Slot { queue, token } = tile.place else { return };
+        if self.keeps_slots {
+            return;
+        }
         let Some(slot) = self.slot(queue, token) else { return };
         if self.slots[slot].is_some_and(|arrival| arrival.token <= token) {
             self.slots[slot] = None;

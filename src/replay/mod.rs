@@ -85,6 +85,14 @@ impl<'p> Replay<'p> {
         Replay { threads: threads.max(1), ..self }
     }
 
+    /// The same, of a machine that gives slots back as soon as they are received: what is in one stays
+    /// there until the next message lands, and a later read of it is told (K0734).
+    #[must_use]
+    pub fn with_slots_given_back_at_recv(mut self) -> Replay<'p> {
+        self.agents.keep_slots();
+        self
+    }
+
     /// Executes the next records of the log. What is wrong with the data goes to `sink`.
     pub fn advance(&mut self, records: &[Record], sink: &mut Sink) {
         for batch in records.chunks(BATCH) {

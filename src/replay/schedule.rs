@@ -37,10 +37,12 @@ pub(super) struct Agents {
 }
 
 /// One agent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     /// Its memory; none before its first task, so agents that do nothing cost nothing.
     local: Option<Local>,
+    /// Whether its slots keep what is in them until the next message comes.
+    keeps_slots: bool,
     /// What was found wrong, with the number of the task in its plan.
     faults: Vec<(usize, Fault)>,
     /// What was printed, likewise.
@@ -52,7 +54,8 @@ struct State {
 impl State {
     /// The memory of `agent`, whose state this is.
     fn local(&mut self, program: &Program, agent: AgentId) -> &mut Local {
-        self.local.get_or_insert_with(|| Local::new(program, agent))
+        let keeps = self.keeps_slots;
+        self.local.get_or_insert_with(|| Local::new(program, agent).keeping_slots(keeps))
     }
 }
 
@@ -90,11 +93,20 @@ struct Context<'a> {
 impl Agents {
     /// The agents of `program`, none of whose memory is written.
     pub(super) fn new(program: &Program) -> Agents {
-        let state = || State { local: None, faults: Vec::new(), printed: Vec::new(), next: 0 };
+        let (faults, printed) = (Vec::new(), Vec::new());
+        let new = State { local: None, keeps_slots: false, faults, printed, next: 0 };
+        let state = || new.clone();
         Agents {
             states: program.agents.ids().map(|_| Mutex::new(state())).collect(),
             inboxes: program.agents.ids().map(|_| Mutex::default()).collect(),
             spare: Mutex::default(),
+        }
+    }
+
+    /// Lets slots keep what is in them until the next message comes.
+    pub(super) fn keep_slots(&mut self) {
+        for state in &mut self.states {
+            state.get_mut().unwrap_or_else(PoisonError::into_inner).keeps_slots = true;
         }
     }
 

@@ -7,6 +7,7 @@
 mod algorithm;
 mod collective;
 mod group;
+mod lists;
 mod model;
 mod work;
 
@@ -23,6 +24,7 @@ use crate::shape::Shape;
 use crate::source::Span;
 use collective::on_machine;
 use group::{members_of, new_group};
+use lists::Side;
 use work::Work;
 
 pub(super) use algorithm::Choice;
@@ -287,7 +289,7 @@ fn message(
     }
     let tensor = on_machine(&tensor, "the tensor")?;
     let id = super::spawn::post_message(evaluator, (peer_rank, is_sent), tensor, span)?;
-    work::posted(evaluator, id, false, span)
+    work::posted(evaluator, (id, None), false, span)
 }
 
 /// `barrier(group=None, async_op=False)`.
@@ -319,17 +321,20 @@ fn call(
 ) -> Result<Value> {
     let Common { members, algorithm, is_async, span } = common;
     let ask = Ask { kind, op, from_to, algorithm, members };
-    let input = input.map(|given| on_machine(&given, "the tensor").map(|it| (it, given.span)));
-    let output = output.map(|given| on_machine(&given, "the output").map(|it| (it, given.span)));
-    let (input, output) = (input.transpose()?, output.transpose()?);
-    for (tensor, at) in input.iter().chain(&output) {
-        refuse_avg(evaluator, &ask, tensor, *at)?;
+    let ranks = ask.members.len();
+    let mut side = |given: Option<Given>, what: &str, is_read: bool| {
+        given.map(|given| Side::of(evaluator, &given, (what, ranks, is_read))).transpose()
+    };
+    let (input, output) = (side(input, "the input", true)?, side(output, "the output", false)?);
+    for side in input.iter().chain(&output) {
+        refuse_avg(evaluator, &ask, &side.whole, side.span)?;
     }
     if evaluator.seat.is_some() {
-        let tensors = [input, output].map(|it| it.map(|(tensor, _)| tensor));
+        let tensors = [&input, &output].map(|it| it.as_ref().map(|side| side.whole.clone()));
         let work = super::spawn::post_collective(evaluator, (ask, tensors), span)?;
-        return work::posted(evaluator, work, is_async, span);
+        return work::posted(evaluator, (work, output.and_then(Side::rows)), is_async, span);
     }
+    let [input, output] = [input, output].map(|side| side.map(|it| (it.whole, it.span)));
     let collective = of_rows(ask, [input, output], span)?;
     let choice = collective.run(evaluator)?;
     Ok(Value::object(Work::done(choice)))
@@ -351,12 +356,12 @@ fn refuse_avg(
         .help(String::from("use ReduceOp.SUM and divide on the host, or a float type")))
 }
 
-type Side = Option<(super::tensor::DeviceTensor, Span)>;
+type Rows = Option<(super::tensor::DeviceTensor, Span)>;
 
 /// A collective of all ranks at once: row r of a tensor is what rank r has.
-fn of_rows(ask: Ask, [input, output]: [Side; 2], span: Span) -> Result<Collective> {
+fn of_rows(ask: Ask, [input, output]: [Rows; 2], span: Span) -> Result<Collective> {
     let ranks = ask.members.len() as u64;
-    let rows = |side: &Side| -> Result<Vec<super::tensor::DeviceTensor>> {
+    let rows = |side: &Rows| -> Result<Vec<super::tensor::DeviceTensor>> {
         let Some((tensor, at)) = side else { return Ok(Vec::new()) };
         let shape = tensor.shape();
         if shape.0.first() == Some(&ranks) {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use super::algorithm::Choice;
+use super::lists::{Rows, give_back};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::Result;
@@ -18,12 +19,15 @@ pub(in crate::script::torch) struct Work {
     posted: RefCell<Option<OpId>>,
     /// What it ran with, once that is known.
     choice: RefCell<Option<Choice>>,
+    /// The tensors of a list that are given what it leaves.
+    rows: RefCell<Option<Rows>>,
 }
 
 impl Work {
     /// One that is done.
     pub(super) fn done(choice: Choice) -> Work {
-        Work { posted: RefCell::new(None), choice: RefCell::new(Some(choice)) }
+        let (posted, rows) = (RefCell::new(None), RefCell::new(None));
+        Work { posted, choice: RefCell::new(Some(choice)), rows }
     }
 
     fn wait(&self, evaluator: &mut Evaluator<'_>, span: Span) -> Result<()> {
@@ -31,6 +35,10 @@ impl Work {
         if let Some(id) = posted {
             let choice = spawn::wait_for(evaluator, id, span)?;
             *self.choice.borrow_mut() = choice;
+            let rows = self.rows.borrow_mut().take();
+            if let Some(rows) = rows {
+                give_back(evaluator, &rows, span)?;
+            }
         }
         Ok(())
     }
@@ -39,11 +47,12 @@ impl Work {
 /// The handle of a collective that a rank has posted; waited for at once unless it is asynchronous.
 pub(super) fn posted(
     evaluator: &mut Evaluator<'_>,
-    id: OpId,
+    (id, rows): (OpId, Option<Rows>),
     is_async: bool,
     span: Span,
 ) -> Result<Value> {
-    let work = Work { posted: RefCell::new(Some(id)), choice: RefCell::new(None) };
+    let (choice, rows) = (RefCell::new(None), RefCell::new(rows));
+    let work = Work { posted: RefCell::new(Some(id)), choice, rows };
     if !is_async {
         work.wait(evaluator, span)?;
     }
@@ -68,14 +77,9 @@ impl Object for Work {
         vec!["wait", "is_completed", "algorithm", "why"]
     }
 
-    fn attribute(
-        &self,
-        evaluator: &mut Evaluator<'_>,
-        name: &str,
-        span: Span,
-    ) -> Result<Option<Value>> {
+    fn attribute(&self, it: &mut Evaluator<'_>, name: &str, at: Span) -> Result<Option<Value>> {
         if matches!(name, "algorithm" | "why") {
-            self.wait(evaluator, span)?;
+            self.wait(it, at)?;
             let choice = self.choice.borrow();
             let Some(choice) = choice.as_ref() else { return Ok(Some(Value::None)) };
             let text = if name == "why" { choice.why.as_str() } else { choice.name() };
