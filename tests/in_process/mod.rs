@@ -66,6 +66,22 @@ pub fn simulate(text: &str, launch: &LaunchOptions, definition: Option<&str>) ->
     })
 }
 
+/// The same, with a communicator file that names no other.
+pub fn simulate_with(text: &str, communicators: &str, mut launch: LaunchOptions) -> Found {
+    let sim = SimOptions { threads: Some(1), ..SimOptions::default() };
+    with_session(text, |session, unit| {
+        let mut read = |_: &str| Err(String::from("no other file is there"));
+        if session.communicate(("ccl.yaml", communicators), &mut read, &mut launch).is_err() {
+            return ("refused", 0);
+        }
+        let request = SimRequest { unit, launch: &launch, sim: &sim };
+        match session.simulate(request, &mut |_| {}) {
+            Ok(report) => (report.data.verdict(), report.launches.len()),
+            Err(_) => ("refused", 0),
+        }
+    })
+}
+
 /// Checks the text of a file, the launch and its communication included.
 pub fn check(text: &str, launch: &LaunchOptions) -> Found {
     with_session(text, |session, unit| match session.check(unit, launch) {
