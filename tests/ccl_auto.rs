@@ -26,7 +26,7 @@ fn auto_picks_the_fastest() {
     for world in [2, 4, 7, 8, 16, 64] {
         let names: &[&'static str] = if world > 16 { &FAST } else { &ALGORITHMS };
         for bytes in [64, 1024, 8192, 65536] {
-            println!("{}", choices.compare(names, world, bytes));
+            println!("{}", choices.compare(names, world, bytes).unwrap());
         }
     }
     let Choices { right, cases, worst } = choices;

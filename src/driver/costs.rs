@@ -7,7 +7,7 @@ use crate::host::{Exchange, Linear, PeCosts, Properties, Work};
 use crate::launch::IpcqOptions;
 use crate::oplog::Engine;
 use crate::sim::Outcome;
-use crate::topology::{LinkId, Machine, PeId};
+use crate::topology::{LinkId, Machine, PeId, SlotKind};
 use crate::units::Bandwidth;
 
 /// Nanoseconds that a byte takes.
@@ -19,13 +19,16 @@ fn each(bandwidth: Bandwidth) -> f64 {
 /// What a PE's part of an exchange costs, with these queues.
 pub(super) fn of_pe(machine: &Machine, queues: IpcqOptions) -> PeCosts {
     let params = machine.params();
-    let tier = params.ipcq.tier(queues.kind.unwrap_or(params.ipcq.kind));
+    let kind = queues.kind.unwrap_or(params.ipcq.kind);
+    let tier = params.ipcq.tier(kind);
+    let room = params.tcm.bytes.saturating_sub(params.tcm.reserved);
     let slot = each(tier.bandwidth) + each(tier.hop);
     let dma = params.dma.overhead.as_ns();
     let lanes = f64::from(params.math.lanes) * params.math.clock.ghz();
     PeCosts {
         dispatch_ns: params.dispatch.as_ns(),
         slots: f64::from(queues.slots.unwrap_or(params.ipcq.slots)),
+        room: if kind == SlotKind::Tcm { room as f64 } else { f64::INFINITY },
         slot: Linear { fixed_ns: dma + 2.0 * tier.overhead.as_ns(), each_ns: 2.0 * slot },
         memory: Linear {
             fixed_ns: dma + params.hbm.overhead.as_ns(),

@@ -129,6 +129,8 @@ pub struct PeCosts {
     pub dispatch_ns: f64,
     /// Messages that may be on their way to one receiver before a credit has come back.
     pub slots: f64,
+    /// Bytes for the slots of all its queues and its tiles together; infinite where slots lie elsewhere.
+    pub room: f64,
     /// A message's way into its slot and out of it, by its bytes.
     pub slot: Linear,
     /// A block of its own memory read or written, by its bytes.

@@ -117,18 +117,19 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Compares all of `names` with `auto` in one case, and gives a row of the table.
+    /// Compares all of `names` with `auto` in one case, and gives a row of the table; nothing where fewer
+    /// than two of them have room.
     ///
     /// # Panics
-    /// `auto` cannot do it, or fewer than two algorithms can.
-    pub fn compare(&mut self, names: &[&'static str], world: u32, bytes: u32) -> String {
+    /// `auto` cannot do it.
+    pub fn compare(&mut self, names: &[&'static str], world: u32, bytes: u32) -> Option<String> {
         let of = |name: &&'static str| Some((time(name, world, bytes)?.1, *name));
         let mut all: Vec<(u64, &str)> = names.iter().filter_map(of).collect();
         all.sort_unstable();
+        let [first, .., _] = all[..] else { return None };
         let Some((picked, taken)) = time("auto", world, bytes) else {
             panic!("auto picks what cannot be done among {world} ranks with {bytes} bytes")
         };
-        let [first, .., _] = all[..] else { panic!("too few") };
         let second = all.iter().find(|it| it.0 > first.0).unwrap_or(&first);
         let ns = |ps: u64| ps as f64 / 1000.0;
         self.cases += 1;
@@ -136,11 +137,11 @@ impl Choices {
         self.right += u32::from(taken * 100 <= first.0 * 101);
         self.worst = self.worst.max(taken as f64 / first.0 as f64);
         let (one, other) = (format!("{} | {:.0}", first.1, ns(first.0)), second);
-        format!(
+        Some(format!(
             "| {world} | {bytes} | {one} | {} | {:.0} | {picked} | {:.0} |",
             other.1,
             ns(other.0),
             ns(taken)
-        )
+        ))
     }
 }

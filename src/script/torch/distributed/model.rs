@@ -5,7 +5,7 @@
 //! that takes: α, the latency of the longest of the ways; β, the time of a byte on the link that
 //! carries the most of these messages. To each round comes what a PE does itself (docs/host.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::algorithm::{Candidate, Need, told};
 use crate::diag::hosting;
@@ -70,9 +70,12 @@ pub(super) fn estimate(
     };
     let machine = machine(evaluator, need.span)?;
     let Some(costs) = machine.costs(algorithm.queues) else { return Ok(None) };
+    let itemsize = need.dtype.bytes() as f64;
+    if !fits(&rounds, table.as_ref(), &costs, itemsize) {
+        return Ok(None);
+    }
     let mut known = BTreeMap::new();
     let mut total = Estimate { alpha_ns: 0.0, beta_ns: 0.0 };
-    let itemsize = need.dtype.bytes() as f64;
     for round in rounds.iter().filter(|round| round.times > 0.0) {
         let key = (round.directions.clone(), round.senders.clone());
         if !known.contains_key(&key) {
@@ -83,6 +86,23 @@ pub(super) fn estimate(
         total = total.plus(round, one_round(round, cost, &costs), itemsize);
     }
     Ok(Some(total.plus_ends(&rounds, &costs, itemsize)))
+}
+
+/// Whether the slots of every direction in use, and the two tiles that a round has at hand, have room.
+fn fits(rounds: &[Round], table: Option<&NeighborTable>, costs: &PeCosts, itemsize: f64) -> bool {
+    let mut directions: BTreeSet<&str> = BTreeSet::new();
+    let sent = rounds.iter().filter(|round| round.times > 0.0);
+    for direction in sent.clone().flat_map(|round| &round.directions) {
+        directions.insert(direction);
+        let Some(table) = table else {
+            directions.insert(if direction == "E" { "W" } else { "E" });
+            continue;
+        };
+        let theirs = |rank| Some(table.receiver(rank, direction).ok()??.1);
+        directions.extend((0..table.world()).find_map(theirs));
+    }
+    let largest = sent.map(|round| round.elements).max().unwrap_or(0) as f64 * itemsize;
+    (directions.len() as f64 * costs.slots + 2.0) * largest <= costs.room
 }
 
 /// One round, by its bytes, and what combining adds by its elements.
