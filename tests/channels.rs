@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use kbc::driver::{LaunchOptions, Stage};
 use kbc::dtype::DType;
 use kbc::import::Semantics;
-use plan_kit::{emit, run, run_file, settings};
+use plan_kit::{check_file, emit, run, run_file, settings};
 
 /// The kernels that ship, and worlds for them.
 const KERNELS: [(&str, &[u32]); 10] = [
@@ -393,6 +393,56 @@ fn plans_of_mscclpp_are_the_same_once_read_and_written() {
         assert_eq!(program(&written), program(&it.text), "{}", it.file);
         assert_eq!(emit(("plan.json", &written), &options, Stage::Plan), written, "{}", it.file);
     }
+}
+
+#[test]
+fn ir_is_the_same_recipe_and_no_number_in_it_stops_kbc() {
+    let mut seed = 1u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    let odd = [-1, 0, 1, 2, 3, 5, 1 << 20, 1 << 31, i64::MAX, i64::MIN];
+    for (name, worlds) in KERNELS {
+        let set = [("world_size", 4), ("per_node", 2), ("blocks", 4), ("unit", 65536)];
+        let text = kernel(name);
+        let world = if worlds[0] == 4 { 4 } else { worlds[0] };
+        let options = launch(world, 1024, DType::F16);
+        let ir = emit(("k.kb", &text), &options, Stage::Ir);
+        let settings = set.map(|(name, value)| match name {
+            "world_size" => (name.to_owned(), world.to_string()),
+            _ => (name.to_owned(), value.to_string()),
+        });
+        let taken = |it: &(String, String)| ir.contains(&format!("%{}: ", it.0));
+        let settings = settings.into_iter().filter(taken).collect();
+        let of_ir = LaunchOptions { settings, ..options.clone() };
+        let plan =
+            |file, options| emit(file, options, Stage::Plan).split_once(',').unwrap().1.to_owned();
+        assert_eq!(plan(("k.kir", &ir), &of_ir), plan(("k.kb", &text), &options), "{name}");
+        let places: Vec<usize> = ir.match_indices("= const ").map(|(at, _)| at + 8).collect();
+        for _ in 0..12 {
+            let at = places[random(places.len())];
+            let end = at + ir[at..].find(' ').unwrap();
+            let wrong = format!("{}{}{}", &ir[..at], odd[random(odd.len())], &ir[end..]);
+            let ran = check_file(("k.kir", &wrong), &of_ir);
+            assert!(!ran.says("K0001"), "{name}: {}\n{wrong}", ran.text());
+        }
+    }
+}
+
+#[test]
+fn what_a_device_does_otherwise_is_said_when_a_plan_is_written() {
+    // The device adds, whatever is asked for.
+    let text = kernel("allreduce_all_pairs").replace("tb_group=group)\n    for i in tl.static_range(world_size - 1):\n        channels[i].put", "tb_group=group, reduce_op='max')\n    for i in tl.static_range(world_size - 1):\n        channels[i].put");
+    assert!(text.contains("reduce_op='max'"));
+    let options = launch(2, 4096, DType::F16);
+    assert_eq!(run_file(("k.kb", &text), options.clone()).verdict, "verified");
+    let mut session = kbc::driver::Session::new();
+    let unit = session.load("k.kb", text.as_bytes()).unwrap();
+    let pes = kbc::driver::StreamChoice::default();
+    let made = session.emit(&unit, &options, (&[Stage::Plan], &pes));
+    let said = session.take_diagnostics();
+    assert!(made.is_err() && said.iter().any(|it| it.code.id == "K0914"), "{said:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::command::channel::Definition;
 use crate::command::{Program, print};
 use crate::commcheck::{self, Verdict};
 use crate::diag::{Diagnostic, Reported, Sink, lowering, runtime};
-use crate::import::{self, Imported, Plan, PlanOptions};
+use crate::import::{self, Imported, Plan, PlanOptions, Semantics};
 use crate::oplog::{Log, LogSink, NoLog, SpillLog};
 use crate::ops::BinaryOp;
 use crate::replay::verify::{Collective, Reduction};
@@ -96,6 +96,7 @@ impl Session {
                     return Err(self.sink.error(it.help("it has `--emit program,stream`")));
                 }
                 Stage::Plan => {
+                    self.check_on_device((unit, plan), options)?;
                     text.push_str(&import::export(plan));
                 }
                 Stage::Program => text.push_str(&print::program(&imported.program, &self.sources)),
@@ -107,6 +108,28 @@ impl Session {
             }
         }
         Ok(text)
+    }
+
+    /// What a device does otherwise than is meant, of a plan that a kernel is written as: whoever
+    /// loads it there would get something else than was run here.
+    fn check_on_device(
+        &mut self,
+        (unit, plan): (&Unit, &Plan),
+        options: &LaunchOptions,
+    ) -> Result<(), Reported> {
+        if !plan.is_written() || options.skip_check || options.plan.semantics == Semantics::Device {
+            return Ok(());
+        }
+        let settings = PlanSettings { semantics: Semantics::Device, ..options.plan };
+        let options = LaunchOptions { plan: settings, ..options.clone() };
+        let said = std::mem::take(&mut self.sink);
+        let notes = self.notes.len();
+        let done = self.check_plan(unit, plan, &options).map(drop);
+        self.notes.truncate(notes);
+        let found = std::mem::replace(&mut self.sink, said);
+        let note = "so it is on the device that loads the plan (`--semantics device`)";
+        self.sink.take_all(found.into_sorted().into_iter().map(|it| it.note(note)).collect());
+        done
     }
 
     /// Checks a plan, times it on a machine, and replays it on data.

@@ -33,6 +33,11 @@ fn json(it: &impl Serialize) -> String {
 }
 
 impl Plan {
+    /// Whether a kernel is the recipe of it.
+    pub fn is_written(&self) -> bool {
+        self.written.is_some()
+    }
+
     /// The op at a key path such as `gpus[0].threadblocks[1].ops[2].src_buff[0]`.
     pub(super) fn op_at(&self, path: &str) -> Option<&Op> {
         let mut found: Option<&Op> = None;

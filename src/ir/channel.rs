@@ -2,7 +2,7 @@
 //!
 //! One op, [`Channel`], stands for all of it; a [`Verb`] says which. Everything that an op names is
 //! a number: channels, scratch buffers and semaphores by the order in which the program made them,
-//! buffers 0 (input), 1 (output) and from 2 on (scratch), ranks, chunks and thread blocks by
+//! chunks likewise, buffers 0 (input), 1 (output) and from 2 on (scratch), ranks and thread blocks by
 //! themselves. A program that asks for any of this is the recipe of a plan: it moves no data
 //! itself, and what it asks for is what its rank will do.
 
@@ -39,8 +39,6 @@ pub enum Group {
     Chunk,
     /// Any count.
     List,
-    /// One chunk or more, each in a group of its own; the last of a verb.
-    Chunks,
 }
 
 impl Group {
@@ -49,7 +47,7 @@ impl Group {
         match self {
             Group::One => count == 1,
             Group::Range => count == 2,
-            Group::Chunk | Group::Chunks => count == 4,
+            Group::Chunk => count == 4,
             Group::List => true,
         }
     }
@@ -102,6 +100,8 @@ verbs! {
     Buffer = "buffer", [One], true;
     /// A semaphore with its value.
     Semaphore = "semaphore", [One], true;
+    /// Chunks of a buffer.
+    Chunk = "chunk", [Chunk], true;
     /// One more at the peer's counter: channel, thread block.
     Signal = "signal", [One, One], false;
     /// Until the peer signalled once more: channel, thread block.
@@ -109,33 +109,33 @@ verbs! {
     /// Until a port has done all that it was asked: channel, thread block.
     Flush = "flush", [One, One], false;
     /// To the peer: channel, target, source, thread blocks.
-    Put = "put", [One, Chunk, Chunk, List], false;
+    Put = "put", [One, One, One, List], false;
     /// From the peer: channel, target, source, thread blocks.
-    Get = "get", [One, Chunk, Chunk, List], false;
+    Get = "get", [One, One, One, List], false;
     /// To the peer as packets: channel, target, source, thread blocks.
-    PutPackets = "put_packets", [One, Chunk, Chunk, List], false;
+    PutPackets = "put_packets", [One, One, One, List], false;
     /// Packets on to the peer: channel, target, source, thread blocks.
-    ReadPutPackets = "read_put_packets", [One, Chunk, Chunk, List], false;
+    ReadPutPackets = "read_put_packets", [One, One, One, List], false;
     /// To the peer through a port, then a signal: channel, target, source, thread blocks.
-    PutWithSignal = "put_with_signal", [One, Chunk, Chunk, List], false;
+    PutWithSignal = "put_with_signal", [One, One, One, List], false;
     /// The same, until both are done: channel, target, source, thread blocks.
-    PutWithSignalAndFlush = "put_with_signal_and_flush", [One, Chunk, Chunk, List], false;
+    PutWithSignalAndFlush = "put_with_signal_and_flush", [One, One, One, List], false;
     /// Combines with what peers have: channel, target, own source, thread blocks, other sources.
-    ReadReduce = "read_reduce", [One, Chunk, Chunk, List, Chunks], false;
+    ReadReduce = "read_reduce", [One, One, One, List, List], false;
     /// Combines over all ranks of a switch: channel, rank, range, target, thread block.
-    SwitchReduce = "switch_reduce", [One, One, Range, Chunk, One], false;
+    SwitchReduce = "switch_reduce", [One, One, Range, One, One], false;
     /// To all ranks of a switch: channel, rank, range, source, thread block.
-    Broadcast = "broadcast", [One, One, Range, Chunk, One], false;
+    Broadcast = "broadcast", [One, One, Range, One, One], false;
     /// Packets to all ranks of a switch: channel, rank, range, source, thread block.
-    BroadcastPackets = "broadcast_packets", [One, One, Range, Chunk, One], false;
+    BroadcastPackets = "broadcast_packets", [One, One, Range, One, One], false;
     /// Within a rank: the rank, target, source, thread blocks.
-    Copy = "copy", [One, Chunk, Chunk, List], false;
+    Copy = "copy", [One, One, One, List], false;
     /// Into packets: the rank, target, source, thread blocks.
-    CopyPackets = "copy_packets", [One, Chunk, Chunk, List], false;
+    CopyPackets = "copy_packets", [One, One, One, List], false;
     /// Out of packets: the rank, target, source, thread blocks.
-    UnpackPackets = "unpack_packets", [One, Chunk, Chunk, List], false;
+    UnpackPackets = "unpack_packets", [One, One, One, List], false;
     /// Combines within a rank: the rank, target, source, thread blocks, other sources.
-    Reduce = "reduce", [One, Chunk, Chunk, List, Chunks], false;
+    Reduce = "reduce", [One, One, One, List, List], false;
     /// Thread blocks of a rank meet: the rank, thread blocks.
     Barrier = "barrier", [One, List], false;
     /// Takes one from a semaphore: it, thread block.
@@ -157,14 +157,11 @@ impl Verb {
     /// What is wrong with groups of so many numbers for this verb.
     pub fn check(self, counts: &[usize]) -> Result<(), String> {
         let groups = self.groups();
-        let is_open = groups.last() == Some(&Group::Chunks);
-        let fits = counts.len() == groups.len() || (is_open && counts.len() > groups.len());
-        if !fits {
+        if counts.len() != groups.len() {
             let (name, wanted, found) = (self.name(), groups.len(), counts.len());
             return Err(format!("`{name}` takes {wanted} groups of numbers, not {found}"));
         }
-        for (place, count) in counts.iter().enumerate() {
-            let group = groups.get(place).or(groups.last()).copied().unwrap_or(Group::List);
+        for (place, (count, group)) in counts.iter().zip(groups).enumerate() {
             if !group.takes(*count) {
                 let name = self.name();
                 return Err(format!("group {place} of `{name}` has {count} numbers"));
@@ -221,10 +218,10 @@ mod tests {
             assert_eq!(Verb::from_name(verb.name()), Some(*verb));
             assert!(verb.doc().ends_with('.'), "{}", verb.name());
         }
-        assert!(Verb::Put.check(&[1, 4, 4, 2]).is_ok());
-        assert!(Verb::Put.check(&[1, 4, 3, 2]).is_err());
-        assert!(Verb::Reduce.check(&[1, 4, 4, 1, 4, 4, 4]).is_ok());
-        assert!(Verb::Reduce.check(&[1, 4, 4, 1]).is_err());
+        assert!(Verb::Chunk.check(&[4]).is_ok());
+        assert!(Verb::Chunk.check(&[3]).is_err());
+        assert!(Verb::Put.check(&[1, 1, 1, 2]).is_ok());
+        assert!(Verb::Reduce.check(&[1, 1, 1, 1]).is_err());
         assert!(Verb::EndPipeline.check(&[]).is_ok());
     }
 }

@@ -220,7 +220,7 @@ pub(super) enum HandleKind {
     SwitchView,
     /// A buffer: its number, its rank.
     Buffer,
-    /// Chunks of a buffer: its number, its rank, the first, the one past the last.
+    /// Chunks of a buffer: their number.
     Chunk,
     /// A semaphore: its number.
     Semaphore,

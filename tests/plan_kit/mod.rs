@@ -88,10 +88,14 @@ pub fn emit((name, text): (&str, &str), launch: &LaunchOptions, stage: Stage) ->
 
 /// Only checks a plan.
 pub fn check(text: &str, plan: PlanSettings) -> Ran {
-    let launch = LaunchOptions { plan, ..LaunchOptions::default() };
+    check_file(("plan.json", text), &LaunchOptions { plan, ..LaunchOptions::default() })
+}
+
+/// Only checks a plan or a kernel of channels.
+pub fn check_file((name, text): (&str, &str), launch: &LaunchOptions) -> Ran {
     let mut session = Session::new();
-    let checked = session.load("plan.json", text.as_bytes());
-    let checked = checked.and_then(|unit| session.check(&unit, &launch));
+    let checked = session.load(name, text.as_bytes());
+    let checked = checked.and_then(|unit| session.check(&unit, launch));
     let verdict = if checked.is_ok() { "checked" } else { "refused" };
     Ran { verdict, time: 0, diagnostics: session.take_diagnostics() }
 }

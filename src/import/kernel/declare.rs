@@ -61,6 +61,8 @@ pub(super) struct Chunk {
     pub(super) buffer: BufferType,
     pub(super) index: u32,
     pub(super) size: u32,
+    /// Where it is named.
+    pub(super) span: Span,
 }
 
 impl Rank {
@@ -292,7 +294,7 @@ impl Declared {
             });
         }
         let size = (end - first) as u32;
-        Ok(Chunk { rank, buffer: kind, index: base + first as u32, size })
+        Ok(Chunk { rank, buffer: kind, index: base + first as u32, size, span: place.span })
     }
 
     /// The buffer of a number: its type, its first chunk, its chunks.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::declare::{Chunk, Declared, Place, counted};
 use super::{Checked, Draft, MAX_BLOCKS, Problems, Recipe, Spot, Whose, problem};
-use crate::diag::plans as codes;
+use crate::diag::{Diagnostic, plans as codes};
 use crate::import::schema::{BufferType, ChannelType, GroupSlice, IterContext, OpName, Reduce};
 use crate::ir::{Asked, Verb};
 use crate::source::Span;
@@ -27,6 +27,7 @@ pub(super) fn ops(
             recipe,
             declared,
             rank,
+            chunks: Vec::new(),
             blocks: Vec::new(),
             barriers: Vec::new(),
             pipeline: None,
@@ -97,6 +98,8 @@ struct RankOps<'a> {
     recipe: &'a Recipe<'a>,
     declared: &'a Declared,
     rank: u32,
+    /// The chunks that it has named, and what is wrong with those that are none.
+    chunks: Vec<Checked<Chunk>>,
     blocks: Vec<Vec<Draft>>,
     /// The thread blocks of each barrier.
     barriers: Vec<Vec<u32>>,
@@ -139,6 +142,12 @@ impl RankOps<'_> {
             | Verb::SwitchChannel
             | Verb::Buffer
             | Verb::Semaphore => Ok(()),
+            Verb::Chunk => {
+                let numbers = it.numbers.first().map_or(&[][..], Vec::as_slice);
+                let chunk = self.declared.chunk(numbers, self.place(it));
+                self.chunks.push(chunk.clone());
+                chunk.map(drop)
+            }
             Verb::Signal | Verb::Wait | Verb::Flush => self.synchronise(it),
             Verb::Acquire | Verb::Release => self.semaphore(it),
             Verb::Barrier => self.barrier(it),
@@ -206,9 +215,17 @@ impl RankOps<'_> {
         Ok(blocks)
     }
 
+    /// The chunk that is the number of a group.
     fn chunk(&self, it: &Asked, group: usize) -> Checked<Chunk> {
-        let numbers = it.numbers.get(group).map_or(&[][..], Vec::as_slice);
-        self.declared.chunk(numbers, self.place(it))
+        self.chunk_number(it, Self::one(it, group))
+    }
+
+    fn chunk_number(&self, it: &Asked, number: i64) -> Checked<Chunk> {
+        let found = usize::try_from(number).ok().and_then(|at| self.chunks.get(at));
+        found.cloned().unwrap_or_else(|| {
+            let message = format!("rank {} has named no chunk number {number}", self.rank);
+            Err(problem(codes::NO_SUCH_RANK, message, (self.place(it).span, "used here")))
+        })
     }
 
     /// Gives an op to its thread blocks, a slice to each of a group.
@@ -341,13 +358,17 @@ impl RankOps<'_> {
             return Ok(());
         }
         let whose = if rank == self.rank { "the own rank" } else { "the peer of the channel" };
+        let (verb, owner) = (it.verb.name(), chunk.rank);
         let message = format!(
-            "{what} of `{}` is a chunk of rank {}, expected one of rank {rank}, {whose}",
-            it.verb.name(),
-            chunk.rank
+            "{what} of `{verb}` is a chunk of rank {owner}, expected one of rank {rank}, {whose}"
         );
-        let place = (self.place(it).span, "asked for here");
-        Err(problem(codes::CHUNK_RANK, message, place))
+        let label = format!("of rank {owner}");
+        Err(self.of_chunk(it, problem(codes::CHUNK_RANK, message, (chunk.span, &label))))
+    }
+
+    /// A mistake about a chunk, with the request that it is for.
+    fn of_chunk(&self, it: &Asked, problem: Box<Diagnostic>) -> Box<Diagnostic> {
+        Box::new(problem.because(self.place(it).span, "asked for here"))
     }
 
     fn in_scratch(&self, it: &Asked, chunk: Chunk, what: &str) -> Checked<()> {
@@ -357,8 +378,9 @@ impl RankOps<'_> {
         let name = if chunk.buffer == BufferType::Input { "the input" } else { "the output" };
         let message =
             format!("{what} of `{}` is packets in {name}; packets lie in scratch", it.verb.name());
-        let it = problem(codes::NEEDS_SCRATCH, message, (self.place(it).span, "asked for here"));
-        Err(Box::new(it.help("`tl.scratch_buffer(chunks)` has room for packets")))
+        let problem = problem(codes::NEEDS_SCRATCH, message, (chunk.span, "not in scratch"));
+        let problem = self.of_chunk(it, problem);
+        Err(Box::new(problem.help("`tl.scratch_buffer(chunks)` has room for packets")))
     }
 
     fn same_size(&self, it: &Asked, one: Chunk, two: Chunk) -> Checked<()> {
@@ -367,7 +389,8 @@ impl RankOps<'_> {
         }
         let [from, to] = [two, one].map(|it| counted(it.size, "chunk"));
         let message = format!("`{}` goes from {from} to {to}, expected as many", it.verb.name());
-        Err(problem(codes::CHUNK_SIZES, message, (self.place(it).span, "asked for here")))
+        let problem = problem(codes::CHUNK_SIZES, message, (one.span, &to));
+        Err(Box::new(problem.because(two.span, from)))
     }
 
     fn spot(&self, chunk: Chunk) -> Spot {
@@ -475,8 +498,14 @@ impl RankOps<'_> {
         self.same_size(it, target, source)?;
         let blocks = self.block_list(it, 3)?;
         let mut sources = vec![self.spot(source)];
-        for group in 4..it.numbers.len() {
-            let other = self.chunk(it, group)?;
+        let others = it.numbers.get(4).cloned().unwrap_or_default();
+        if others.is_empty() {
+            let message = "a reduction of one chunk combines nothing";
+            let place = (self.place(it).span, "the list of others is empty");
+            return Err(problem(codes::BLOCK_LIST, message, place));
+        }
+        for number in others {
+            let other = self.chunk_number(it, number)?;
             self.of_rank(it, other, (owner, "a source"))?;
             self.same_size(it, target, other)?;
             if it.says("packet") {

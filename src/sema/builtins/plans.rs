@@ -223,16 +223,17 @@ impl<'a, 'p, 'c> Request<'a, 'p, 'c> {
         Some(())
     }
 
-    /// A group for each chunk of a list.
+    /// A group of chunks.
     fn chunks(&mut self, name: &str) -> Option<()> {
         let span = self.call.arg(name).span;
+        let mut chunks = Vec::new();
         for val in self.items(name, "a list of chunks")? {
             let Some(chunk) = handle_of(&val, &[HandleKind::Chunk]) else {
                 return self.wrong(name, &Spanned { val, span }, "a list of chunks");
             };
-            let numbers = self.numbers_of(&chunk.parts, span)?;
-            self.numbers.push(numbers);
+            chunks.extend(self.numbers_of(&chunk.parts, span)?);
         }
+        self.numbers.push(chunks);
         Some(())
     }
 
@@ -330,8 +331,13 @@ impl Analysis<'_> {
         };
         let (first, end) = (bound(lower, 0), bound(upper, TO_THE_END));
         let (Some(first), Some(end)) = (first, end) else { return Val::Error };
-        let parts = buffer.into_iter().chain([first, end]).collect();
-        Handle::val(HandleKind::Chunk, parts)
+        let parts = buffer.into_iter().chain([first, end]);
+        let number = |it: &mut Self, val: Val| it.integer_scalar(&Spanned { val, span });
+        let numbers: Option<Vec<Value>> = parts.map(|val| number(self, val)).collect();
+        let Some(numbers) = numbers else { return Val::Error };
+        let op = ir::Channel { verb: Verb::Chunk, words: Vec::new(), numbers: vec![numbers] };
+        let number = self.frame.build.emit_value(op, Type::I64, span);
+        Handle::val(HandleKind::Chunk, vec![Val::Value(number)])
     }
 
     /// Begins a loop over pieces of chunks.
