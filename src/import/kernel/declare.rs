@@ -305,7 +305,7 @@ impl Declared {
             _ => {}
         }
         let buffers = &self.ranks[rank as usize].buffers;
-        let which = number - FIRST_SCRATCH;
+        let which = number.saturating_sub(FIRST_SCRATCH);
         let found = usize::try_from(which).ok().and_then(|at| buffers.get(at));
         found.map(|(first, chunks)| (BufferType::Scratch, *first, *chunks)).ok_or_else(|| {
             let has = counted(buffers.len() as u32, "scratch buffer");
