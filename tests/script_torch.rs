@@ -206,6 +206,52 @@ fn views_alias_and_copies_do_not() {
 }
 
 #[test]
+fn functions_are_pytorch_s() {
+    holds(
+        r#"
+    x = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]])
+    assert torch.where(x > 0, x, 0.0).tolist() == [[1, 0, 3], [4, 5, 0]]
+    assert torch.clamp(x, -1, 4).tolist() == [[1, -1, 3], [4, 4, -1]]
+    assert x.clamp(min=0).tolist() == [[1, 0, 3], [4, 5, 0]]
+    assert torch.tril(x).tolist() == [[1, 0, 0], [4, 5, 0]]
+    assert x.triu(1).tolist() == [[0, -2, 3], [0, 0, -6]]
+    assert x.masked_fill(x < 0, 9).tolist() == [[1, 9, 3], [4, 5, 9]]
+    assert [p.shape for p in x.chunk(2, dim=1)] == [(2, 2), (2, 1)]
+    assert [p.tolist() for p in torch.split(torch.arange(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert [p.tolist() for p in torch.arange(5).split([1, 4])] == [[0], [1, 2, 3, 4]]
+    left, right = x.split([1, 2], 1)
+    left[:] = 0.0
+    assert x[:, 0].tolist() == [0, 0] and x[0, 1].item() == -2
+    assert torch.eye(2, 3).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert torch.linspace(0, 1, 5).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert torch.linspace(3, 9, 1).tolist() == [3] and torch.linspace(3, 9, 2).tolist() == [3, 9]
+    a = torch.arange(12).reshape(2, 2, 3)
+    b = torch.ones((2, 3, 1), dtype=torch.int64)
+    assert torch.bmm(a, b).tolist() == [[[3], [12]], [[21], [30]]] and a.bmm(b).shape == (2, 2, 1)
+    assert (a @ torch.tensor([1, 0, 0])).tolist() == [[0, 3], [6, 9]]
+    assert torch.mm(x, x.T).shape == (2, 2)
+    y = torch.full((2, 2), 3.0)
+    assert y.add_(1).mul_(y).sub_(6).div_(5).tolist() == [[2, 2], [2, 2]] and y[0, 0].item() == 2
+    assert y.zero_().sum().item() == 0
+    assert torch.full_like(y, 7).tolist() == [[7, 7], [7, 7]] and torch.ones_like(a).dtype == torch.int64
+    assert torch.rand_like(y).shape == (2, 2) and torch.randn_like(y).dtype == torch.float32
+    assert torch.arange(3).repeat(2, 2).tolist() == [[0, 1, 2, 0, 1, 2], [0, 1, 2, 0, 1, 2]]
+    assert torch.arange(2).reshape(2, 1).expand(-1, 3).tolist() == [[0, 0, 0], [1, 1, 1]]
+    assert a.stride() == (6, 3, 1) and a.stride(-1) == 1 and a.element_size() == 8
+    assert y.is_contiguous() and y.device == "ahbm" and y.cpu().device == "cpu"
+    F = torch.nn.functional
+    z = torch.tensor([[0.0, 1.0, -1.0]])
+    # torch.nn.functional of 1.0, to seven places: silu 0.7310586, gelu 0.8413447.
+    assert abs(F.silu(z)[0, 1].item() - 0.7310586) < 1e-6 and abs(F.gelu(z)[0, 1].item() - 0.8413447) < 1e-6
+    assert F.relu(z).tolist() == [[0, 1, 0]] and abs(F.softmax(z, dim=-1).sum().item() - 1) < 1e-6
+    # Mean 0, variance 2/3: layer norm and RMS norm agree, 1 / sqrt(2/3 + 1e-5) = 1.2247357.
+    assert abs(F.layer_norm(z, (3,))[0, 1].item() - 1.2247357) < 1e-6
+    assert torch.allclose(F.layer_norm(z + 5, (3,)), F.rms_norm(z), atol=1e-6)
+"#,
+    );
+}
+
+#[test]
 fn random_tensors_depend_on_the_seed_alone() {
     holds(
         r#"

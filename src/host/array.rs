@@ -31,14 +31,20 @@ pub(super) fn check_shape(shape: &Shape) -> Result<(), HostError> {
             "an array of {axes} axes; at most {MAX_AXES} are had"
         )));
     }
-    let elements = shape.elements();
-    if elements > MAX_ELEMENTS {
-        let text = format!(
-            "an array of shape {shape} has {elements} elements; at most {MAX_ELEMENTS} are had"
-        );
-        return Err(HostError::Memory(text));
+    check_elements(shape.elements())
+        .map_err(|error| HostError::Memory(format!("shape {shape}: {error}")))
+}
+
+/// Refuses more elements than an array has.
+///
+/// # Errors
+/// They are more.
+pub fn check_elements(elements: u64) -> Result<(), HostError> {
+    if elements <= MAX_ELEMENTS {
+        return Ok(());
     }
-    Ok(())
+    let text = format!("an array has {elements} elements; at most {MAX_ELEMENTS} are had");
+    Err(HostError::Memory(text))
 }
 
 impl Array {

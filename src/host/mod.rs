@@ -20,12 +20,13 @@ mod lanes;
 mod layout;
 mod ledger;
 mod policy;
+mod product;
 mod reduce;
 mod scalar;
 mod sum_order;
 mod tensor;
 
-pub use array::{Array, MAX_AXES, MAX_ELEMENTS, promote};
+pub use array::{Array, MAX_AXES, MAX_ELEMENTS, check_elements, promote};
 pub use context::{Context, Data, TensorHandle, TensorSpec};
 pub use device::{
     Argument, Completion, Device, Exchange, LaunchRequest, Linear, PeCosts, Properties, Refusal,

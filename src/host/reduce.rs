@@ -134,7 +134,7 @@ impl Array {
     ///
     /// # Errors
     /// Arrays that are not matrices, or do not fit each other.
-    pub fn matmul(&self, other: &Array) -> Result<Array, HostError> {
+    pub(super) fn multiply_matrix(&self, other: &Array) -> Result<Array, HostError> {
         let (left, right) = (self.shape(), other.shape());
         let ([m, k], [inner, n]) = (&left.0[..], &right.0[..]) else {
             let text = format!("shapes {left} and {right} are not two matrices");

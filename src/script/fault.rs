@@ -1,7 +1,7 @@
 //! Why a host function stopped: diagnostics that gather the calls they pass through.
 
 use super::exceptions::Class;
-use crate::diag::{Code, Diagnostic, Frame};
+use crate::diag::{Code, Diagnostic, Frame, Label};
 use crate::source::Span;
 
 /// A host function could not go on. At least one diagnostic, all of them errors.
@@ -54,6 +54,18 @@ impl Fault {
     /// Adds a place that made it wrong.
     pub(super) fn because(self, span: Span, text: impl Into<String>) -> Fault {
         self.map(|diagnostic| diagnostic.because(span, text))
+    }
+
+    /// Says where it is, if nothing did.
+    pub(super) fn located(self, span: Span) -> Fault {
+        self.map(|mut it| {
+            match &mut it.primary {
+                Some(label) if label.span.is_none() => label.span = span,
+                Some(_) => {}
+                None => it.primary = Some(Label { span, text: String::from("here") }),
+            }
+            it
+        })
     }
 
     /// Adds a fact.

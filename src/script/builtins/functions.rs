@@ -279,7 +279,8 @@ fn print(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let (sep, end) = (text_or(&sep, " ")?, text_or(&end, "\n")?);
     let mut shown = Vec::with_capacity(args.positional.len());
     for given in &args.positional {
-        shown.push(evaluator.str(&given.value)?);
+        let text = evaluator.str(&given.value);
+        shown.push(text.map_err(|fault| fault.located(given.span))?);
     }
     let line = shown.join(&sep) + &end;
     evaluator.spend(line.len() as u64 / 8, args.span)?;

@@ -22,6 +22,12 @@ pub(super) const TABLE: &[Native] = &[
     always("full", full),
     always("zeros_like", zeros_like),
     always("empty_like", empty_like),
+    always("ones_like", ones_like),
+    always("full_like", full_like),
+    always("rand_like", rand_like),
+    always("randn_like", randn_like),
+    always("eye", eye),
+    always("linspace", linspace),
     always("arange", arange),
     always("randn", randn),
     always("rand", rand),
@@ -41,6 +47,8 @@ struct Options {
     /// On which SIPs it places the tensor.
     device: Option<Given>,
     name: Option<String>,
+    /// Where a tensor lies that this one is to be like.
+    like: Option<Placement>,
 }
 
 /// The arguments of `args` that are not options, and the options.
@@ -57,7 +65,7 @@ fn options(args: &Args, function: &'static str) -> Result<(Args, Options)> {
     let dtype = dtype.as_ref().map(dtype_of).transpose()?;
     let name = name.map(|given| given.text("`name`").map(str::to_owned)).transpose()?;
     let rest = Args { positional: args.positional.clone(), named: rest, span: args.span };
-    Ok((rest, Options { dtype, placement, dp, device, name }))
+    Ok((rest, Options { dtype, placement, dp, device, name, like: None }))
 }
 
 /// Refuses options that say twice where a tensor lies, or say half of it.
@@ -105,7 +113,8 @@ pub(super) fn new_tensor(
     span: Span,
 ) -> Result<TensorValue> {
     let (placement, dp, device) = (None, None, None);
-    let options = Options { dtype: Some(dtype), placement, dp, device, name: Some(name) };
+    let options =
+        Options { dtype: Some(dtype), placement, dp, device, name: Some(name), like: None };
     let placement = place(evaluator, &options, &shape, span)?;
     let name = options.name.unwrap_or_default();
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
@@ -122,6 +131,9 @@ fn place(
 ) -> Result<Placement> {
     if let Some(dp) = &options.dp {
         return policy::place(evaluator, (dp, options.device.as_ref()), shape, span);
+    }
+    if let (Some(like), None) = (&options.like, &options.placement) {
+        return Ok(like.clone());
     }
     if let (Some(seat), None) = (&evaluator.seat, &options.placement) {
         return Ok(Placement::Single(seat.device));
@@ -210,16 +222,96 @@ fn like_what(
     args: &Args,
     function: &'static str,
 ) -> Result<(Shape, Options)> {
-    let (rest, mut options) = options(args, function)?;
+    let (rest, options) = options(args, function)?;
     let [given] = rest.bind(Signature { name: function, params: ["input"] })?;
     let Some(given) = given else { return Ok((Shape::default(), options)) };
+    like(evaluator, &given, options)
+}
+
+/// The shape of a tensor, and options that say its type and where it lies, where nothing else is said.
+fn like(
+    evaluator: &mut Evaluator<'_>,
+    given: &Given,
+    mut options: Options,
+) -> Result<(Shape, Options)> {
     let Some(tensor) = given.value.downcast::<TensorValue>() else {
         return Err(given.wrong("`input`", "a tensor"));
     };
     if options.dtype.is_none() {
         options.dtype = Some(tensor.dtype(evaluator, given.span)?);
     }
+    if let Some(id) = tensor.device_id().filter(|_| !tensor.is_part()) {
+        options.like = Some(machine(evaluator, given.span)?.tensor(id).placement.clone());
+    }
     Ok((tensor.shape().clone(), options))
+}
+
+fn ones_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let made = like_what(evaluator, &args, "ones_like")?;
+    create(evaluator, made, &args, |dtype, shape| Array::full(dtype, shape, 1.0))
+}
+
+fn full_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, options) = options(&args, "full_like")?;
+    let signature = Signature { name: "full_like", params: ["input", "fill_value"] };
+    let [given, value] = rest.bind(signature)?;
+    let (Some(given), Some(value)) = (given, value) else { return Ok(Value::None) };
+    if let Value::Unknown(made) = value.value {
+        return Err(undecided("this value", made, value.span));
+    }
+    let value = value.float("`fill_value`")?;
+    let made = like(evaluator, &given, options)?;
+    create(evaluator, made, &args, |dtype, shape| Array::full(dtype, shape, value))
+}
+
+fn rand_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let made = like_what(evaluator, &args, "rand_like")?;
+    random_tensor(evaluator, &args, made, Values::Uniform { low: 0.0, high: 1.0 })
+}
+
+fn randn_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let made = like_what(evaluator, &args, "randn_like")?;
+    random_tensor(evaluator, &args, made, Values::Normal)
+}
+
+/// `eye(n, m=n)`: ones where row and column are the same.
+fn eye(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, options) = options(&args, "eye")?;
+    let [n, m] = rest.bind(Signature { name: "eye", params: ["n", "m?"] })?;
+    let Some(n) = n else { return Ok(Value::None) };
+    let pair = vec![n.value.clone(), m.map_or(n.value.clone(), |m| m.value)];
+    let shape = bind::shape(&Given { value: Value::tuple(pair), span: n.span })?;
+    create(evaluator, (shape, options), &args, |dtype, shape| {
+        let columns = shape.0.last().copied().unwrap_or(1).max(1);
+        let zeros = Array::full(DType::F64, shape, 0.0)?;
+        let at = |place: u64| if place / columns == place % columns { 1.0 } else { 0.0 };
+        let values = (0..zeros.elements()).map(at).collect();
+        Ok(Array::from_f64s(DType::F64, shape, values)?.cast(dtype))
+    })
+}
+
+/// `linspace(start, end, steps)`: evenly spaced, both ends included.
+fn linspace(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let (rest, options) = options(&args, "linspace")?;
+    let signature = Signature { name: "linspace", params: ["start", "end", "steps"] };
+    let [start, end, steps] = rest.bind(signature)?;
+    let (Some(start), Some(end), Some(steps)) = (start, end, steps) else {
+        return Ok(Value::None);
+    };
+    let shape = Shape(vec![u64::try_from(steps.int("`steps`")?).unwrap_or(0)]);
+    let (start, end) = (start.float("`start`")?, end.float("`end`")?);
+    create(evaluator, (shape, options), &args, |dtype, shape| {
+        let count = Array::full(DType::F64, shape, 0.0)?.elements();
+        let step = (end - start) / count.saturating_sub(1).max(1) as f64;
+        // From the nearer end, so that both are exact.
+        let at = |place: u64| match place < count / 2 {
+            true => start + step * place as f64,
+            false if count > 1 => end - step * (count - 1 - place) as f64,
+            false => start,
+        };
+        let values = (0..count).map(at).collect();
+        Ok(Array::from_f64s(DType::F64, shape, values)?.cast(dtype))
+    })
 }
 
 fn zeros_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {

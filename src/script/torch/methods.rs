@@ -1,12 +1,13 @@
 //! Methods of tensors.
 
+use super::shaping;
 use super::shards::ShardTable;
 use super::tensor::{Operand, TensorValue, operand, value_of};
 use super::{bind, fault, machine, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
-use crate::host::{Array, Data, HostError, Reduction};
-use crate::ops::UnaryOp;
+use crate::host::{Arithmetic, Array, Data, HostError, Reduction};
+use crate::ops::{BinaryOp, UnaryOp};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::dtypes::dtype_of;
 use crate::script::evaluator::Evaluator;
@@ -28,7 +29,7 @@ const CASTS: [(&str, DType); 8] = [
 ];
 
 /// Every other method, and every attribute.
-const OTHERS: [&str; 36] = [
+const OTHERS: [&str; 50] = [
     "shape",
     "ndim",
     "dtype",
@@ -63,6 +64,20 @@ const OTHERS: [&str; 36] = [
     "local_shape",
     "shards",
     "free",
+    "device",
+    "zero_",
+    "add_",
+    "sub_",
+    "mul_",
+    "div_",
+    "masked_fill",
+    "expand",
+    "repeat",
+    "stride",
+    "element_size",
+    "is_contiguous",
+    "detach",
+    "cpu",
     "equal",
     "contiguous",
 ];
@@ -72,7 +87,7 @@ pub(super) fn names() -> Vec<&'static str> {
     let reductions = Reduction::NAMED.iter().map(|(name, _)| *name);
     let casts = CASTS.iter().map(|(name, _)| *name);
     let unary = UnaryOp::ALL.iter().map(|op| op.name());
-    OTHERS.into_iter().chain(reductions).chain(casts).chain(unary).collect()
+    OTHERS.into_iter().chain(shaping::METHODS).chain(reductions).chain(casts).chain(unary).collect()
 }
 
 /// One call of a method.
@@ -104,6 +119,12 @@ pub(super) fn call(
     }
     if let Some(value) = call.shape_method(name)? {
         return Ok(Some(value));
+    }
+    if let Some(value) = call.in_place(name)? {
+        return Ok(Some(value));
+    }
+    if let Some(value) = shaping::method(call.evaluator, tensor, (name, args)) {
+        return value.map(Some);
     }
     call.other(name)
 }
@@ -305,7 +326,7 @@ impl Call<'_, '_> {
         Ok(Some(match name {
             "max" => self.extreme(true)?,
             "min" => self.extreme(false)?,
-            "numpy" | "clone" | "copy" | "contiguous" => {
+            "numpy" | "clone" | "copy" | "contiguous" | "detach" | "cpu" => {
                 self.nothing("a tensor's method")?;
                 self.derive(|array| Ok(array.detached()))?
             }
@@ -328,6 +349,21 @@ impl Call<'_, '_> {
             },
             "size" => self.size()?,
             "dim" => Value::Int(self.tensor.shape().rank() as i128),
+            "masked_fill" => self.masked_fill()?,
+            "expand" => {
+                let target = self.expanded()?;
+                self.reshape(|array| array.broadcast_to(&target))?
+            }
+            "repeat" => self.repeat()?,
+            "stride" => self.stride()?,
+            "element_size" => {
+                self.nothing("element_size")?;
+                Value::Int(i128::from(self.tensor.dtype(self.evaluator, span)?.bytes()))
+            }
+            "is_contiguous" => {
+                self.nothing("is_contiguous")?;
+                Value::Bool(true)
+            }
             "numel" => Value::Int(i128::from(self.tensor.shape().elements())),
             "matmul" => self.matmul()?,
             "local" => self.local()?,
@@ -336,6 +372,103 @@ impl Call<'_, '_> {
             "equal" => self.equal()?,
             _ => return Ok(None),
         }))
+    }
+
+    /// The methods that change the tensor: `add_`, `mul_`, …
+    fn in_place(&mut self, name: &str) -> Result<Option<Value>> {
+        let span = self.args.span;
+        let (name, op) = match name {
+            "zero_" => {
+                self.nothing("zero_")?;
+                let zero = Given { value: Value::Int(0), span };
+                return self.assign(&zero).map(Some);
+            }
+            "add_" => ("add_", Arithmetic::Op(BinaryOp::Add)),
+            "sub_" => ("sub_", Arithmetic::Op(BinaryOp::Sub)),
+            "mul_" => ("mul_", Arithmetic::Op(BinaryOp::Mul)),
+            "div_" => ("div_", Arithmetic::TrueDiv),
+            _ => return Ok(None),
+        };
+        let given = self.one(name, "other")?;
+        let dtype = self.tensor.dtype(self.evaluator, span)?;
+        let other = match operand(self.evaluator, &given.value, dtype, given.span)? {
+            Some(Operand::Array(other)) => other,
+            Some(Operand::Unknown) => return Ok(Some(Value::object(self.tensor.clone()))),
+            None => return Err(given.wrong("`other`", "a tensor or a number")),
+        };
+        if let Some(own) = self.read()? {
+            let sum = own.arithmetic(op, &other).map_err(|error| fault(error, span))?;
+            self.tensor.assign(self.evaluator, &[], &sum, span)?;
+        }
+        Ok(Some(Value::object(self.tensor.clone())))
+    }
+
+    /// `masked_fill(mask, value)`.
+    fn masked_fill(&mut self) -> Result<Value> {
+        let signature = Signature { name: "masked_fill", params: ["mask", "value"] };
+        let [mask, value] = self.args.bind(signature)?;
+        let (Some(mask), Some(value)) = (mask, value) else { return Ok(Value::None) };
+        let (span, dtype) = (self.args.span, self.tensor.dtype(self.evaluator, mask.span)?);
+        let mask = operand(self.evaluator, &mask.value, DType::I1, mask.span)?;
+        let value = operand(self.evaluator, &value.value, dtype, value.span)?;
+        let (Some(Operand::Array(mask)), Some(Operand::Array(value))) = (mask, value) else {
+            return Ok(Value::Unknown(span));
+        };
+        self.derive(|array| mask.select(&value.cast(dtype), &array))
+    }
+
+    /// The shape that `expand` is given, in which -1 leaves an extent as it is.
+    fn expanded(&self) -> Result<Shape> {
+        let own = self.tensor.shape();
+        let given = match &self.args.positional[..] {
+            [one] => one.value.as_sequence().unwrap_or_else(|| vec![one.value.clone()]),
+            many => many.iter().map(|given| given.value.clone()).collect(),
+        };
+        let more = given.len().saturating_sub(own.rank());
+        let extent =
+            |(place, value): (usize, Value)| match (value.as_int(), place.checked_sub(more)) {
+                (Some(-1), Some(at)) => Value::Int(own.0.get(at).map_or(-1, |it| i128::from(*it))),
+                (Some(_), _) | (None, _) => value,
+            };
+        let extents = given.into_iter().enumerate().map(extent).collect();
+        bind::shape(&Given { value: Value::tuple(extents), span: self.args.span })
+    }
+
+    /// `repeat(2, 3)`: copies side by side along each axis.
+    fn repeat(&mut self) -> Result<Value> {
+        let times = bind::shape_of_many(&self.args.positional, self.args.span)?;
+        let own = self.tensor.shape().clone();
+        let Some(more) = times.rank().checked_sub(own.rank()) else {
+            let message = format!("`repeat` along {} axes of shape {own}", times.rank());
+            return Err(Fault::new(hosting::HOST_SHAPE, message, self.args.span, "too few"));
+        };
+        let total = times.elements().saturating_mul(own.elements());
+        self.evaluator.spend(total / 64, self.args.span)?;
+        self.derive(|array| {
+            let mut array = array.reshape(&Shape([&vec![1; more][..], &own.0].concat()))?;
+            for (axis, count) in times.0.iter().enumerate() {
+                let mut shape = array.shape();
+                if *count == 0 {
+                    shape.0[axis] = 0;
+                    array = Array::full(array.dtype(), &shape, 0.0)?;
+                    continue;
+                }
+                crate::host::check_elements(shape.elements().saturating_mul(*count))?;
+                array = Array::concatenate(&vec![array.clone(); *count as usize], axis)?;
+            }
+            Ok(array)
+        })
+    }
+
+    /// The distance, in elements, between neighbours along each axis of a dense tensor.
+    fn stride(&mut self) -> Result<Value> {
+        let [axis] = self.args.bind(Signature { name: "stride", params: ["dim?"] })?;
+        let shape = self.tensor.shape();
+        let after = |at: usize| shape.0.iter().skip(at + 1).product();
+        let strides = Shape((0..shape.rank()).map(after).collect());
+        let Some(axis) = axis else { return Ok(bind::shape_value(&strides)) };
+        let at = bind::axis(&axis, shape.rank())?;
+        Ok(Value::Int(i128::from(strides.0[at])))
     }
 
     /// `x.copy_(source)`: the elements of another tensor, an array, or nested lists.

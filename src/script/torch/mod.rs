@@ -13,8 +13,10 @@ mod functions;
 mod launch;
 mod launched;
 mod methods;
+mod nn;
 mod policy;
 mod random;
+mod shaping;
 mod shards;
 mod spawn;
 mod tensor;
@@ -44,11 +46,12 @@ pub(super) use spawn::Seat;
 pub(super) struct Torch;
 
 /// The functions of `torch`, table by table.
-const TABLES: [&[Native]; 4] = [create::TABLE, functions::TABLE, launch::TABLE, policy::TABLE];
+const TABLES: [&[Native]; 5] =
+    [create::TABLE, functions::TABLE, shaping::TABLE, launch::TABLE, policy::TABLE];
 
 /// The modules that `torch` has.
-const MODULES: [&str; 7] =
-    ["distributed", "multiprocessing", "tp", "ahbm", "accelerator", "testing", "verify"];
+const MODULES: [&str; 8] =
+    ["nn", "distributed", "multiprocessing", "tp", "ahbm", "accelerator", "testing", "verify"];
 
 /// `torch.testing`.
 const TESTING: Module = Module { name: "torch.testing", functions: check::TABLE, constants: &[] };
@@ -83,6 +86,7 @@ impl Object for Torch {
 
     fn attribute(&self, _: &mut Evaluator<'_>, name: &str, _: Span) -> Result<Option<Value>> {
         let module = match name {
+            "nn" => return Ok(Some(Value::object(nn::Nn))),
             "distributed" => return Ok(Some(Value::object(distributed::Distributed))),
             "multiprocessing" => return Ok(Some(Value::object(spawn::Multiprocessing))),
             "tp" => Some(tp::TP),
@@ -135,7 +139,41 @@ fn fault(error: HostError, span: Span) -> Fault {
             Fault::from_diagnostic(Diagnostic::new(internal::INTERNAL, text, span, "asked here"))
         }
         HostError::Refused(diagnostics) => {
-            Fault::from_diagnostics(diagnostics).because(span, "asked for here").asked(span)
+            let is_here = |it: &Diagnostic| it.primary.as_ref().is_some_and(|it| it.span == span);
+            let is_said = diagnostics.first().is_some_and(is_here);
+            let fault = Fault::from_diagnostics(diagnostics);
+            let fault = if is_said { fault } else { fault.because(span, "asked for here") };
+            fault.asked(span)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/host.md");
+
+    /// The names in the first column of the table whose head begins with `head`.
+    fn listed(head: &str) -> BTreeSet<&'static str> {
+        let table = PAGE.split(head).nth(1).expect("the page has the table");
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let first = rows.filter_map(|row| row.split('|').nth(1));
+        first.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+    }
+
+    #[test]
+    fn the_tables_of_the_page_are_those_of_the_code() {
+        let types: BTreeSet<&str> = DType::ALL.iter().map(|dtype| dtype.tl_name()).collect();
+        let own: BTreeSet<&str> = Torch.names().into_iter().collect();
+        let functions: BTreeSet<&str> = own.difference(&types).copied().collect();
+        assert_eq!(listed("| `torch.` here |"), functions);
+        // Signs of operators need no name.
+        let operators = BTreeSet::from(["neg", "not", "bit_not"]);
+        let own: BTreeSet<&str> = methods::names().into_iter().collect();
+        let methods: BTreeSet<&str> = own.difference(&operators).copied().collect();
+        assert_eq!(listed("| of a tensor |"), methods);
     }
 }

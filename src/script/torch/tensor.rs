@@ -258,7 +258,7 @@ impl TensorValue {
     }
 
     /// The part that `indices` take, as a view.
-    fn part(
+    pub(super) fn part(
         &self,
         evaluator: &mut Evaluator<'_>,
         indices: Vec<Index>,
@@ -384,6 +384,7 @@ impl Object for TensorValue {
             "itemsize" => count(self.dtype(evaluator, span)?.bytes()),
             "nbytes" => count(self.shape.elements() * self.dtype(evaluator, span)?.bytes()),
             "local_shape" => bind::shape_value(&self.local_shape(evaluator, span)?),
+            "device" => Value::str(if self.device_id().is_some() { "ahbm" } else { "cpu" }),
             "T" => methods::turned(self, evaluator, span)?,
             "data" => {
                 let whole = self.read(evaluator, span)?;
