@@ -126,26 +126,8 @@ fn unpack(bytes: &[u8; PACKED]) -> LinkSpan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spill::tests::Bytes;
     use super::*;
-
-    /// A store that has room for so many bytes.
-    struct Bytes(Vec<u8>, usize);
-
-    impl Store for Bytes {
-        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-            if self.0.len() + bytes.len() > self.1 {
-                return Err(io::Error::other("full"));
-            }
-            self.0.extend_from_slice(bytes);
-            Ok(())
-        }
-
-        fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-            let from = offset as usize;
-            bytes.copy_from_slice(&self.0[from..from + bytes.len()]);
-            Ok(())
-        }
-    }
 
     fn span(number: u64) -> LinkSpan {
         let word = number as u32;

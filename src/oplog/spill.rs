@@ -269,11 +269,11 @@ fn unpack(bytes: &[u8; PACKED]) -> Record {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    /// A store of bytes; it has room for a few batches only.
-    struct Bytes(Vec<u8>, usize);
+    /// A store that has room for so many bytes.
+    pub(in crate::oplog) struct Bytes(pub(in crate::oplog) Vec<u8>, pub(in crate::oplog) usize);
 
     impl Store for Bytes {
         fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -11,7 +11,6 @@ use super::value::Value;
 use crate::diag::{hosting, nearest_help};
 use crate::dtype::DType;
 use crate::source::Span;
-use crate::syntax::ast::CompareOp;
 
 /// An element type as a value. Equal to its own names, too: `x.dtype == "f16"`.
 pub(super) struct DTypeValue(pub(super) DType);
@@ -43,19 +42,7 @@ impl Object for DTypeValue {
     }
 
     fn compare(&self, _: &mut Evaluator<'_>, it: Comparison<'_>) -> Result<Option<Value>> {
-        let other = of_value(it.other);
-        Ok(match it.op {
-            CompareOp::Eq => Some(Value::Bool(other == Some(self.0))),
-            CompareOp::Ne => Some(Value::Bool(other != Some(self.0))),
-            CompareOp::Lt
-            | CompareOp::Le
-            | CompareOp::Gt
-            | CompareOp::Ge
-            | CompareOp::Is
-            | CompareOp::IsNot
-            | CompareOp::In
-            | CompareOp::NotIn => None,
-        })
+        Ok(it.equality(of_value(it.other) == Some(self.0)))
     }
 
     fn show(&self, _: &mut Evaluator<'_>) -> Result<String> {

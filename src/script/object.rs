@@ -194,6 +194,24 @@ pub(super) struct Comparison<'v> {
     pub(super) span: Span,
 }
 
+impl Comparison<'_> {
+    /// The answer of values that can only be the same or not.
+    pub(super) fn equality(&self, same: bool) -> Option<Value> {
+        match self.op {
+            CompareOp::Eq => Some(Value::Bool(same)),
+            CompareOp::Ne => Some(Value::Bool(!same)),
+            CompareOp::Lt
+            | CompareOp::Le
+            | CompareOp::Gt
+            | CompareOp::Ge
+            | CompareOp::Is
+            | CompareOp::IsNot
+            | CompareOp::In
+            | CompareOp::NotIn => None,
+        }
+    }
+}
+
 /// What stands in `value[…]`.
 #[derive(Clone)]
 pub(super) enum Subscript {

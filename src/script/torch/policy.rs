@@ -13,7 +13,6 @@ use crate::script::object::{Comparison, Native, Object};
 use crate::script::value::Value;
 use crate::shape::Shape;
 use crate::source::Span;
-use crate::syntax::ast::CompareOp;
 
 pub(super) const TABLE: &[Native] = &[DP_POLICY];
 
@@ -154,18 +153,7 @@ impl Object for PolicyValue {
 
     fn compare(&self, _: &mut Evaluator<'_>, it: Comparison<'_>) -> Result<Option<Value>> {
         let same = it.other.downcast::<PolicyValue>().is_some_and(|it| it.policy == self.policy);
-        Ok(match it.op {
-            CompareOp::Eq => Some(Value::Bool(same)),
-            CompareOp::Ne => Some(Value::Bool(!same)),
-            CompareOp::Lt
-            | CompareOp::Le
-            | CompareOp::Gt
-            | CompareOp::Ge
-            | CompareOp::Is
-            | CompareOp::IsNot
-            | CompareOp::In
-            | CompareOp::NotIn => None,
-        })
+        Ok(it.equality(same))
     }
 
     fn show(&self, _: &mut Evaluator<'_>) -> Result<String> {
