@@ -176,12 +176,12 @@ impl Path<'_> {
         self.stage("system.link.bw_gbs", "system.link.mm", overhead).whole()
     }
 
-    fn from_host(self) -> Self {
+    fn host_link_down(self) -> Self {
         let overhead = "sip.io_chiplet.pcie_ep.overhead_ns";
         self.stage("system.host.link.bw_gbs", "system.host.link.mm", overhead).whole()
     }
 
-    fn to_host(self) -> Self {
+    fn host_link_up(self) -> Self {
         self.stage("system.host.link.bw_gbs", "system.host.link.mm", "")
     }
 
@@ -225,7 +225,16 @@ const SIZES: [u64; 5] = [64, 256, 4 << 10, 32 << 10, 1 << 20];
 /// middle 2 x 2; PEs 0, 1, 2, 3 sit in columns 0, 1, 4, 5 of the first row, 4 to 7 below them in the
 /// last; connections 0 to 3 of a side at 0, 2, 3 and 5. A message between PEs a and b takes connection
 /// (a + b) / 2 modulo 4.
-fn pe_paths(n: &Numbers) -> Vec<(&'static str, u32, u32, Path<'_>, Path<'_>)> {
+fn pe_paths(n: &Numbers) -> Vec<PePath<'_>> {
+    let mut paths = paths_in_a_sip(n);
+    paths.extend(paths_between_sips(n));
+    paths
+}
+
+/// What it is called, from which PE to which, and the way there and back.
+type PePath<'n> = (&'static str, u32, u32, Path<'n>, Path<'n>);
+
+fn paths_in_a_sip(n: &Numbers) -> Vec<PePath<'_>> {
     let out = || Path::new(n).out_of_dma();
     let back = || Path::new(n).out_of_hbm();
     vec![
@@ -263,6 +272,13 @@ fn pe_paths(n: &Numbers) -> Vec<(&'static str, u32, u32, Path<'_>, Path<'_>)> {
             back().routers(2 + 1).crossing().routers(5 + 2).crossing().routers(4 + 2).into_dma(),
         ),
         ("farthest cube", 0, 127, farthest(out()).into_hbm(), farthest_back(back()).into_dma()),
+    ]
+}
+
+fn paths_between_sips(n: &Numbers) -> Vec<PePath<'_>> {
+    let out = || Path::new(n).out_of_dma();
+    let back = || Path::new(n).out_of_hbm();
+    vec![
         (
             "other SIP",
             0,
@@ -401,7 +417,7 @@ fn the_way_to_shared_memory() {
 #[test]
 fn the_host_writes_and_reads_memory() {
     let (n, machine) = (Numbers::new(), machine());
-    let down = || Path::new(&n).from_host().io_noc("pcie_ep").out_of_io();
+    let down = || Path::new(&n).host_link_down().io_noc("pcie_ep").out_of_io();
     let back = || Path::new(&n).out_of_hbm();
     // PE 7 of cube 15 is entered by connection 3, column 5, from cube 3.
     let cases = [
@@ -415,7 +431,8 @@ fn the_host_writes_and_reads_memory() {
         ),
         (128, down().into_hbm(), back()),
     ];
-    let cases = cases.map(|(pe, there, back)| (pe, there, back.into_io().endpoint().to_host()));
+    let cases =
+        cases.map(|(pe, there, back)| (pe, there, back.into_io().endpoint().host_link_up()));
     let controller = n.ps("cube.hbm_ctrl.overhead_ns");
     for (pe, there, back) in &cases {
         for bytes in SIZES {
@@ -435,10 +452,10 @@ fn the_host_writes_and_reads_memory() {
 /// Host, IO_CPU, M_CPU, PE_CPU and back. M_CPU joins the router at column 1 of row 2.
 fn stations(n: &Numbers) -> [(Path<'_>, Path<'_>); 3] {
     let cpu = n.pe("pe_cpu", "bw_gbs");
-    let host = Path::new(n).from_host().io_noc("pcie_ep").io_part("io_cpu");
+    let host = Path::new(n).host_link_down().io_noc("pcie_ep").io_part("io_cpu");
     let io = Path::new(n).io_noc("io_cpu").out_of_io().routers(1 + 2);
     let m = Path::new(n).out_of("cube.m_cpu.bw_gbs").routers(1 + 2);
-    let to_host = Path::new(n).io_noc("io_cpu").endpoint().to_host();
+    let to_host = Path::new(n).io_noc("io_cpu").endpoint().host_link_up();
     let to_io = Path::new(n).out_of("cube.m_cpu.bw_gbs").routers(1 + 2).into_io().io_part("io_cpu");
     let to_m = Path::new(n).out_of(&cpu).routers(1 + 2);
     let m_cpu = "cube.m_cpu.overhead_ns";
