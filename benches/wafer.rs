@@ -42,5 +42,11 @@ fn main() {
             );
         }
     }
+    for (it, p, b, simulated, _) in &table.cells {
+        let apart = it.least(*p, *b).map_or(0.0, |least| simulated - least);
+        if apart.abs() >= 1.0 {
+            println!("{it:?} of {b} on {p}: {simulated:.1} cycles, {apart:+.1} of the least");
+        }
+    }
     println!("{:.1} s", begun.elapsed().as_secs_f64());
 }

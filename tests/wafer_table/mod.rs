@@ -78,6 +78,17 @@ impl Algorithm {
         }
     }
 
+    /// The least time that its messages allow, in cycles, where the formula is only an estimate: a
+    /// ramp takes one element a cycle, and a vector cannot start on it before its first element is
+    /// there. docs/validation.md derives it.
+    pub fn least(self, p: u32, b: u32) -> Option<f64> {
+        match self {
+            Algorithm::Tree => Some(least_of_tree(p.ilog2(), f64::from(b))),
+            Algorithm::TwoPhase => Some(least_of_two_phase(p, f64::from(b))),
+            Algorithm::Star | Algorithm::Chain | Algorithm::Broadcast | Algorithm::Ring => None,
+        }
+    }
+
     /// Whether it is for these sizes.
     pub fn takes(self, p: u32, b: u32) -> bool {
         match self {
@@ -118,6 +129,40 @@ impl Algorithm {
         let store = f64::from(self.stored(p, b)) * CYCLE;
         (report.launches[0].outcome.time.0 as f64 - store) / CYCLE
     }
+}
+
+/// From the first element of what a PE receives to that of what it passes on, at a PE so many hops
+/// away: both ramps, the addition, the hops.
+fn passed(hops: u32) -> f64 {
+    2.0 * T_R + 1.0 + f64::from(hops)
+}
+
+/// A PE receives one vector from each level below its own. The one of level `k` begins when the one
+/// before is over, and no sooner than `k` levels down allow.
+fn least_of_tree(levels: u32, b: f64) -> f64 {
+    let mut begins = passed(1);
+    for level in 1..levels {
+        begins = (begins + b).max(begins + passed(1 << level));
+    }
+    begins + b
+}
+
+/// PEs of each group, from the root on, as in the kernel: as many groups as the whole root.
+fn groups_of(p: u32) -> Vec<u32> {
+    let count = p.isqrt();
+    (0..count).map(|it| p / count + u32::from(it < p % count)).collect()
+}
+
+/// The first PE of each group receives its group's vector and then the other groups', which wait
+/// for that.
+fn least_of_two_phase(p: u32, b: f64) -> f64 {
+    let chain = |pes: u32| f64::from(pes - 1) * passed(1);
+    let mut from_last = groups_of(p).into_iter().rev();
+    let mut begins = from_last.next().map_or(0.0, chain);
+    for group in from_last {
+        begins = (chain(group) + b).max(begins + passed(group));
+    }
+    begins + b
 }
 
 /// What has been simulated.
