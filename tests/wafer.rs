@@ -13,7 +13,7 @@
 
 mod wafer_table;
 
-use wafer_table::{Algorithm, Table};
+use wafer_table::{Algorithm, Table, xy_reduce};
 
 /// The margin beyond which the best algorithm must be the formulas'.
 const MARGIN: f64 = 0.10;
@@ -52,5 +52,16 @@ fn reductions_take_the_time_of_their_formulas() {
     for (p, b, simulated, formula, margin) in table.winners() {
         let same = simulated == formula || margin <= MARGIN;
         assert!(same, "{b} on {p}: {simulated:?}, the formulas say {formula:?} by {margin:.2}");
+    }
+}
+
+#[test]
+fn an_xy_reduce_is_two_chains_of_which_the_second_follows_the_first() {
+    for (columns, rows, b) in [(4, 4, 1), (8, 2, 16), (4, 8, 64), (6, 3, 256)] {
+        let (simulated, least) = xy_reduce(columns, rows, b);
+        assert!((simulated - least).abs() < 1.0, "{columns} x {rows}, {b}: {simulated}, {least}");
+        // The formula of the paper is that of two chains one after the other.
+        let chain = |pes: u32| Algorithm::Chain.formula(pes, b);
+        assert!(simulated <= chain(columns) + chain(rows) + 1.0, "{columns} x {rows}, {b}");
     }
 }

@@ -103,31 +103,11 @@ impl Algorithm {
         if self == Algorithm::Ring { b / p } else { b }
     }
 
-    /// The simulated time in cycles, without the store of the result. The data has been verified
-    /// where `data` asks for it.
+    /// The simulated time in cycles, without the store of the result; see [`simulate`].
     pub fn simulate(self, p: u32, b: u32, data: bool) -> f64 {
-        let mut session = Session::new();
-        let machine = include_str!("../../topology/wafer.yaml");
-        let row = machine.replace("count: [32, 32]", &format!("count: [{p}, 1]"));
-        let loaded = session.load(&format!("{}.kb", self.name()), self.text().as_bytes());
-        let launch = LaunchOptions {
-            world: Some(p),
-            settings: vec![("n_elem".into(), b.to_string())],
-            topology: Some(("wafer.yaml".into(), row)),
-            ..LaunchOptions::default()
-        };
-        let options = SimOptions { no_data: !data, ..SimOptions::default() };
-        let unit = loaded.unwrap();
-        let request = SimRequest { unit: &unit, launch: &launch, sim: &options };
-        let report = match session.simulate(request, &mut |_| {}) {
-            Ok(report) => report,
-            Err(error) => panic!("{self:?} {p} {b}: {error:?} {:?}", session.take_diagnostics()),
-        };
-        if data {
-            assert!(matches!(report.data, Data::Verified { .. }), "{self:?} {p} {b}");
-        }
-        let store = f64::from(self.stored(p, b)) * CYCLE;
-        (report.launches[0].outcome.time.0 as f64 - store) / CYCLE
+        let settings = vec![("n_elem".into(), b.to_string())];
+        let cycles = simulate((self.name(), self.text()), [p, 1], settings, data);
+        cycles - f64::from(self.stored(p, b))
     }
 }
 
@@ -163,6 +143,51 @@ fn least_of_two_phase(p: u32, b: f64) -> f64 {
         begins = (chain(group) + b).max(begins + passed(group));
     }
     begins + b
+}
+
+/// The cycles of a kernel on so many columns and rows of the wafer. The data has been verified where
+/// `data` asks for it.
+fn simulate(
+    (name, text): (&str, &str),
+    [columns, rows]: [u32; 2],
+    settings: Vec<(String, String)>,
+    data: bool,
+) -> f64 {
+    let mut session = Session::new();
+    let machine = include_str!("../../topology/wafer.yaml");
+    let machine = machine.replace("count: [32, 32]", &format!("count: [{columns}, {rows}]"));
+    let loaded = session.load(&format!("{name}.kb"), text.as_bytes());
+    let launch = LaunchOptions {
+        world: Some(columns * rows),
+        settings,
+        topology: Some(("wafer.yaml".into(), machine)),
+        ..LaunchOptions::default()
+    };
+    let options = SimOptions { no_data: !data, ..SimOptions::default() };
+    let unit = loaded.unwrap();
+    let request = SimRequest { unit: &unit, launch: &launch, sim: &options };
+    let report = match session.simulate(request, &mut |_| {}) {
+        Ok(report) => report,
+        Err(error) => panic!("{name} {columns} {rows}: {error:?} {:?}", session.take_diagnostics()),
+    };
+    if data {
+        assert!(matches!(report.data, Data::Verified { .. }), "{name} {columns} {rows}");
+    }
+    report.launches[0].outcome.time.0 as f64 / CYCLE
+}
+
+/// The cycles of an X-Y reduce without the store, verified, and the least it can take: chains along
+/// rows, then one whose PEs have to receive both.
+pub fn xy_reduce(columns: u32, rows: u32, b: u32) -> (f64, f64) {
+    let settings = vec![("n_elem".into(), b.to_string()), ("columns".into(), columns.to_string())];
+    let text = include_str!("../../kernels/wafer/xy_reduce.kb");
+    let cycles = simulate(("xy_reduce", text), [columns, rows], settings, true);
+    let (row, b) = (f64::from(columns - 1) * passed(1), f64::from(b));
+    let mut begins = row;
+    for _ in 1..rows {
+        begins = (row + b).max(begins + passed(1));
+    }
+    (cycles - b, begins + b)
 }
 
 /// What has been simulated.
