@@ -93,9 +93,8 @@ def deep(n):
     assert_eq!(found.verdict, "verified", "{}", found.text());
 }
 
-#[test]
-fn blocks_run_in_python_s_order() {
-    let functions = "
+/// Functions whose blocks say in which order they ran.
+const BLOCKS: &str = "
 def order(what, log):
     try:
         log.append('try')
@@ -143,6 +142,9 @@ def again():
     except KeyError:
         raise
 ";
+
+#[test]
+fn blocks_run_in_python_s_order() {
     let body = "
     for e, ends, path in (
         (None, 'end', ['try', 'else', 'finally']),
@@ -179,7 +181,7 @@ def again():
     except UnboundLocalError:
         pass
 ";
-    let found = run(functions, body);
+    let found = run(BLOCKS, body);
     assert_eq!(found.verdict, "verified", "{}", found.text());
 }
 
