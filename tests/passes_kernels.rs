@@ -99,9 +99,7 @@ fn kernels() -> Vec<(String, String)> {
 /// Composites, and layers cut over ranks, have tests of their own.
 fn has_kernel(text: &str) -> bool {
     let tree = kbc::syntax::parse(FileId(0), text, &mut Sink::new());
-    // What comes from kernbench is of the host alone.
-    let imports = tree.body.iter().any(|stmt| matches!(stmt.kind, StmtKind::ImportFrom { .. }))
-        && !text.contains("from kernbench.");
+    let imports = tree.body.iter().any(|stmt| matches!(stmt.kind, StmtKind::ImportFrom { .. }));
     !imports
         && !["tl.composite(", "torch.tp"].iter().any(|word| text.contains(word))
         && tree.functions().any(|function| function.style(&tree) != FunctionStyle::Host)
