@@ -2,11 +2,7 @@
 
 /// What each is, by name.
 const NOT_YET: &[(&str, &str)] = &[
-    ("memory_channel", "a memory channel"),
-    ("port_channel", "a port channel"),
-    ("switch_channel", "a switch channel"),
     ("barrier", "a barrier between programs"),
-    ("semaphore", "a semaphore"),
     ("atomic_load", "a load that is ordered among atomics"),
     ("atomic_store", "a store that is ordered among atomics"),
     ("atomic_poll", "a wait for a value in memory"),
