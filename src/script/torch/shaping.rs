@@ -103,11 +103,14 @@ fn triu(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     triangle(evaluator, &args, ("triu", |row, column, diagonal| column >= row + diagonal))
 }
 
+/// Whether an element at a row and a column stays, given a diagonal.
+type Keeps = fn(i128, i128, i128) -> bool;
+
 /// The elements of each matrix whose row, column and `diagonal=` a rule keeps, the others zero.
 fn triangle(
     evaluator: &mut Evaluator<'_>,
     args: &Args,
-    (name, keeps): (&'static str, fn(i128, i128, i128) -> bool),
+    (name, keeps): (&'static str, Keeps),
 ) -> Result<Value> {
     let [input, diagonal] = args.bind(Signature { name, params: ["input", "diagonal?"] })?;
     let Some(input) = input else { return Ok(Value::None) };
