@@ -2,6 +2,8 @@
 //! (Luczynski et al., HPDC 2024, arXiv 2404.15888): what `tests/wafer.rs` checks on a part of the grid
 //! and `benches/wafer.rs` prints for all of it.
 
+#![allow(dead_code, reason = "each binary uses its own part of this")]
+
 use kbc::driver::{Data, LaunchOptions, Session, SimOptions, SimRequest};
 
 /// The ramp between a PE and its router, in cycles.

@@ -1,7 +1,7 @@
 //! Plans that are written as kernels: from what each rank's program asks for to a [`Plan`].
 //!
 //! A kernel of channels is a recipe. Its IR, specialised for one launch, is run once for each rank
-//! by the reference interpreter; nothing is moved, and every [`ir::Channel`] that is met is noted
+//! by the reference interpreter; nothing is moved, and every [`crate::ir::Channel`] that is met is noted
 //! with its numbers. From these notes the plan is made in the steps that MSCCL++ documents:
 //!
 //! ```text
