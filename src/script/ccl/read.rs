@@ -188,13 +188,14 @@ fn without_module(name: &str, span: Span, collective: Kind) -> Diagnostic {
 /// The names of all-reduces: the file's own and the library's.
 fn all_reduces(described: &[Algorithm]) -> Vec<String> {
     let own = described.iter().filter(|it| it.collective == Kind::AllReduce);
-    let own = own.map(|it| it.name.clone());
-    own.chain(algorithms(Kind::AllReduce).iter().map(|(name, _)| (*name).to_owned())).collect()
+    let own: Vec<String> = own.map(|it| it.name.clone()).collect();
+    let library = algorithms(Kind::AllReduce).iter().map(|(name, _)| (*name).to_owned());
+    let others: Vec<String> = library.filter(|name| !own.contains(name)).collect();
+    [own, others].concat()
 }
 
 fn no_algorithm(name: &str, span: Span, known: &[String]) -> Diagnostic {
-    let mut known: Vec<&str> = known.iter().map(String::as_str).chain([AUTO]).collect();
-    known.dedup();
+    let known: Vec<&str> = known.iter().map(String::as_str).chain([AUTO]).collect();
     let message = format!("`defaults.algorithm` is `{name}`, which is no algorithm");
     let diagnostic = Diagnostic::new(codes::UNKNOWN_ALGORITHM, message, span, "no such algorithm");
     let diagnostic = match nearest_help("algorithm", name, known.iter().copied()) {
