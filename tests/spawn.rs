@@ -168,11 +168,15 @@ fn ranks_that_disagree_or_wait_are_told() {
 fn a_perceptron_in_parts_is_the_whole_one() {
     let bench = include_str!("../kernels/tp_mlp.kb");
     for (world, settings) in
-        [(1, ""), (2, "dtype=bf16"), (4, ""), (8, "rows=5"), (4, "hidden=16 dtype=f32")]
+        [(1, ""), (2, "dtype=bf16"), (4, ""), (8, "rows=5"), (256, ""), (4, "hidden=16 dtype=f32")]
     {
         let found = simulate(bench, &launch(world, "", settings), None);
         assert_eq!(found.verdict, "verified", "{world} {settings}\n{}", found.text());
     }
     let uneven = simulate(bench, &launch(3, "", ""), None);
-    assert!(uneven.text().contains("64 features do not divide among 3 ranks"), "{}", uneven.text());
+    assert!(
+        uneven.text().contains("256 features do not divide among 3 ranks"),
+        "{}",
+        uneven.text()
+    );
 }
