@@ -11,11 +11,12 @@
     reason = "a benchmark reads its files, prints, and stops at the first surprise"
 )]
 
-use kbc::diag::Sink;
+#[path = "../tests/booksim/mod.rs"]
+mod booksim;
+
+use booksim::{measure, mesh};
 use kbc::report::LoadMean;
 use kbc::sim::traffic::{OpenLoop, Pattern, offer};
-use kbc::source::SourceMap;
-use kbc::topology::{Machine, load};
 
 const SEEDS: u64 = 5;
 
@@ -26,35 +27,6 @@ fn main() {
         table_of_routers(&folder);
     }
     divan::main();
-}
-
-/// Virtual channels and their buffers, the input speed-up, the credit delay, and whether a virtual channel
-/// waits for its last credit.
-type Routers = (u32, u32, u32, u32, bool);
-
-/// A shipped mesh of `side` x `side` PEs with other routers.
-fn mesh(side: u32, (vcs, buffer, speedup, credit, waits): Routers) -> Machine {
-    let path = format!("{}/topology/mesh{side}x{side}.yaml", env!("CARGO_MANIFEST_DIR"));
-    let mut text = std::fs::read_to_string(path).unwrap();
-    for (key, value) in [
-        ("vcs", vcs.to_string()),
-        ("buffer_flits", buffer.to_string()),
-        ("input_speedup", speedup.to_string()),
-        ("credit_delay", credit.to_string()),
-        ("wait_for_tail_credit", waits.to_string()),
-    ] {
-        let line = text.lines().find(|line| line.trim().starts_with(&format!("{key}:"))).unwrap();
-        text = text.replace(line, &format!("  {key}: {value}"));
-    }
-    let mut sources = SourceMap::new();
-    let file = sources.add("mesh.yaml", text);
-    let mut sink = Sink::new();
-    load(&sources, file, &mut sink).and_then(|spec| spec.build(&mut sink)).unwrap()
-}
-
-fn measure(machine: &Machine, (pattern, flits): (Pattern, u32), load: f64) -> LoadMean {
-    let run = |seed| offer(machine, &OpenLoop::new(pattern, flits, seed), load).unwrap();
-    LoadMean::of(&(1..=SEEDS).map(run).collect::<Vec<_>>())
 }
 
 /// Prints one point and tells how far off it is.
@@ -81,7 +53,7 @@ fn table(folder: &str) {
         let cells: Vec<&str> = line.split(',').collect();
         let [side, flits, vcs, buffer] = [0, 2, 3, 4].map(|at| cells[at].parse::<u32>().unwrap());
         let (kind, load) = (pattern(cells[1]), cells[5].parse::<f64>().unwrap());
-        let ours = measure(&mesh(side, (vcs, buffer, 1, 1, false)), (kind, flits), load);
+        let ours = measure(&mesh(side, (vcs, buffer, 1, 1, false)), (kind, flits), load, SEEDS);
         let name = format!("{side}x{side} {} {flits} {vcs}x{buffer}", kind.name());
         print(&name, load, cells[6].parse().ok(), &ours);
     }
@@ -102,7 +74,7 @@ fn table_of_routers(folder: &str) {
         let cells: Vec<&str> = line.split(',').collect();
         let machine = &machines.iter().find(|it| it.0 == cells[0]).unwrap().1;
         let (flits, load) = (cells[1].parse().unwrap(), cells[2].parse().unwrap());
-        let ours = measure(machine, (Pattern::Uniform, flits), load);
+        let ours = measure(machine, (Pattern::Uniform, flits), load, SEEDS);
         let theirs = cells[4].parse().ok().filter(|it: &f64| it.is_finite());
         print(&format!("8x8 uniform {flits} {}", cells[0]), load, theirs, &ours);
     }

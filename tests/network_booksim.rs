@@ -13,48 +13,15 @@
     reason = "a test stops at the first surprise, reads machine files, and prints its table"
 )]
 
+mod booksim;
 mod command_line;
 
+use booksim::{Routers, machine, measure, mesh};
 use command_line::{Scratch, kbc, root};
 use kbc::diag::Sink;
-use kbc::report::LoadMean;
 use kbc::sim::traffic::{OpenLoop, Pattern, offer};
 use kbc::source::SourceMap;
-use kbc::topology::{Machine, load};
-
-fn machine(text: &str) -> Machine {
-    let mut sources = SourceMap::new();
-    let file = sources.add("mesh.yaml", text);
-    let mut sink = Sink::new();
-    load(&sources, file, &mut sink).and_then(|spec| spec.build(&mut sink)).unwrap()
-}
-
-/// Virtual channels and their buffers, the input speed-up, the credit delay, and whether a virtual channel
-/// waits for its last credit.
-type Routers = (u32, u32, u32, u32, bool);
-
-/// A shipped mesh of `side` x `side` PEs with other routers.
-fn mesh(side: u32, (vcs, buffer, speedup, credit, waits): Routers) -> Machine {
-    let path = format!("{}/topology/mesh{side}x{side}.yaml", env!("CARGO_MANIFEST_DIR"));
-    let mut text = std::fs::read_to_string(path).unwrap();
-    for (key, value) in [
-        ("vcs", vcs.to_string()),
-        ("buffer_flits", buffer.to_string()),
-        ("input_speedup", speedup.to_string()),
-        ("credit_delay", credit.to_string()),
-        ("wait_for_tail_credit", waits.to_string()),
-    ] {
-        let line = text.lines().find(|line| line.trim().starts_with(&format!("{key}:"))).unwrap();
-        text = text.replace(line, &format!("  {key}: {value}"));
-    }
-    machine(&text)
-}
-
-/// The mean of some seeds.
-fn measure(machine: &Machine, (pattern, flits): (Pattern, u32), load: f64, seeds: u64) -> LoadMean {
-    let run = |seed| offer(machine, &OpenLoop::new(pattern, flits, seed), load).unwrap();
-    LoadMean::of(&(1..=seeds).map(run).collect::<Vec<_>>())
-}
+use kbc::topology::load;
 
 /// A mesh, its traffic, a load, and BookSim's mean latency.
 struct Row {

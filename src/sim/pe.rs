@@ -101,9 +101,8 @@ impl Pe {
 impl Pe {
     /// Lets a command wait until a channel can take the next one.
     pub(super) fn wait_for_channel(&self, channel: Channel, ready: &mut Ready) {
-        let state = &self.channels[channel as usize];
-        if let Some(last) = state.last {
-            ready.also(state.free, last);
+        if let (free, Some(last)) = self.free(channel) {
+            ready.also(free, last);
         }
     }
 
@@ -209,9 +208,7 @@ impl<L: LogSink> Simulation<'_, L> {
         }
         let mut ready = Ready { time: op.issued, release: op.release };
         let pe = &self.pes[pe as usize];
-        if let (free, Some(last)) = pe.free(channel) {
-            ready.also(free, last);
-        }
+        pe.wait_for_channel(channel, &mut ready);
         if op.limited {
             let freed = pe.channels[channel as usize].freed;
             ready.also_end(freed.0, freed.1, Cause::Engine);

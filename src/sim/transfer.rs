@@ -10,7 +10,7 @@ use super::op::{Op, Ready, Release, Work};
 use super::routes::RouteId;
 use super::state::{Simulation, Step};
 use crate::arena::Id;
-use crate::command::AgentId;
+use crate::command::{AgentId, SiteId};
 use crate::oplog::{Action, Cause, Engine, LogSink, Record, TransferId};
 use crate::topology::{NodeId, PeId};
 use crate::units::{Bandwidth, Ps};
@@ -88,9 +88,7 @@ impl<L: LogSink> Simulation<'_, L> {
         let connection = self.ipcq.connection(cargo.place);
         let to = self.program.agents[connection.receiver].pe;
         let Some(route) = connection.route else {
-            let (agent, site) = (AgentId(cargo.agent), cargo.site);
-            let from = self.program.agents[agent].pe;
-            return Err(Box::new(Failure::NoRoute { agent, site, from, to }));
+            return Err(self.no_route(cargo.agent, cargo.site, to));
         };
         Ok(Shipment {
             cargo,
@@ -199,13 +197,13 @@ impl<L: LogSink> Simulation<'_, L> {
     ) -> Step<RouteId> {
         let to = self.machine.pe(owner).hbm;
         let route = self.network.routes().find(self.machine, from, to);
-        route.ok_or_else(|| self.no_route(agent, op, owner))
+        route.ok_or_else(|| self.no_route(agent, op.site, owner))
     }
 
-    fn no_route(&self, agent: u32, op: &Op, to: PeId) -> Box<Failure> {
+    fn no_route(&self, agent: u32, site: SiteId, to: PeId) -> Box<Failure> {
         let agent = AgentId(agent);
         let from = self.program.agents[agent].pe;
-        Box::new(Failure::NoRoute { agent, site: op.site, from, to })
+        Box::new(Failure::NoRoute { agent, site, from, to })
     }
 
     /// An address that is nobody's.

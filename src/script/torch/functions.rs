@@ -71,16 +71,22 @@ fn only(args: &Args, name: &'static str) -> Result<Given> {
     given.ok_or_else(|| crate::script::args::missing(name, "input", args.span))
 }
 
-fn tensor_of(given: &Given) -> Result<&TensorValue> {
+pub(super) fn tensor_of(given: &Given) -> Result<&TensorValue> {
     given.value.downcast().ok_or_else(|| given.wrong("this", "a tensor"))
 }
 
-/// The contents of a tensor or a number; `None` in a run without data.
-fn contents(evaluator: &mut Evaluator<'_>, given: &Given, dtype: DType) -> Result<Option<Array>> {
+/// The contents of a tensor, or of a number beside elements of `dtype`; `None` in a run without data.
+/// What is neither should have been `wanted`.
+pub(super) fn contents(
+    evaluator: &mut Evaluator<'_>,
+    given: &Given,
+    dtype: DType,
+    wanted: &str,
+) -> Result<Option<Array>> {
     match operand(evaluator, &given.value, dtype, given.span)? {
         Some(Operand::Array(array)) => Ok(Some(array)),
         Some(Operand::Unknown) => Ok(None),
-        None => Err(given.wrong("this", "a tensor")),
+        None => Err(given.wrong("this", wanted)),
     }
 }
 
@@ -93,8 +99,8 @@ fn pairwise(
     let [left, right] = args.bind(Signature { name, params: ["input", "other"] })?;
     let (Some(left), Some(right)) = (left, right) else { return Ok(Value::None) };
     let dtype = tensor_of(&left)?.dtype(evaluator, left.span)?;
-    let x = contents(evaluator, &left, dtype)?;
-    let y = contents(evaluator, &right, dtype)?;
+    let x = contents(evaluator, &left, dtype, "a tensor")?;
+    let y = contents(evaluator, &right, dtype, "a tensor")?;
     let (Some(x), Some(y)) = (x, y) else { return Ok(Value::Unknown(args.span)) };
     let result = x.arithmetic(Arithmetic::Op(op), &y).map_err(|error| fault(error, args.span))?;
     value_of(evaluator, Some(result), args.span)
@@ -228,8 +234,8 @@ fn allclose(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let rtol = rtol.map_or(Ok(1e-5), |given| given.float("`rtol`"))?;
     let atol = atol.map_or(Ok(1e-8), |given| given.float("`atol`"))?;
     let dtype = tensor_of(&input)?.dtype(evaluator, input.span)?;
-    let x = contents(evaluator, &input, dtype)?;
-    let y = contents(evaluator, &other, dtype)?;
+    let x = contents(evaluator, &input, dtype, "a tensor")?;
+    let y = contents(evaluator, &other, dtype, "a tensor")?;
     let (Some(x), Some(y)) = (x, y) else { return Ok(Value::Unknown(args.span)) };
     let y = y.broadcast_to(&x.shape()).map_err(|error| fault(error, args.span))?;
     let near = |(x, y): (f64, f64)| x == y || (x - y).abs() <= atol + rtol * y.abs();

@@ -1,6 +1,7 @@
 //! Functions of `torch` that choose elements and take tensors apart: `where`, `clamp`, `tril`, `split`, …
 
-use super::tensor::{Operand, TensorValue, operand, value_of};
+use super::functions::{contents, tensor_of};
+use super::tensor::{TensorValue, value_of};
 use super::{bind, fault};
 use crate::diag::hosting;
 use crate::dtype::DType;
@@ -41,18 +42,8 @@ pub(super) fn method(
     Some((native.run)(evaluator, args))
 }
 
-fn tensor_of(given: &Given) -> Result<&TensorValue> {
-    given.value.downcast().ok_or_else(|| given.wrong("this", "a tensor"))
-}
-
-/// The contents of a tensor or of a number beside elements of `dtype`; `None` without data.
-fn contents(evaluator: &mut Evaluator<'_>, given: &Given, dtype: DType) -> Result<Option<Array>> {
-    match operand(evaluator, &given.value, dtype, given.span)? {
-        Some(Operand::Array(array)) => Ok(Some(array)),
-        Some(Operand::Unknown) => Ok(None),
-        None => Err(given.wrong("this", "a tensor or a number")),
-    }
-}
+/// What an operand of elements may be.
+const OPERAND: &str = "a tensor or a number";
 
 /// `where(condition, input, other)`: elements of `input` where the condition holds, else of `other`.
 fn where_(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
@@ -67,8 +58,11 @@ fn where_(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
             dtype = tensor.dtype(evaluator, given.span)?;
         }
     }
-    let choice = contents(evaluator, &condition, DType::I1)?;
-    let (yes, no) = (contents(evaluator, &input, dtype)?, contents(evaluator, &other, dtype)?);
+    let choice = contents(evaluator, &condition, DType::I1, OPERAND)?;
+    let (yes, no) = (
+        contents(evaluator, &input, dtype, OPERAND)?,
+        contents(evaluator, &other, dtype, OPERAND)?,
+    );
     let (Some(choice), Some(yes), Some(no)) = (choice, yes, no) else {
         return Ok(Value::Unknown(args.span));
     };
@@ -86,7 +80,7 @@ fn clamp(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     };
     for (bound, op) in [(min, BinaryOp::Maximum), (max, BinaryOp::Minimum)] {
         let Some(bound) = bound.filter(|it| !matches!(it.value, Value::None)) else { continue };
-        let Some(bound) = contents(evaluator, &bound, array.dtype())? else {
+        let Some(bound) = contents(evaluator, &bound, array.dtype(), OPERAND)? else {
             return Ok(Value::Unknown(args.span));
         };
         let clamped = array.arithmetic(Arithmetic::Op(op), &bound);
