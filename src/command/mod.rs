@@ -16,15 +16,15 @@ mod composite;
 pub mod print;
 mod program;
 mod registers;
+mod spec;
 mod uniform;
 pub mod verify;
 mod walker;
 mod window;
 
 pub use code::{
-    Arg, ArgSpec, Code, DescId, FactorSpec, GemmId, GemmSpec, Inst, LaneArgs, LaneId, LaneSpec,
-    LiveSet, MathArg, MathId, MathOp, MathSpec, Operand, Pc, Reg, ScalarExpr, Site, SiteId,
-    SourceArg, Template, TextId, TileReg, WindowArgs,
+    Arg, Code, DescId, GemmId, Inst, LaneArgs, LaneId, LiveSet, MathArg, MathId, Operand, Pc, Reg,
+    ScalarExpr, Site, SiteId, SourceArg, Template, TextId, TileReg, WindowArgs,
 };
 pub use composite::{
     CompositeCmd, CompositeId, CompositeSpec, CompositeWait, Source, SourceSpec, StepSpec,
@@ -32,6 +32,7 @@ pub use composite::{
 };
 pub use program::{Agent, AgentId, CodeId, Comm, GridShape, Message, Peer, Program, QueueId};
 pub use registers::{Access, RegisterMap};
+pub use spec::{ArgSpec, FactorSpec, GemmSpec, LaneSpec, MathOp, MathSpec};
 pub use uniform::{Uniformity, uniformity};
 pub use walker::{Step, WalkError, Walker};
 pub use window::{AxisWindow, Piece, Window};

@@ -13,6 +13,8 @@ mod composite;
 pub mod eval;
 pub mod interpret;
 mod layout;
+mod memory_op;
+mod message_op;
 mod op;
 pub mod parse;
 pub mod print;
@@ -24,12 +26,15 @@ mod walk;
 pub use channel::{Asked, Channel, Verb};
 pub use composite::{Composite, End, EpilogueStep, Head, MAX_STEP_OPERANDS, Scope, StepOp};
 pub use layout::Reading;
+pub use memory_op::{
+    Atomic, Clip, DmaDesc, DmaDim, DmaRead, DmaWrite, GatherLoad, Load, ScatterStore, Store,
+    Window, Wrap,
+};
+pub use message_op::{MAX_STREAM_OUTPUTS, Recv, RecvAsync, Release, Send, Stream, Wait};
 pub use op::{
-    Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Clip, Compare, Condition, Const, Copy,
-    DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, Effect, ExpandDims, Extent, For, Full,
-    GatherLoad, If, Load, MAX_STREAM_OUTPUTS, NumPrograms, OP_KINDS, Op, PointerCast, ProgramId,
-    Recv, RecvAsync, Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Stream,
-    Ternary, Transpose, Unary, Uses, Visit, Wait, While, Window, Wrap, Yield,
+    Arange, Assert, Binary, Broadcast, Call, Cast, Compare, Condition, Const, Copy, DimRule, Dot,
+    Effect, ExpandDims, Extent, For, Full, If, NumPrograms, OP_KINDS, Op, PointerCast, ProgramId,
+    Reduce, Reshape, Return, Select, Ternary, Transpose, Unary, Uses, Visit, While, Yield,
 };
 pub use tile_op::{
     Bitcast, Concat, Flip, Gather, Histogram, Inspect, Inspection, ReduceBy, Scan, ScanBy, Slice,

@@ -14,11 +14,13 @@
 mod composite;
 mod control;
 mod memory;
+mod message;
 mod number;
 mod program;
 mod step;
 mod structured;
 mod tile;
+mod transfer;
 
 use std::collections::BTreeMap;
 

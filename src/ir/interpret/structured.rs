@@ -2,11 +2,18 @@
 
 use super::number::{self, Number};
 use super::program::{Flow, Held, Open, Program};
+use super::step::{Out, Step};
 use super::tile::{Tile, count, index_of};
 use super::{Reason, World};
 use crate::dtype::DType;
-use crate::ir::{BlockId, Function, Op, Value};
-use crate::ops::{BinaryOp, CompareOp};
+use crate::ir::{
+    BlockId, Function, Gather, Histogram, Op, Reduce, ReduceBy, Scan, ScanBy, Sort, SortKind,
+    Value, Visit,
+};
+use crate::ops::{BinaryOp, CompareOp, ReduceOp};
+
+/// What an op along an axis that is not there is.
+pub(super) const AXIS: Reason = Reason::Malformed("an axis is not there");
 
 const SHAPES: Reason = Reason::Malformed("shapes do not fit");
 
@@ -253,4 +260,111 @@ pub(super) fn only(held: &Held) -> Result<u64, Reason> {
         Held::Scalar(bits) => Ok(*bits),
         Held::Future(..) => Err(SHAPES),
     }
+}
+
+impl Step<'_, '_> {
+    pub(super) fn run_sort(&mut self, it: &Sort) -> Out {
+        let shape = self.shape()?;
+        let axis = shape.len().checked_sub(1).ok_or(AXIS)?;
+        // A line is compared with itself.
+        self.world.spend(count(&shape)?.saturating_mul(shape[axis]))?;
+        let tile = self.frame()?.tile(it.x)?;
+        let is_after = |x: u64, y: u64| tile.is_after(x, y, it.descending);
+        let sorted = tile.by_line(axis, |line| {
+            Ok(match it.kind {
+                SortKind::Full => inserted(&line, is_after),
+                SortKind::Merge => merged(line, is_after),
+            })
+        })?;
+        self.gives_tile(sorted)
+    }
+
+    pub(super) fn run_gather(&mut self, it: &Gather) -> Out {
+        let (shape, axis) = (self.shape()?, it.axis as usize);
+        let frame = self.frame()?;
+        let (x, places) = (frame.tile(it.x)?, frame.tile(it.index)?);
+        let extent = *x.shape.get(axis).ok_or(AXIS)?;
+        let tile = x.picked(shape, |index| {
+            let place = number::as_int(places.dtype, places.at(index)?);
+            let there = usize::try_from(place).ok().filter(|place| *place < extent);
+            *index.get_mut(axis).ok_or(AXIS)? = there.ok_or(Reason::NoSuchElement(place))?;
+            Ok(())
+        })?;
+        self.gives_tile(tile)
+    }
+
+    pub(super) fn run_histogram(&mut self, it: &Histogram) -> Out {
+        let bins = self.shape()?.first().copied().ok_or(AXIS)?;
+        let frame = self.frame()?;
+        let mask = it.mask.map(|mask| frame.tile(mask)).transpose()?;
+        let x = frame.tile(it.x)?;
+        let (elements, tile) = (x.elements.len(), x.counted(bins, mask)?);
+        self.world.spend(elements.saturating_mul(bins))?;
+        self.gives_tile(tile)
+    }
+
+    pub(super) fn run_reduce_by(&mut self, it: &ReduceBy) -> Out {
+        let op = only_op(self.frame()?.function, it.combine);
+        let known = ReduceOp::ALL.iter().find(|it| !it.gives_index() && Some(it.combine()) == op);
+        if let ([x], Some(op)) = (it.xs.as_slice(), known) {
+            let axis = Some(it.axis);
+            return self.reduce(&Reduce { op: *op, x: *x, axis, keep_dims: false });
+        }
+        let shape = self.shape()?;
+        let lines = self.program.reduce_by(self.world, (&it.xs, it.axis as usize), it.combine)?;
+        let results = self.frame()?.function.ops[self.op].results.clone();
+        for (place, result) in results.iter().enumerate() {
+            let dtype = self.dtype(*result)?;
+            let tile = Tile::build(dtype, shape.clone(), |line| {
+                lines.get(line).and_then(|line| line.get(place)).map_or(Err(AXIS), only)
+            })?;
+            self.frame()?.define(&[*result], vec![Held::Tile(tile)]);
+        }
+        Ok(Flow::Next)
+    }
+
+    pub(super) fn run_scan_by(&mut self, it: &ScanBy) -> Out {
+        if let ([x], Some(op)) = (it.xs.as_slice(), only_op(self.frame()?.function, it.combine)) {
+            return self.scan(&Scan { op, x: *x, axis: it.axis, reverse: it.reverse });
+        }
+        self.shape()?;
+        let along = (it.xs.as_slice(), it.axis as usize, it.reverse);
+        let (like, lines) = self.program.scan_by(self.world, along, it.combine)?;
+        let results = self.frame()?.function.ops[self.op].results.clone();
+        for (place, result) in results.iter().enumerate() {
+            let mut next = lines.iter();
+            let mut tile = like.by_line(it.axis as usize, |_| {
+                let line = next.next().ok_or(AXIS)?;
+                line.iter().map(|step| step.get(place).map_or(Err(AXIS), only)).collect()
+            })?;
+            tile.dtype = self.dtype(*result)?;
+            self.frame()?.define(&[*result], vec![Held::Tile(tile)]);
+        }
+        Ok(Flow::Next)
+    }
+}
+
+/// A line in order, by putting each element before those that must come after it.
+fn inserted(line: &[u64], is_after: impl Fn(u64, u64) -> bool) -> Vec<u64> {
+    let mut sorted: Vec<u64> = Vec::with_capacity(line.len());
+    for element in line {
+        let place = sorted.iter().position(|other| is_after(*other, *element));
+        sorted.insert(place.unwrap_or(sorted.len()), *element);
+    }
+    sorted
+}
+
+/// The last merge of a bitonic sorter.
+fn merged(mut line: Vec<u64>, is_after: impl Fn(u64, u64) -> bool) -> Vec<u64> {
+    let mut distance = line.len() / 2;
+    while distance > 0 {
+        for at in 0..line.len() {
+            let (low, high) = (at, at ^ distance);
+            if low < high && high < line.len() && is_after(line[low], line[high]) {
+                line.swap(low, high);
+            }
+        }
+        distance /= 2;
+    }
+    line
 }
