@@ -22,6 +22,7 @@ pub mod mutate;
 pub mod rewire;
 pub mod runner;
 pub mod target;
+pub mod words;
 
 /// The generators and the machine of the tests.
 #[path = "../../tests/support/mod.rs"]

@@ -15,6 +15,7 @@
 //!
 //! The plan then goes the way of every plan, its ops with the spans of the kernel.
 
+mod counts;
 mod declare;
 mod fuse;
 mod number;

@@ -38,6 +38,7 @@
 mod composite;
 mod control;
 mod functions;
+mod memory;
 mod structure;
 mod tile_ops;
 mod types;

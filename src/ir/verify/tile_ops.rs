@@ -2,10 +2,10 @@
 
 use super::control::{agree, same_extents};
 use super::types::{Checked, Checker, require};
-use crate::dtype::DType;
+use crate::dtype::{DType, Kind};
 use crate::ir::{
-    Bitcast, BlockId, Concat, Dim, Gather, Histogram, Inspect, Inspection, Slice, Sort, SortKind,
-    TileType, Type, Value,
+    Bitcast, BlockId, Concat, Dim, Dot, Gather, Histogram, Inspect, Inspection, Slice, Sort,
+    SortKind, TileType, Type, Value,
 };
 
 impl<'a> Checker<'a> {
@@ -30,6 +30,39 @@ impl<'a> Checker<'a> {
         require(last < i128::from(whole), || {
             format!("a slice takes element {last} of {whole} along axis {}", it.axis)
         })
+    }
+
+    pub(super) fn dot_of(&self, it: &Dot) -> Checked {
+        let (a, b, out) = (self.tile(it.a)?, self.tile(it.b)?, self.result_tile()?);
+        let narrow = |it: &TileType| it.dtype.is_float() && it.dtype.bits() == 8;
+        require(a.dtype == b.dtype || (narrow(a) && narrow(b)), || {
+            format!("the factors of `dot` are {} and {}", a.dtype, b.dtype)
+        })?;
+        let kinds = (a.dtype.kind() == Kind::Float) == (out.dtype.kind() == Kind::Float);
+        require(kinds, || format!("`dot` of {} does not give {}", a.dtype, out.dtype))?;
+        let ([batch @ .., m, k], [batch2 @ .., k2, n]) = (a.dims.as_slice(), b.dims.as_slice())
+        else {
+            return Err(String::from("`dot` takes tiles of two axes, or three of a batch"));
+        };
+        let one_batch = batch.len() <= 1
+            && batch.len() == batch2.len()
+            && same_extents(self.function, batch, batch2);
+        let shape = |tile: &TileType| self.function.display_shape(&tile.dims);
+        require(one_batch, || {
+            format!("`dot` of {} and {}: the batches differ", shape(a), shape(b))
+        })?;
+        require(same_extents(self.function, &[*k], &[*k2]), || {
+            format!("`dot` of {} and {}: the inner extents differ", shape(a), shape(b))
+        })?;
+        let dims: Vec<Dim> = batch.iter().copied().chain([*m, *n]).collect();
+        self.gives_tile(&dims, out.dtype)?;
+        match it.acc {
+            Some(acc) => {
+                self.tile(acc)?;
+                self.gives(self.ty(acc))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn bitcast_of(&self, it: &Bitcast) -> Checked {

@@ -1,18 +1,17 @@
 //! What each op takes and gives.
 
-use super::control::{agree, same_extents};
+use super::control::agree;
 use super::{At, Rule, Violation};
-use crate::dtype::{DType, Kind};
+use crate::dtype::DType;
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Bitcast, Broadcast, Call, Cast, Channel, Compare, Composite,
-    Concat, Condition, Const, Copy, Dim, DmaDesc, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip,
-    For, Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load,
-    MAX_STREAM_OUTPUTS, MAX_WINDOW_AXES, Module, NumPrograms, OpId, PointerCast, ProgramId, Recv,
-    RecvAsync, Reduce, ReduceBy, Release, Reshape, Return, Scan, ScanBy, ScatterStore, Select,
-    Send, Slice, Sort, Store, Stream, Ternary, TileType, Transpose, Type, Unary, Uses, Value,
-    Visit, Wait, While, Window, Yield,
+    Concat, Condition, Const, Copy, Dim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Flip, For,
+    Full, Function, Gather, GatherLoad, Histogram, If, Inspect, Literal, Load, MAX_STREAM_OUTPUTS,
+    Module, NumPrograms, OpId, PointerCast, ProgramId, Recv, RecvAsync, Reduce, ReduceBy, Release,
+    Reshape, Return, Scan, ScanBy, ScatterStore, Select, Send, Slice, Sort, Store, Stream, Ternary,
+    TileType, Transpose, Type, Unary, Uses, Value, Visit, Wait, While, Yield,
 };
-use crate::ops::{AtomicOp, BinaryOp, Domain};
+use crate::ops::{BinaryOp, Domain};
 
 /// What is wrong with an op, if anything is.
 pub(super) type Checked = Result<(), String>;
@@ -80,7 +79,7 @@ impl<'a> Checker<'a> {
         Ok(tile)
     }
 
-    fn no_result(&self) -> Checked {
+    pub(super) fn no_result(&self) -> Checked {
         let count = self.function.ops[self.op].results.len();
         require(count == 0, || format!("this gives nothing, not {count} values"))
     }
@@ -94,7 +93,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn is(&self, value: Value, ty: &Type) -> Checked {
+    pub(super) fn is(&self, value: Value, ty: &Type) -> Checked {
         require(self.ty(value) == ty, || {
             format!("this takes {}, not {}", self.function.display_type(ty), self.show(value))
         })
@@ -162,96 +161,6 @@ impl<'a> Checker<'a> {
     /// Checks that the op gives a tile of `dtype` and of these extents.
     pub(super) fn gives_tile(&self, dims: &[Dim], dtype: DType) -> Checked {
         self.gives(&Type::Tile(TileType::new(dims.to_vec(), dtype)))
-    }
-
-    pub(super) fn address(&self, ptr: Value, dtype: DType) -> Checked {
-        if let Type::Pointer(element) = self.ty(ptr) {
-            return require(*element == dtype, || {
-                format!("a pointer to {element} is used for a tile of {dtype}")
-            });
-        }
-        require(*self.ty(ptr) == Type::I64, || {
-            format!("an address is an i64 or a pointer, not {}", self.show(ptr))
-        })
-    }
-
-    /// Checks what gathers and scatters of lanes of `tile` take beside values.
-    fn lanes(
-        &self,
-        tile: &TileType,
-        (ptr, strides): (Value, &[i64]),
-        offsets: Option<Value>,
-        mask: Option<Value>,
-    ) -> Checked {
-        self.address(ptr, tile.dtype)?;
-        require(strides.is_empty() || strides.len() == tile.dims.len(), || {
-            format!("{} strides are given for {} axes", strides.len(), tile.dims.len())
-        })?;
-        if let Some(offsets) = offsets {
-            let counts = self.tile(offsets)?;
-            require(counts.dtype.is_int(), || {
-                format!("offsets are integers, not {}", self.show(offsets))
-            })?;
-            self.operand_of(offsets, tile, counts.dtype)?;
-        }
-        mask.map_or(Ok(()), |mask| self.operand_of(mask, tile, DType::I1))
-    }
-
-    /// Checks that `value` is a scalar or tile of `dtype` that broadcasts to `tile`.
-    fn operand_of(&self, value: Value, tile: &TileType, dtype: DType) -> Checked {
-        let fits = match self.ty(value) {
-            Type::Scalar(_) => true,
-            Type::Tile(own) => self.broadcasts(&own.dims, &tile.dims),
-            Type::Pointer(_) | Type::Future(_) | Type::Completion => false,
-        };
-        require(fits && self.ty(value).dtype() == dtype, || {
-            let wanted = self.function.display_type(&Type::Tile(tile.clone()));
-            format!(
-                "{} is given where {dtype} for each lane of {wanted} is taken",
-                self.show(value)
-            )
-        })
-    }
-
-    fn desc(&self, desc: &DmaDesc, tile: &TileType) -> Checked {
-        require(desc.elem_bytes == tile.dtype.bytes(), || {
-            format!("elements of {} bytes are moved for {}", desc.elem_bytes, tile.dtype)
-        })?;
-        let moved = desc.bytes();
-        require(tile.bytes().is_none_or(|bytes| bytes == moved), || {
-            format!("{moved} bytes are moved for a tile of {}", tile.bytes().unwrap_or(0))
-        })
-    }
-
-    /// Checks that a window is one of the axes of `desc`, which it names at most once.
-    fn window(&self, window: &Window, desc: &DmaDesc) -> Checked {
-        let mut bounds = Ok(());
-        window.for_each_use(&mut |value| {
-            if bounds.is_ok() {
-                bounds = self.is(value, &Type::I64);
-            }
-        });
-        bounds?;
-        if window.is_whole() {
-            return Ok(());
-        }
-        let rank = desc.dims.len();
-        require(rank <= MAX_WINDOW_AXES, || {
-            format!("a block of {rank} axes has a window; at most {MAX_WINDOW_AXES} axes do")
-        })?;
-        let narrow = |extent: u64| u32::try_from(extent).is_ok();
-        let fits = desc.dims.iter().all(|dim| narrow(dim.extent))
-            && window.wraps.iter().all(|wrap| wrap.period > 0 && narrow(wrap.period));
-        require(fits, || String::from("an axis of a window is too long"))?;
-        let clips: Vec<u32> = window.clips.iter().map(|clip| clip.axis).collect();
-        let wraps: Vec<u32> = window.wraps.iter().map(|wrap| wrap.axis).collect();
-        for axes in [clips, wraps] {
-            axes.iter().try_for_each(|axis| self.axis(*axis, rank))?;
-            require(axes.is_sorted_by(|x, y| x < y), || {
-                String::from("the axes of a window are named once, in order")
-            })?;
-        }
-        Ok(())
     }
 
     fn program_axis(&self, axis: u32) -> Checked {
@@ -481,36 +390,7 @@ impl Visit for Checker<'_> {
     }
 
     fn dot(&mut self, it: &Dot) -> Checked {
-        let (a, b, out) = (self.tile(it.a)?, self.tile(it.b)?, self.result_tile()?);
-        let narrow = |it: &TileType| it.dtype.is_float() && it.dtype.bits() == 8;
-        require(a.dtype == b.dtype || (narrow(a) && narrow(b)), || {
-            format!("the factors of `dot` are {} and {}", a.dtype, b.dtype)
-        })?;
-        let kinds = (a.dtype.kind() == Kind::Float) == (out.dtype.kind() == Kind::Float);
-        require(kinds, || format!("`dot` of {} does not give {}", a.dtype, out.dtype))?;
-        let ([batch @ .., m, k], [batch2 @ .., k2, n]) = (a.dims.as_slice(), b.dims.as_slice())
-        else {
-            return Err(String::from("`dot` takes tiles of two axes, or three of a batch"));
-        };
-        let one_batch = batch.len() <= 1
-            && batch.len() == batch2.len()
-            && same_extents(self.function, batch, batch2);
-        let shape = |tile: &TileType| self.function.display_shape(&tile.dims);
-        require(one_batch, || {
-            format!("`dot` of {} and {}: the batches differ", shape(a), shape(b))
-        })?;
-        require(same_extents(self.function, &[*k], &[*k2]), || {
-            format!("`dot` of {} and {}: the inner extents differ", shape(a), shape(b))
-        })?;
-        let dims: Vec<Dim> = batch.iter().copied().chain([*m, *n]).collect();
-        self.gives_tile(&dims, out.dtype)?;
-        match it.acc {
-            Some(acc) => {
-                self.tile(acc)?;
-                self.gives(self.ty(acc))
-            }
-            None => Ok(()),
-        }
+        self.dot_of(it)
     }
 
     fn load(&mut self, it: &Load) -> Checked {
@@ -523,49 +403,23 @@ impl Visit for Checker<'_> {
     }
 
     fn gather_load(&mut self, it: &GatherLoad) -> Checked {
-        let tile = self.result_tile()?;
-        self.lanes(tile, (it.ptr, &it.strides), it.offsets, it.mask)?;
-        it.other.map_or(Ok(()), |other| self.operand_of(other, tile, tile.dtype))
+        self.gather_load_of(it)
     }
 
     fn scatter_store(&mut self, it: &ScatterStore) -> Checked {
-        self.no_result()?;
-        self.lanes(self.tile(it.value)?, (it.ptr, &it.strides), it.offsets, it.mask)
+        self.scatter_store_of(it)
     }
 
     fn atomic(&mut self, it: &Atomic) -> Checked {
-        let tile = self.tile(it.value)?;
-        let (name, ty) = (it.op.name(), Type::Tile(tile.clone()));
-        let takes =
-            (it.op.domain() == Domain::Any || tile.dtype.is_int()) && tile.dtype != DType::I1;
-        require(takes, || format!("`{name}` does not take {}", tile.dtype))?;
-        require(it.expected.is_some() == (it.op == AtomicOp::Cas), || {
-            format!("only `{}` expects something, and it does", AtomicOp::Cas.name())
-        })?;
-        if let Some(expected) = it.expected {
-            require(agree(self.function, self.ty(expected), &ty), || {
-                format!("`{name}` of {} expects {}", self.show(it.value), self.show(expected))
-            })?;
-        }
-        if !self.function.ops[self.op].results.is_empty() {
-            self.gives(&ty)?;
-        }
-        self.lanes(tile, (it.ptr, &it.strides), it.offsets, it.mask)
+        self.atomic_of(it)
     }
 
     fn dma_read(&mut self, it: &DmaRead) -> Checked {
-        self.is(it.base, &Type::I64)?;
-        let tile = self.result_tile()?;
-        self.desc(&it.desc, tile)?;
-        self.window(&it.window, &it.desc)?;
-        it.fill.map_or(Ok(()), |fill| self.is(fill, &Type::Scalar(tile.dtype)))
+        self.dma_read_of(it)
     }
 
     fn dma_write(&mut self, it: &DmaWrite) -> Checked {
-        self.no_result()?;
-        self.is(it.base, &Type::I64)?;
-        self.desc(&it.desc, self.tile(it.value)?)?;
-        self.window(&it.window, &it.desc)
+        self.dma_write_of(it)
     }
 
     fn composite(&mut self, it: &Composite) -> Checked {

@@ -10,16 +10,23 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "what the interpreter does not know panics")]
 
+mod storage;
+mod terms;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kbc::arena::SideTable;
 use kbc::ir::eval;
 use kbc::ir::{
-    BlockId, BufferId, Composite, Dim, End, Function, Head, Literal, Module, Nest, Op, OpId,
-    Storage, TileType, Type, Value,
+    BlockId, Composite, Dim, End, Function, Head, Literal, Module, Nest, Op, OpId, TileType, Type,
+    Value,
 };
 use kbc::passes::liveness::Liveness;
 use kbc::passes::origins::Origins;
+
+use self::storage::{Memory, Place};
+use self::terms::{broadcast_flat, flat, product};
+pub use self::terms::{hash, indices, reduced, scalar_term, word};
 
 /// Something that a program does to the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,26 +116,6 @@ enum Held {
     Place(Place),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Scratch(u64),
-    Slot(usize),
-}
-
-struct Slot {
-    tile: Vec<u64>,
-    releases: usize,
-}
-
-struct Memory {
-    liveness: Liveness,
-    /// Which term each byte of scratch belongs to, and which byte of it.
-    bytes: BTreeMap<u64, (u64, u64)>,
-    slots: Vec<Slot>,
-    /// The copy of each buffer whose turn it is.
-    turns: BTreeMap<BufferId, u32>,
-}
-
 /// The run is over.
 struct Stopped;
 
@@ -147,26 +134,6 @@ struct Machine<'m> {
 struct Frame<'f> {
     f: &'f Function,
     values: SideTable<Value, Option<Held>>,
-}
-
-pub fn hash(parts: &[u64]) -> u64 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    for part in parts {
-        state = (state ^ part).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
-        state ^= state >> 29;
-    }
-    state
-}
-
-pub fn word(text: &str) -> u64 {
-    hash(&text.bytes().map(u64::from).collect::<Vec<_>>())
-}
-
-pub fn scalar_term(literal: Literal) -> u64 {
-    match literal {
-        Literal::Int(value) => hash(&[1, value as u64]),
-        Literal::Float(value) => hash(&[2, value.to_bits()]),
-    }
 }
 
 impl<'f> Frame<'f> {
@@ -196,35 +163,6 @@ impl<'f> Frame<'f> {
     fn shape_of(&self, value: Value) -> Vec<usize> {
         self.shape(self.f.ty(value).tile().expect("a tile"))
     }
-}
-
-/// Every index of a shape, row by row.
-pub fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
-    let mut all = vec![Vec::new()];
-    for extent in shape {
-        all = all
-            .into_iter()
-            .flat_map(|index| {
-                (0..*extent).map(move |at| index.iter().copied().chain([at]).collect())
-            })
-            .collect();
-    }
-    all
-}
-
-fn flat(index: &[usize], shape: &[usize]) -> usize {
-    index.iter().zip(shape).fold(0, |flat, (at, extent)| flat * extent + at)
-}
-
-/// The element that `index` of a larger shape reads of a tile that broadcasts to it.
-fn broadcast_flat(index: &[usize], shape: &[usize]) -> usize {
-    let lead = index.len() - shape.len();
-    let own: Vec<usize> = index[lead..]
-        .iter()
-        .zip(shape)
-        .map(|(at, extent)| if *extent == 1 { 0 } else { *at })
-        .collect();
-    flat(&own, shape)
 }
 
 impl<'m> Machine<'m> {
@@ -525,26 +463,6 @@ impl<'m> Machine<'m> {
         (0..elements).map(|index| hash(&[5, word(dir), *count, index as u64])).collect()
     }
 
-    fn slot(&mut self, tile: Vec<u64>) -> Held {
-        match &mut self.memory {
-            None => Held::Tile(tile),
-            Some(memory) => {
-                memory.slots.push(Slot { tile, releases: 0 });
-                Held::Place(Place::Slot(memory.slots.len() - 1))
-            }
-        }
-    }
-
-    fn release(&mut self, frame: &Frame<'_>, op: OpId, tile: Value) {
-        let Held::Place(Place::Slot(slot)) = *frame.held(tile) else { return };
-        let Some(memory) = &mut self.memory else { return };
-        let rivals = memory.liveness.rivals(op);
-        let held = |value: &Value| matches!(frame.values[*value], Some(Held::Place(Place::Slot(other))) if other == slot);
-        if !rivals.iter().any(held) {
-            memory.slots[slot].releases += 1;
-        }
-    }
-
     /// A view, by value.
     fn view(&mut self, frame: &Frame<'_>, op: OpId) -> Held {
         let f = frame.f;
@@ -565,107 +483,6 @@ impl<'m> Machine<'m> {
             _ => tile[flat(index, &to)],
         };
         Held::Tile(indices(&to).iter().map(element).collect())
-    }
-
-    /// The elements of a tile that leaves the PE: its bytes must lie row by row.
-    fn read_in_order(&mut self, frame: &Frame<'_>, value: Value) -> Vec<u64> {
-        if self.memory.is_some() && !frame.f.is_row_major(value) {
-            self.run.faults.push(format!("{value} leaves as a view"));
-        }
-        self.read(frame, value)
-    }
-
-    /// The elements of a tile, row by row.
-    fn read(&mut self, frame: &Frame<'_>, value: Value) -> Vec<u64> {
-        let place = match frame.held(value) {
-            Held::Tile(tile) => return tile.clone(),
-            Held::Place(place) => *place,
-            Held::Scalar(_) => panic!("{value} is no tile"),
-        };
-        let strides = frame.f.strides(value).expect("an allocated tile has strides");
-        let offset = |index: &Vec<usize>| -> u64 {
-            index.iter().zip(&strides).map(|(at, stride)| *at as u64 * *stride as u64).sum()
-        };
-        let offsets: Vec<u64> = indices(&frame.shape_of(value)).iter().map(offset).collect();
-        let size = frame.f.ty(value).dtype().bytes();
-        offsets.into_iter().map(|at| self.read_element(place, at, size)).collect()
-    }
-
-    fn read_element(&mut self, place: Place, at: u64, size: u64) -> u64 {
-        let memory = self.memory.as_mut().expect("places lie in memory");
-        match place {
-            Place::Slot(slot) => {
-                if memory.slots[slot].releases > 0 {
-                    self.run.faults.push(format!("slot {slot} is read after its release"));
-                }
-                memory.slots[slot].tile[at as usize]
-            }
-            Place::Scratch(base) => {
-                let byte = |index: u64| memory.bytes.get(&(base + at * size + index)).copied();
-                let first = byte(0).map(|(term, _)| term);
-                let whole = (0..size).all(|index| byte(index) == first.map(|term| (term, index)));
-                match first {
-                    Some(term) if whole => term,
-                    _ => {
-                        self.run.faults.push(format!("byte {} is not whole", base + at * size));
-                        0
-                    }
-                }
-            }
-        }
-    }
-
-    fn write(&mut self, base: u64, tile: &[u64], size: u64) {
-        let memory = self.memory.as_mut().expect("places lie in memory");
-        for (at, term) in tile.iter().enumerate() {
-            for index in 0..size {
-                memory.bytes.insert(base + at as u64 * size + index, (*term, index));
-            }
-        }
-    }
-
-    /// `recv` into a tile: its bytes are new, and whoever else shows them sees that.
-    fn overwrite(&mut self, frame: &Frame<'_>, dst: Value, tile: &[u64]) -> Held {
-        let held = frame.held(dst).clone();
-        let slot = self.slot(tile.to_vec());
-        if let (Some(memory), Held::Place(Place::Slot(slot))) = (&mut self.memory, slot) {
-            // The slot is copied out of and free at once.
-            memory.slots[slot].releases += 1;
-        }
-        match held {
-            Held::Place(Place::Scratch(base)) => {
-                self.write(base, tile, frame.f.ty(dst).dtype().bytes());
-            }
-            _ => self.run.faults.push(String::from("`recv` copies into a slot")),
-        }
-        held
-    }
-
-    /// Puts the result of `op` where it belongs.
-    fn define(&mut self, frame: &Frame<'_>, op: OpId, tile: Vec<u64>) -> Held {
-        let Some(memory) = &mut self.memory else { return Held::Tile(tile) };
-        let result = frame.f.result(op);
-        let Some(Storage::Buffer(id)) = frame.f.values[result].storage else {
-            panic!("{result} has no buffer");
-        };
-        let buffer = &frame.f.buffers[id];
-        let held = |place: Place| {
-            let is_in = |value: &Value| matches!(frame.values[*value], Some(Held::Place(other)) if other == place);
-            memory.liveness.rivals(op).iter().any(is_in)
-        };
-        // In turn, as the walker does; any copy that is free would do.
-        let turn = memory.turns.get(&id).copied().unwrap_or(0);
-        let mut copies = (turn..turn + buffer.copies).map(|copy| copy % buffer.copies);
-        let base = |copy: u32| buffer.offset + u64::from(copy) * buffer.bytes;
-        let free = copies.find(|copy| !held(Place::Scratch(base(*copy))));
-        let copy = free.unwrap_or_else(|| {
-            self.run.faults.push(format!("{result} finds every copy of its buffer taken"));
-            0
-        });
-        memory.turns.insert(id, copy + 1);
-        let base = base(copy);
-        self.write(base, &tile, frame.f.ty(result).dtype().bytes());
-        Held::Place(Place::Scratch(base))
     }
 
     /// The elements of a computed tile.
@@ -716,44 +533,4 @@ impl<'m> Machine<'m> {
             Held::Tile(_) | Held::Place(_) => (self.read(frame, value), frame.shape_of(value)),
         }
     }
-}
-
-pub fn reduced(
-    name: &str,
-    (tile, from): (&[u64], &[usize]),
-    axis: Option<u32>,
-    shape: &[usize],
-) -> Vec<u64> {
-    let mut groups: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
-    for index in indices(from) {
-        let mut own = index.clone();
-        match axis {
-            Some(axis) if shape.len() == from.len() => own[axis as usize] = 0,
-            Some(axis) => drop(own.remove(axis as usize)),
-            None => own = vec![0; shape.len()],
-        }
-        let group = groups.entry(flat(&own, shape)).or_insert_with(|| vec![8, word(name)]);
-        group.push(tile[flat(&index, from)]);
-    }
-    groups.values().map(|parts| hash(parts)).collect()
-}
-
-fn product(
-    (a, a_shape): &(Vec<u64>, Vec<usize>),
-    (b, b_shape): &(Vec<u64>, Vec<usize>),
-    acc: Option<&[u64]>,
-    shape: &[usize],
-) -> Vec<u64> {
-    let element = |index: &Vec<usize>| {
-        let mut parts = vec![9];
-        let (batch, [row, column]) = index.split_last_chunk().expect("a product has two axes");
-        let place = |row: usize, column: usize| [batch, &[row, column]].concat();
-        for k in 0..a_shape[a_shape.len() - 1] {
-            parts.push(a[flat(&place(*row, k), a_shape)]);
-            parts.push(b[flat(&place(k, *column), b_shape)]);
-        }
-        parts.extend(acc.map(|acc| acc[flat(index, shape)]));
-        hash(&parts)
-    };
-    indices(shape).iter().map(element).collect()
 }
