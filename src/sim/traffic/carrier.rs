@@ -23,6 +23,17 @@ pub(super) struct Done {
     pub(super) hops: u32,
 }
 
+/// What a cycle brought about.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Packets whose last flit has left the source; some more than once.
+    pub(super) left: Vec<u32>,
+    /// Packets of which so many flits more have arrived.
+    pub(super) flits: Vec<(u32, u32)>,
+    /// Packets that have arrived whole.
+    pub(super) done: Vec<Done>,
+}
+
 /// The network that packets of one size are sent over.
 pub(super) struct Carrier<'a> {
     bytes: u64,
@@ -51,6 +62,7 @@ struct Wormhole<'a> {
     /// Of each packet under way: its ways, the one it is on, and when it left the source's queue.
     packets: FxHashMap<u32, (u32, u32, f64)>,
     happened: Happened,
+    packet_flits: u32,
     /// The next cycle in which anything can happen.
     next: Option<u64>,
 }
@@ -59,22 +71,24 @@ struct Interleaved<'a> {
     machine: &'a Machine,
     network: Network,
     events: EventQueue,
-    /// The ends of every packet so far.
-    ends: Vec<(u32, u32)>,
+    /// The ends of every packet that is to be sent.
+    sent: FxHashMap<u32, (u32, u32)>,
     bytes: u64,
+    packet_flits: u32,
 }
 
 impl<'a> Carrier<'a> {
     pub(super) fn new(machine: &'a Machine, packet_flits: u32) -> Carrier<'a> {
         let bytes = machine.flit_bytes() * u64::from(packet_flits);
         let kind = match machine.network().switching {
-            Switching::Wormhole => Kind::Wormhole(Box::new(Wormhole::new(machine))),
+            Switching::Wormhole => Kind::Wormhole(Box::new(Wormhole::new(machine, packet_flits))),
             Switching::Interleaved => Kind::Interleaved(Box::new(Interleaved {
                 machine,
                 network: Network::new(machine, Mode::Trains),
                 events: EventQueue::default(),
-                ends: Vec::new(),
+                sent: FxHashMap::default(),
                 bytes,
+                packet_flits,
             })),
         };
         Carrier { bytes, time: Timebase::of(machine.network().router.clock), kind }
@@ -85,31 +99,33 @@ impl<'a> Carrier<'a> {
         matches!(self.kind, Kind::Wormhole(_))
     }
 
-    /// Sends packet `number` from PE to PE in `cycle`.
-    pub(super) fn send(&mut self, (from, to): (u32, u32), number: u32, cycle: u64) {
+    /// Sends packet `number` from PE to PE in `cycle`. Tells whether it will be told when it has left;
+    /// if not, the next one may be sent at once.
+    pub(super) fn send(&mut self, (from, to): (u32, u32), number: u32, cycle: u64) -> bool {
         match &mut self.kind {
             Kind::Wormhole(it) => it.send((from, to), (number, self.bytes), cycle),
             Kind::Interleaved(it) => {
-                it.ends.push((from, to));
-                let (at, key) = (self.time.time(cycle * TICKS), EventKey::act(from, number));
+                let sent = it.sent.entry(number).or_insert((from, to));
+                let (at, key) = (self.time.time(cycle * TICKS), EventKey::act(sent.0, number));
                 it.events.push(Event::new(at, key, EventKind::Inject, number));
+                false
             }
         }
     }
 
-    /// Lets `cycle` pass; adds what has arrived by its end.
-    pub(super) fn step(&mut self, cycle: u64, done: &mut Vec<Done>) {
+    /// Lets `cycle` pass; adds what it brought about.
+    pub(super) fn step(&mut self, cycle: u64, outcome: &mut Outcome) {
         match &mut self.kind {
-            Kind::Wormhole(it) => it.step(cycle, done),
+            Kind::Wormhole(it) => it.step(cycle, outcome),
             Kind::Interleaved(it) => {
-                it.step(self.time.time((cycle + 1) * TICKS), self.time, done);
+                it.step(self.time.time((cycle + 1) * TICKS), self.time, outcome);
             }
         }
     }
 }
 
 impl<'a> Wormhole<'a> {
-    fn new(machine: &'a Machine) -> Wormhole<'a> {
+    fn new(machine: &'a Machine, packet_flits: u32) -> Wormhole<'a> {
         let (network, layout) = lay_out(machine);
         Wormhole {
             machine,
@@ -118,7 +134,8 @@ impl<'a> Wormhole<'a> {
             found: FxHashMap::default(),
             ways: Vec::new(),
             packets: FxHashMap::default(),
-            happened: Happened::default(),
+            happened: Happened { received: Some(Vec::new()), ..Happened::default() },
+            packet_flits,
             next: None,
         }
     }
@@ -139,7 +156,7 @@ impl<'a> Wormhole<'a> {
         number
     }
 
-    fn send(&mut self, ends: (u32, u32), (number, bytes): (u32, u64), cycle: u64) {
+    fn send(&mut self, ends: (u32, u32), (number, bytes): (u32, u64), cycle: u64) -> bool {
         let ways = self.find(ends);
         let Some(way) = self.ways[ways as usize].parts.first().copied() else {
             // From a terminal to itself: there is no way to go.
@@ -147,35 +164,45 @@ impl<'a> Wormhole<'a> {
             self.packets.insert(number, (ways, 0, cycle as f64));
             self.happened.delivered.push(delivery);
             self.next = Some(cycle);
-            return;
+            return false;
         };
         self.packets.insert(number, (ways, 0, 0.0));
         self.network.send(parcel(way, (number, bytes), cycle * TICKS));
         self.next = Some(cycle);
+        true
     }
 
-    fn step(&mut self, cycle: u64, done: &mut Vec<Done>) {
+    fn step(&mut self, cycle: u64, outcome: &mut Outcome) {
         if self.next.is_none_or(|next| next > cycle) {
             return;
         }
         let mut happened = std::mem::take(&mut self.happened);
         self.network.step(cycle, &mut happened);
-        happened.left.clear();
+        outcome.left.extend(happened.left.drain(..).map(|(number, _)| number));
+        for number in happened.received.iter_mut().flat_map(|them| them.drain(..)) {
+            let Some((ways, part, _)) = self.packets.get(&number) else { continue };
+            if *part as usize + 1 == self.ways[*ways as usize].parts.len() {
+                outcome.flits.push((number, 1));
+            }
+        }
         for delivery in happened.delivered.drain(..) {
-            self.arrive(&delivery, done);
+            self.arrive(&delivery, outcome);
         }
         self.happened = happened;
         self.next = self.network.next_after(cycle);
     }
 
     /// A packet is at the end of a way: of its last one, or before a part that sends it on.
-    fn arrive(&mut self, delivery: &Delivery, done: &mut Vec<Done>) {
+    fn arrive(&mut self, delivery: &Delivery, outcome: &mut Outcome) {
         let Some((ways, part, start)) = self.packets.get_mut(&delivery.tag) else { return };
         if *part == 0 {
             *start = delivery.first_sent as f64;
         }
         *part += 1;
         let found = &self.ways[*ways as usize];
+        if found.parts.is_empty() {
+            outcome.flits.push((delivery.tag, self.packet_flits));
+        }
         match found.parts.get(*part as usize) {
             Some(way) => {
                 self.network.send(parcel(*way, (delivery.tag, delivery.bytes), delivery.done));
@@ -183,7 +210,7 @@ impl<'a> Wormhole<'a> {
             None => {
                 let end = delivery.done as f64 / TICKS as f64;
                 let (start, hops) = (Some(*start), found.links);
-                done.push(Done { number: delivery.tag, start, end, hops });
+                outcome.done.push(Done { number: delivery.tag, start, end, hops });
                 self.packets.remove(&delivery.tag);
             }
         }
@@ -198,7 +225,7 @@ fn parcel(way: (u32, u16), (tag, bytes): (u32, u64), start: u64) -> Parcel {
 impl Interleaved<'_> {
     /// Sends packet `number`, whose time has come.
     fn ship(&mut self, number: u32, now: Ps) {
-        let (from, to) = self.ends[number as usize];
+        let Some((from, to)) = self.sent.remove(&number) else { return };
         let [source, target] = [from, to].map(|pe| self.machine.pe(PeId(pe)).dma);
         let route = self.network.routes.find(self.machine, source, target);
         let route = route.expect("every PE of a checked machine reaches every other");
@@ -233,13 +260,13 @@ impl Interleaved<'_> {
         self.network.send(&shipment, &mut self.events);
     }
 
-    fn step(&mut self, until: Ps, time: Timebase, done: &mut Vec<Done>) {
+    fn step(&mut self, until: Ps, time: Timebase, outcome: &mut Outcome) {
         while let Some(event) = self.events.peek().copied().filter(|event| event.time < until) {
             self.events.pop();
             self.network.at(&event);
             match event.kind {
                 EventKind::Inject => self.ship(event.subject, event.time),
-                EventKind::Deliver => self.deliver(&event, time, done),
+                EventKind::Deliver => self.deliver(&event, time, outcome),
                 EventKind::Head
                 | EventKind::Flit
                 | EventKind::Feed
@@ -252,10 +279,11 @@ impl Interleaved<'_> {
         }
     }
 
-    fn deliver(&mut self, event: &Event, time: Timebase, done: &mut Vec<Done>) {
+    fn deliver(&mut self, event: &Event, time: Timebase, outcome: &mut Outcome) {
         let Some(arrival) = self.network.take(event) else { return };
         let end = time.ticks(event.time) as f64 / TICKS as f64;
         let (number, hops) = (arrival.cargo.seq, arrival.cargo.place);
-        done.push(Done { number, start: None, end, hops });
+        outcome.flits.push((number, self.packet_flits));
+        outcome.done.push(Done { number, start: None, end, hops });
     }
 }

@@ -98,6 +98,9 @@ pub(super) struct Happened {
     pub(super) delivered: Vec<Delivery>,
     /// Flits that entered channels, if somebody wants to know.
     pub(super) moved: Option<Vec<Moved>>,
+    /// For each flit that came to its target, what the sender knows its packet by; if somebody wants to
+    /// know.
+    pub(super) received: Option<Vec<u32>>,
 }
 
 /// All routers and channels, and what is on them.
@@ -286,6 +289,9 @@ impl RouterNetwork {
         let packet = &mut self.packets[flit.packet as usize];
         let bytes = packet.size_of(flit, self.params.flit_bytes);
         let write = (packet.parcel.write * bytes).div_ceil(self.params.flit_bytes);
+        if let Some(received) = &mut happened.received {
+            received.push(packet.parcel.tag);
+        }
         if packet.written == 0 {
             packet.came = cycle;
         }
