@@ -189,3 +189,63 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Pattern;
+    use super::*;
+
+    fn judge(limit: f64) -> Judge {
+        let traffic = OpenLoop::new(Pattern::Uniform, 4, 1);
+        Judge::new(&OpenLoop { limit, ..traffic })
+    }
+
+    /// A cycle in which a packet of four flits is issued that arrives at once, with a latency.
+    fn pass(it: &mut Judge, cycle: u64, latency: f64) {
+        let is_measured = it.issue(cycle);
+        it.flits_arrived(cycle, 4);
+        it.packet_arrived(is_measured, (latency, latency), 1);
+        it.cycle(cycle + 1, 1, |_| false);
+    }
+
+    #[test]
+    fn three_equal_periods_are_enough_and_the_first_is_compared_with_the_warm_up() {
+        // BookSim needs 30,000 cycles and a drain where nothing changes: three periods of 5,000 of each kind.
+        let mut it = judge(500.0);
+        let mut cycle = 0;
+        while it.phase != Phase::Over {
+            pass(&mut it, cycle, 20.0);
+            cycle += 1;
+        }
+        assert_eq!((it.drained_from, cycle), (30_000, 30_001));
+        assert_eq!((it.sums.packets, it.sums.flits), (15_000, 60_000));
+        // Where warming up took longer, the first measured period is a change; then three are not.
+        let mut it = judge(500.0);
+        for cycle in 0..40_000 {
+            pass(&mut it, cycle, if cycle < 15_000 { 40.0 } else { 20.0 });
+        }
+        assert_eq!(it.drained_from, 35_000);
+    }
+
+    #[test]
+    fn what_is_under_way_counts_by_flits_and_what_is_not_issued_does_not() {
+        // 4,999 packets of 20 cycles, and four flits that are 5,000 cycles old: a mean of 23.98.
+        for (limit, saturated) in [(23.9, true), (24.0, false)] {
+            let mut it = judge(limit);
+            it.issue(0);
+            for cycle in 1..5000 {
+                pass(&mut it, cycle, 20.0);
+            }
+            assert_eq!(it.saturated, saturated, "{limit}");
+        }
+        // While draining, what was made before it is measured when it is issued, however late.
+        let mut it = judge(500.0);
+        for cycle in 0..30_000 {
+            pass(&mut it, cycle, 20.0);
+        }
+        assert_eq!(it.phase, Phase::Draining);
+        it.cycle(30_001, 1, |end| 29_999 < end);
+        assert_eq!(it.phase, Phase::Draining);
+        assert!(it.issue(29_999) && !it.issue(30_000));
+    }
+}
