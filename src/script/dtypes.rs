@@ -2,11 +2,12 @@
 
 use std::any::Any;
 
-use super::args::Given;
+use super::args::{Args, Given, Signature};
 use super::dict::Key;
 use super::evaluator::Evaluator;
 use super::fault::{Fault, Result};
 use super::object::{Comparison, Object};
+use super::torch::scalar;
 use super::value::Value;
 use crate::diag::{hosting, nearest_help};
 use crate::dtype::DType;
@@ -39,6 +40,12 @@ impl Object for DTypeValue {
             "is_floating_point" => Some(Value::Bool(self.0.is_float())),
             _ => None,
         })
+    }
+
+    /// `np.float32(0.1)`: a number of this type.
+    fn call(&self, evaluator: &mut Evaluator<'_>, args: &Args) -> Result<Option<Value>> {
+        let [value] = args.bind(Signature { name: self.0.tl_name(), params: ["value"] })?;
+        value.map(|given| scalar(evaluator, self.0, &given)).transpose()
     }
 
     fn compare(&self, _: &mut Evaluator<'_>, it: Comparison<'_>) -> Result<Option<Value>> {

@@ -7,8 +7,9 @@
 //! ```text
 //! evaluator   expressions, statements, calls, names; bounded in steps, depth and memory
 //! builtins    len, range, print, …, methods of lists, dicts and strings, `math`
+//! imports     the packages that can be imported, and by which names
 //! object      what a library's values can do: the trait that `torch` and tensors implement
-//! torch       tensors, launches, checks; asks `host` for everything
+//! torch       tensors, launches, checks, and `numpy` of the host; asks `host` for everything
 //! ccl         communicator files: algorithms and queues
 //! entry       which functions a file has to have, and how their parameters are filled
 //! ```
@@ -24,6 +25,7 @@ mod entry;
 mod evaluator;
 mod exceptions;
 mod fault;
+mod imports;
 mod object;
 mod run;
 mod torch;

@@ -39,13 +39,6 @@ const CONSTANTS: &[(&str, f64)] = &[
 pub(super) const MODULE: Module =
     Module { name: "math", functions: FUNCTIONS, constants: CONSTANTS };
 
-/// `from math import name`.
-pub(super) fn member(name: &str) -> Option<Value> {
-    let function = FUNCTIONS.iter().find(|native| native.name == name).map(Value::Native);
-    let constant = CONSTANTS.iter().find(|(known, _)| *known == name);
-    function.or(constant.map(|(_, value)| Value::Float(*value)))
-}
-
 /// The number that a function of one number is given.
 fn argument(
     evaluator: &mut Evaluator<'_>,

@@ -1,4 +1,4 @@
-//! What host functions have without importing it, and the libraries that they can import.
+//! What host functions have without importing it, and the small libraries `math` and `triton`.
 
 mod functions;
 mod math;
@@ -7,8 +7,7 @@ mod numbers;
 mod triton;
 
 pub(super) use methods::{call_method, names as method_names};
-
-use std::rc::Rc;
+pub(super) use triton::Triton;
 
 use super::exceptions;
 use super::object::Native;
@@ -40,23 +39,7 @@ pub(super) fn at(index: usize) -> Value {
     }
 }
 
-/// The library that `import path` binds, or the member that `from library import member` does.
-/// Without an alias, `import a.b` binds `a`.
-pub(super) fn library(path: &str, is_member: bool) -> Option<Value> {
-    let path = match path.split_once('.') {
-        Some((first, _)) if !is_member => first,
-        _ => path,
-    };
-    match path {
-        "math" => Some(Value::Object(Rc::new(math::MODULE))),
-        "triton" => Some(Value::object(triton::Triton)),
-        "triton.language" => Some(Value::object(triton::Language)),
-        "triton.cdiv" => Some(Value::Native(&triton::CDIV)),
-        "kernbench.policy.placement.dp.DPPolicy" => Some(Value::Native(&super::torch::DP_POLICY)),
-        "triton.jit" | "jit" => Some(Value::object(triton::Triton)),
-        _ => {
-            let (module, member) = path.split_once('.')?;
-            (module == "math").then(|| math::member(member)).flatten()
-        }
-    }
+/// The library `math`.
+pub(super) fn math() -> Value {
+    Value::object(math::MODULE)
 }

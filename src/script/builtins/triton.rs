@@ -14,7 +14,7 @@ use crate::source::Span;
 use crate::syntax::ast::BinaryOp;
 
 /// `triton.cdiv`: the quotient, rounded up.
-pub(super) const CDIV: Native = pure("cdiv", cdiv);
+const CDIV: Native = pure("cdiv", cdiv);
 
 /// `triton.next_power_of_2`.
 const NEXT_POWER_OF_2: Native = pure("next_power_of_2", next_power_of_2);
@@ -23,7 +23,7 @@ const NEXT_POWER_OF_2: Native = pure("next_power_of_2", next_power_of_2);
 const CONSTEXPR: Native = pure("constexpr", constexpr);
 
 /// `import triton`.
-pub(super) struct Triton;
+pub(in crate::script) struct Triton;
 
 /// `import triton.language as tl`.
 pub(super) struct Language;

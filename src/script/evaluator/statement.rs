@@ -7,8 +7,8 @@ use super::code::{Code, CodeKey, bound_name};
 use super::scope::Scope;
 use super::{Closure, Evaluator, Loop};
 use crate::diag::hosting;
-use crate::script::builtins;
 use crate::script::fault::{Fault, Result};
+use crate::script::imports;
 use crate::script::value::Value;
 use crate::source::Span;
 use crate::syntax::ast::{
@@ -370,10 +370,9 @@ impl<'a> Evaluator<'a> {
             if path.starts_with("__future__") {
                 continue;
             }
-            let Some(value) = builtins::library(&path, import.alias.is_some() || from.is_some())
-            else {
-                return Err(no_library(&path, import.name.span));
-            };
+            let is_member = import.alias.is_some() || from.is_some();
+            let found = imports::import(self, (&path, is_member), import.name.span)?;
+            let Some(value) = found else { return Err(no_library(&path, import.name.span)) };
             if let Some(slot) = self.codes[scope.code].slot(bound_name(import)) {
                 scope.set(slot, value);
             }
@@ -431,7 +430,7 @@ fn no_else(otherwise: &[Stmt], span: Span) -> Result<()> {
 fn no_library(path: &str, span: Span) -> Fault {
     let message = format!("host functions cannot import `{path}`");
     Fault::new(hosting::HOST_UNSUPPORTED, message, span, "not a library of kbc")
-        .note("host functions know `math`, `triton` and `triton.language`")
+        .note(format!("host functions can import {}, and what these have", imports::PACKAGES))
 }
 
 /// Text that the parser has reported already.

@@ -44,7 +44,7 @@ fn assert_equal(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     compare(evaluator, (&actual, &expected), |_| Tolerance::Ulps(0), &args)
 }
 
-fn compare(
+pub(super) fn compare(
     evaluator: &mut Evaluator<'_>,
     (actual, expected): (&Given, &Given),
     tolerance: impl Fn(DType) -> Tolerance,
@@ -97,7 +97,7 @@ pub(super) fn contents(
     match operand(evaluator, &given.value, dtype, given.span)? {
         Some(Operand::Array(array)) => Ok(Some(array)),
         Some(Operand::Unknown) => Ok(None),
-        None => super::create::array_of_list(evaluator, given).map(Some),
+        None => super::create::array_of_list(evaluator, given, DType::F32).map(Some),
     }
 }
 

@@ -200,19 +200,19 @@ fn full(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
         return Err(undecided("this value", made, value.span));
     }
     if options.dtype.is_none() {
-        options.dtype = Some(natural_dtype(&value.value));
+        options.dtype = Some(natural_dtype(&value.value, DType::F32));
     }
     let value = value.float("`fill_value`")?;
     let shape = bind::shape(&size)?;
     create(evaluator, (shape, options), &args, |dtype, shape| Array::full(dtype, shape, value))
 }
 
-/// The type that PyTorch gives a number of the program.
-fn natural_dtype(value: &Value) -> DType {
+/// The type of a number of the program, whose floats are `float`.
+pub(super) fn natural_dtype(value: &Value, float: DType) -> DType {
     match (value.as_bool(), value.as_int()) {
         (Some(_), _) => DType::I1,
         (None, Some(_)) => DType::I64,
-        (None, None) => DType::F32,
+        (None, None) => float,
     }
 }
 
@@ -281,13 +281,39 @@ fn eye(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let Some(n) = n else { return Ok(Value::None) };
     let pair = vec![n.value.clone(), m.map_or(n.value.clone(), |m| m.value)];
     let shape = bind::shape(&Given { value: Value::tuple(pair), span: n.span })?;
-    create(evaluator, (shape, options), &args, |dtype, shape| {
-        let columns = shape.0.last().copied().unwrap_or(1).max(1);
-        let zeros = Array::full(DType::F64, shape, 0.0)?;
-        let at = |place: u64| if place / columns == place % columns { 1.0 } else { 0.0 };
-        let values = (0..zeros.elements()).map(at).collect();
-        Ok(Array::from_f64s(DType::F64, shape, values)?.cast(dtype))
+    create(evaluator, (shape, options), &args, identity)
+}
+
+type Made = std::result::Result<Array, HostError>;
+
+/// The elements of `shape` that `at` gives for their places, computed in `f64`.
+fn of_places(dtype: DType, shape: &Shape, at: impl Fn(u64) -> f64) -> Made {
+    // Refused before anything of its size is made.
+    let count = Array::full(DType::F64, shape, 0.0)?.elements();
+    Ok(Array::from_f64s(DType::F64, shape, (0..count).map(at).collect())?.cast(dtype))
+}
+
+/// Ones where row and column are the same.
+pub(super) fn identity(dtype: DType, shape: &Shape) -> Made {
+    let columns = shape.0.last().copied().unwrap_or(1).max(1);
+    of_places(dtype, shape, |it| if it / columns == it % columns { 1.0 } else { 0.0 })
+}
+
+/// Evenly spaced numbers, both ends included.
+pub(super) fn spaced(dtype: DType, shape: &Shape, (start, end): (f64, f64)) -> Made {
+    let count = shape.elements();
+    let step = (end - start) / count.saturating_sub(1).max(1) as f64;
+    // From the nearer end, so that both are exact.
+    of_places(dtype, shape, |place| match place < count / 2 {
+        true => start + step * place as f64,
+        false if count > 1 => end - step * (count - 1 - place) as f64,
+        false => start,
     })
+}
+
+/// `start`, `start + step`, …
+pub(super) fn counted(dtype: DType, shape: &Shape, (start, step): (f64, f64)) -> Made {
+    of_places(dtype, shape, |place| start + place as f64 * step)
 }
 
 /// `linspace(start, end, steps)`: evenly spaced, both ends included.
@@ -300,18 +326,7 @@ fn linspace(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     };
     let shape = Shape(vec![u64::try_from(steps.int("`steps`")?).unwrap_or(0)]);
     let (start, end) = (start.float("`start`")?, end.float("`end`")?);
-    create(evaluator, (shape, options), &args, |dtype, shape| {
-        let count = Array::full(DType::F64, shape, 0.0)?.elements();
-        let step = (end - start) / count.saturating_sub(1).max(1) as f64;
-        // From the nearer end, so that both are exact.
-        let at = |place: u64| match place < count / 2 {
-            true => start + step * place as f64,
-            false if count > 1 => end - step * (count - 1 - place) as f64,
-            false => start,
-        };
-        let values = (0..count).map(at).collect();
-        Ok(Array::from_f64s(DType::F64, shape, values)?.cast(dtype))
-    })
+    create(evaluator, (shape, options), &args, |dtype, shape| spaced(dtype, shape, (start, end)))
 }
 
 fn zeros_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
@@ -326,35 +341,56 @@ fn empty_like(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
 
 fn arange(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let (rest, mut options) = options(&args, "arange")?;
-    rest.no_names("arange")?;
-    let zero = Given { value: Value::Int(0), span: args.span };
-    let one = Given { value: Value::Int(1), span: args.span };
-    let (start, end, step) = match &rest.positional[..] {
-        [end] => (zero, end.clone(), one),
-        [start, end] => (start.clone(), end.clone(), one),
-        [start, end, step] => (start.clone(), end.clone(), step.clone()),
-        _ => {
-            let message = "`arange` takes an end, a start and an end, or these and a step";
-            return Err(Fault::new(hosting::HOST_ARGUMENTS, message, args.span, "not these"));
-        }
-    };
-    let of_ints = [&start, &end, &step].iter().all(|given| given.value.as_int().is_some());
-    if options.dtype.is_none() {
-        options.dtype = Some(if of_ints { DType::I64 } else { DType::F32 });
-    }
-    let what = "an argument of `arange`";
-    let (start, end, step) = (start.float(what)?, end.float(what)?, step.float(what)?);
-    let count = ((end - start) / step).ceil();
-    if step == 0.0 || !count.is_finite() {
-        let message = "`arange` needs a finite range and a step other than zero";
-        return Err(Fault::new(hosting::HOST_VALUE, message, args.span, "no such range"));
-    }
-    let shape = Shape::new([count.max(0.0) as u64]);
-    create(evaluator, (shape, options), &args, |dtype, shape| {
-        let counts = Array::full(DType::F64, shape, 0.0)?;
-        let values = (0..counts.elements()).map(|index| start + index as f64 * step).collect();
-        Ok(Array::from_f64s(DType::F64, shape, values)?.cast(dtype))
+    let range = Range::of(&rest)?;
+    options.dtype = options.dtype.or(Some(range.dtype(DType::F32)));
+    create(evaluator, (range.shape(), options), &args, |dtype, shape| {
+        counted(dtype, shape, (range.start, range.step))
     })
+}
+
+/// What `arange` counts.
+pub(super) struct Range {
+    pub(super) start: f64,
+    pub(super) step: f64,
+    count: u64,
+    is_of_ints: bool,
+}
+
+impl Range {
+    /// Reads `end`, `start, end` or `start, end, step`.
+    pub(super) fn of(args: &Args) -> Result<Range> {
+        args.no_names("arange")?;
+        let zero = Given { value: Value::Int(0), span: args.span };
+        let one = Given { value: Value::Int(1), span: args.span };
+        let (start, end, step) = match &args.positional[..] {
+            [end] => (&zero, end, &one),
+            [start, end] => (start, end, &one),
+            [start, end, step] => (start, end, step),
+            _ => {
+                let message = "`arange` takes an end, a start and an end, or these and a step";
+                return Err(Fault::new(hosting::HOST_ARGUMENTS, message, args.span, "not these"));
+            }
+        };
+        let is_of_ints = [start, end, step].iter().all(|given| given.value.as_int().is_some());
+        let what = "an argument of `arange`";
+        let (start, end, step) = (start.float(what)?, end.float(what)?, step.float(what)?);
+        let count = ((end - start) / step).ceil();
+        if step == 0.0 || !count.is_finite() {
+            let message = "`arange` needs a finite range and a step other than zero";
+            return Err(Fault::new(hosting::HOST_VALUE, message, args.span, "no such range"));
+        }
+        Ok(Range { start, step, count: count.max(0.0) as u64, is_of_ints })
+    }
+
+    /// The type of its numbers, whose floats are `float`.
+    pub(super) fn dtype(&self, float: DType) -> DType {
+        if self.is_of_ints { DType::I64 } else { float }
+    }
+
+    /// The shape of its numbers.
+    pub(super) fn shape(&self) -> Shape {
+        Shape::new([self.count])
+    }
 }
 
 /// A tensor of random values.
@@ -443,15 +479,19 @@ fn from_data(evaluator: &mut Evaluator<'_>, args: &Args, function: &'static str)
             None => Err(HostError::Value(String::from("the data are not known"))),
         });
     }
-    let array = array_of_list(evaluator, &given)?;
+    let array = array_of_list(evaluator, &given, DType::F32)?;
     if options.dtype.is_none() {
         options.dtype = Some(array.dtype());
     }
     create(evaluator, (array.shape(), options), args, |dtype, _| Ok(array.cast(dtype)))
 }
 
-/// The array that nested lists are, of the type that PyTorch gives it.
-pub(super) fn array_of_list(evaluator: &mut Evaluator<'_>, given: &Given) -> Result<Array> {
+/// The array that a number or nested lists of them are; floats are `float`.
+pub(super) fn array_of_list(
+    evaluator: &mut Evaluator<'_>,
+    given: &Given,
+    float: DType,
+) -> Result<Array> {
     let ragged = || {
         let message = "lists of different lengths are no tensor";
         Fault::new(hosting::HOST_SHAPE, message, given.span, "not all alike")
@@ -484,7 +524,7 @@ pub(super) fn array_of_list(evaluator: &mut Evaluator<'_>, given: &Given) -> Res
             let part = Given { value: item.clone(), span: given.span };
             return Err(part.wrong("an element of a tensor", "a number"));
         };
-        dtype = crate::host::promote(dtype, natural_dtype(number.as_ref().unwrap_or(item)));
+        dtype = crate::host::promote(dtype, natural_dtype(number.as_ref().unwrap_or(item), float));
         numbers.push(number.unwrap_or(Value::Float(value)));
     }
     let shape = Shape(extents);

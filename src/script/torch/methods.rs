@@ -484,7 +484,7 @@ impl Call<'_, '_> {
             let array = match found {
                 Some(Operand::Array(array)) => Some(array),
                 Some(Operand::Unknown) => None,
-                None => Some(super::create::array_of_list(self.evaluator, given)?),
+                None => Some(super::create::array_of_list(self.evaluator, given, DType::F32)?),
             };
             if let Some(array) = array {
                 self.tensor.assign(self.evaluator, &[], &array, self.args.span)?;

@@ -14,6 +14,7 @@ mod launch;
 mod launched;
 mod methods;
 mod nn;
+mod numpy;
 mod policy;
 mod random;
 mod shaping;
@@ -38,9 +39,10 @@ use crate::source::Span;
 
 pub(super) use distributed::{Kind, algorithms};
 pub(super) use launch::on_grid;
-pub(super) use policy::DP_POLICY;
+pub(super) use numpy::Numpy;
 pub(super) use random::Seeds;
 pub(super) use spawn::Seat;
+pub(super) use tensor::scalar;
 
 /// `torch` itself.
 pub(super) struct Torch;
@@ -175,5 +177,7 @@ mod tests {
         let own: BTreeSet<&str> = methods::names().into_iter().collect();
         let methods: BTreeSet<&str> = own.difference(&operators).copied().collect();
         assert_eq!(listed("| of a tensor |"), methods);
+        let own: BTreeSet<&str> = Numpy.names().into_iter().collect();
+        assert_eq!(listed("| `np.` here |"), own.difference(&types).copied().collect());
     }
 }

@@ -13,7 +13,7 @@ use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Arithmetic, Array, Data, Index, TensorHandle, TensorId, Weak};
 use crate::ops::{BinaryOp as Op, CompareOp as CompareArrays, UnaryOp as UnaryArray};
-use crate::script::args::Args;
+use crate::script::args::{Args, Given};
 use crate::script::dtypes::dtype_value;
 use crate::script::evaluator::{Evaluator, Memory};
 use crate::script::fault::{Fault, Result};
@@ -294,6 +294,19 @@ pub(super) fn value_of(
     match array {
         Some(array) => Ok(Value::object(TensorValue::of_array(evaluator, array, span)?)),
         None => Ok(Value::Unknown(span)),
+    }
+}
+
+/// A number as an array of a single element of this type; what is one already is cast.
+pub(in crate::script) fn scalar(
+    evaluator: &mut Evaluator<'_>,
+    dtype: DType,
+    given: &Given,
+) -> Result<Value> {
+    match operand(evaluator, &given.value, dtype, given.span)? {
+        Some(Operand::Array(array)) => value_of(evaluator, Some(array.cast(dtype)), given.span),
+        Some(Operand::Unknown) => Ok(Value::Unknown(given.span)),
+        None => Err(given.wrong(&format!("what becomes {dtype}"), "a number")),
     }
 }
 
