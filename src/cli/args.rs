@@ -201,6 +201,9 @@ pub(super) struct LaunchArgs {
     /// Ranks that take part: the first N PEs. All of the machine's by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) ws: Option<u32>,
+    /// What a rank is to `torch.distributed` in host programs that do not say. --ws counts PEs all the same.
+    #[arg(long, value_enum, value_name = "UNIT")]
+    pub(super) ranks: Option<Ranks>,
     /// Sets a parameter of `kernel_args` or `run`; with --arg, one known at compile time
     /// (`tl.constexpr`) of the kernel.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
@@ -234,6 +237,17 @@ pub(super) struct LaunchArgs {
     /// The warnings.
     #[command(flatten)]
     pub(super) lints: LintArgs,
+}
+
+/// What a rank is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Ranks {
+    /// Each PE is one: the default.
+    Pe,
+    /// Each cube is one.
+    Cube,
+    /// Each SIP is one, as in kernbench.
+    Sip,
 }
 
 /// What execution plans (`.json`) are run with.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::{Deny, LaunchArgs, LintArgs, Map, PlanArgs, PlanSemantics};
+use super::args::{Deny, LaunchArgs, LintArgs, Map, PlanArgs, PlanSemantics, Ranks};
 use super::console::{Console, Failure, WorldError, read_bytes, read_named, read_text};
 use crate::diag::Reported;
 use crate::driver::{
@@ -10,6 +10,7 @@ use crate::driver::{
     parse_grid, parse_ipcq,
 };
 use crate::dtype::DType;
+use crate::host::RankUnit;
 use crate::import::Semantics;
 use crate::launch::Deal;
 
@@ -36,6 +37,11 @@ pub(super) fn options(args: &LaunchArgs, seed: u64) -> Result<LaunchOptions, Fai
         },
         topology,
         world: args.ws,
+        ranks: args.ranks.map(|it| match it {
+            Ranks::Pe => RankUnit::Pe,
+            Ranks::Cube => RankUnit::Cube,
+            Ranks::Sip => RankUnit::Sip,
+        }),
         settings: args.set.clone(),
         entry: args.entry.clone(),
         ipcq,

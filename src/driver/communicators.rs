@@ -29,8 +29,8 @@ impl Loaded {
 }
 
 impl Session {
-    /// Takes the communicator file `name`, and lets `options` say what it does of the world and of
-    /// queues where they say nothing. `read` reads files whose paths it names.
+    /// Takes the communicator file `name`, and lets `options` say what it does of the world, of
+    /// ranks and of queues where they say nothing. `read` reads files whose paths it names.
     ///
     /// # Errors
     /// It is wrong, or the file of an algorithm is; everything wrong has been reported.
@@ -63,6 +63,7 @@ impl Session {
         }
         options.ipcq = said.queues();
         options.world = options.world.or(said.world());
+        options.ranks = options.ranks.or(said.ranks());
         self.communicators = Loaded { said: Arc::new(said), units };
         result
     }

@@ -2,6 +2,7 @@
 
 use super::given::{Argument, Expectation};
 use crate::dtype::DType;
+use crate::host::RankUnit;
 use crate::import::Semantics;
 use crate::launch::{Deal, IpcqOptions};
 use crate::topology::SlotKind;
@@ -13,6 +14,8 @@ pub struct LaunchOptions {
     pub topology: Option<(String, String)>,
     /// Ranks that take part; all PEs where it is not given.
     pub world: Option<u32>,
+    /// `--ranks`: what a rank is to host programs that do not say; a PE where nothing is said.
+    pub ranks: Option<RankUnit>,
     /// `--set name=value`, in order.
     pub settings: Vec<(String, String)>,
     /// `--arg name=value`, in order.

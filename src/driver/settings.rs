@@ -141,6 +141,7 @@ impl Session {
             world_size: target.world,
             set: options.settings.iter().map(parse).collect(),
             facts: facts(target.spec.extent()),
+            ranks: options.ranks.unwrap_or_default(),
             ..script::Settings::default()
         };
         let communicators = self.communicators.said.clone();

@@ -10,7 +10,7 @@ use super::outcome::LaunchResult;
 use super::settings::{self, Neighborhood};
 use super::{LaunchOptions, SimOptions, costs, given};
 use crate::arena::Id;
-use crate::command::{Agent, Program};
+use crate::command::{Agent, AgentId, Peer, Program};
 use crate::commcheck::Verdict;
 use crate::diag::{Diagnostic, Reported, Sink, constexpr, lowering as codes, runtime};
 use crate::dtype::DType;
@@ -184,21 +184,20 @@ impl<'s> Simulator<'s> {
         let scalars: Vec<(String, Scalar)> = job.launch.args.iter().map(scalar).collect();
         let own = self.parts.script.as_ref();
         let machine = *target.spec.extent();
-        let extent = match job.runners {
-            Runners::Part(part) => part.extent(&machine),
-            Runners::All | Runners::Group(_) | Runners::Each(_) => machine,
-        };
+        let part = if let Runners::Parts(parts) = job.runners { parts.first() } else { None };
+        let extent = part.map_or(machine, |part| part.extent(&machine));
         let script = match (job.module, job.runners) {
             (None, Runners::All) => own.cloned(),
-            (None, Runners::Part(_)) => {
+            (None, Runners::Parts(_)) => {
                 own.cloned().map(|it| it.of_world(target.world, settings::facts(&extent)))
             }
             // The file speaks of the whole world.
-            (None, Runners::Group(_) | Runners::Each(_)) => None,
-            (Some(name), Runners::Group(members)) => {
+            (None, Runners::Groups(_) | Runners::Each(_)) => None,
+            (Some(name), Runners::Groups(groups)) => {
+                let members = groups.first().map_or(&[][..], Vec::as_slice);
                 own.and_then(|it| it.of_library(name, members))
             }
-            (Some(name), Runners::All | Runners::Each(_) | Runners::Part(_)) => {
+            (Some(name), Runners::All | Runners::Each(_) | Runners::Parts(_)) => {
                 let members: Vec<u32> = (0..target.world).collect();
                 own.and_then(|it| it.of_library(name, &members))
             }
@@ -368,21 +367,16 @@ impl<'s> Simulator<'s> {
         let launch = Launch {
             kernel: request.kernel.clone(),
             args,
-            world: match &request.runners {
-                Runners::All => self.parts.target.world,
-                Runners::Group(members) => members.len() as u32,
-                Runners::Each(_) => 1,
-                Runners::Part(part) => part.count(),
-            },
+            world: request.runners.world(self.parts.target.world),
             grid: match &request.runners {
                 Runners::Each(_) => Some(request.grid.unwrap_or([1; 3])),
-                Runners::All | Runners::Group(_) | Runners::Part(_) => request.grid,
+                Runners::All | Runners::Groups(_) | Runners::Parts(_) => request.grid,
             },
             axes: match &request.runners {
-                Runners::Part(part) => {
-                    Some(Axes { pes_per_cube: part.pes, cubes_per_sip: part.cubes })
-                }
-                Runners::All | Runners::Group(_) | Runners::Each(_) => None,
+                Runners::Parts(parts) => parts
+                    .first()
+                    .map(|part| Axes { pes_per_cube: part.pes, cubes_per_sip: part.cubes }),
+                Runners::All | Runners::Groups(_) | Runners::Each(_) => None,
             },
             deal: request.deal.unwrap_or(self.parts.launch.deal),
             ipcq: request.queues.or(self.parts.launch.ipcq),
@@ -449,25 +443,20 @@ impl<'j> Job<'j> {
     }
 }
 
-/// Puts the agents of a program on the PEs that run it.
+/// Puts the agents of a program on the PEs of every team that runs it. Each team has the agents of the
+/// program, and the queues between them, for itself.
 fn settle(program: &mut Program, runners: &Runners, extent: &Extent) {
-    match runners {
-        Runners::Part(part) => {
-            let of = |(agent, pe): (&Agent, PeId)| Agent { pe, ..*agent };
-            program.agents = program.agents.values().zip(part.members(extent)).map(of).collect();
-        }
-        Runners::All => {}
-        Runners::Group(members) => {
-            let of = |(agent, member): (&Agent, &u32)| Agent { pe: PeId(*member), ..*agent };
-            program.agents = program.agents.values().zip(members).map(of).collect();
-        }
-        Runners::Each(members) => {
-            let alone: Vec<Agent> = program.agents.values().copied().collect();
-            let of = |member: &u32| {
-                let pe = PeId(*member);
-                alone.iter().map(move |it| Agent { pe, ..*it })
-            };
-            program.agents = members.iter().flat_map(of).collect();
+    let Some(teams) = runners.teams(extent) else { return };
+    let (own, peers) = (std::mem::take(&mut program.agents), program.comm.peers.clone());
+    program.comm.peers.clear();
+    for team in &teams {
+        let first = program.agents.len();
+        let moved = |it: Peer| Peer { agent: AgentId::from_index(first + it.agent.index()), ..it };
+        program.comm.peers.extend(peers.iter().map(|peer| peer.map(moved)));
+        for agent in own.values() {
+            // Lanes of one member stand on one PE.
+            let pe = team.get(agent.pe.index()).copied().unwrap_or(agent.pe);
+            program.agents.push(Agent { pe, ..*agent });
         }
     }
 }
@@ -571,6 +560,27 @@ impl Device for Simulator<'_> {
         self.know(tensor)?;
         let read = self.memory.read(PeId(rank), tensor.base, tensor.bytes());
         read.map_err(|_| unmapped(tensor))
+    }
+
+    fn read_bytes(
+        &mut self,
+        (tensor, rank): (&Tensor, u32),
+        (first, bytes): (u64, u64),
+    ) -> Result<Vec<u8>, Refusal> {
+        self.know(tensor)?;
+        let read = self.memory.read(PeId(rank), tensor.base + first, bytes);
+        read.map_err(|_| unmapped(tensor))
+    }
+
+    fn write_bytes(
+        &mut self,
+        (tensor, rank): (&Tensor, u32),
+        first: u64,
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
+        self.know(tensor)?;
+        let written = self.memory.write(Some(PeId(rank)), tensor.base + first, bytes);
+        written.map_err(|_| unmapped(tensor))
     }
 
     fn costs(&self, queues: IpcqOptions) -> Option<PeCosts> {

@@ -12,6 +12,7 @@ use super::device::{
 };
 use super::index::Index;
 use super::ledger::Holder;
+use super::shares::Share;
 use super::tensor::{Placement, Tensor, TensorId};
 use super::{HostError, array};
 use crate::arena::{Arena, Id};
@@ -363,6 +364,48 @@ impl<'d> Context<'d> {
         entry.is_newer = true;
         entry.is_written = true;
         Ok(())
+    }
+
+    /// The bytes of what a PE holds of a tensor, in the order of its memory; zeros where nothing has written
+    /// it. `None` where the run has no data.
+    ///
+    /// # Errors
+    /// It was freed before, or as the device says.
+    pub fn read_share(&mut self, id: TensorId, share: Share) -> Result<Option<Vec<u8>>, HostError> {
+        self.check_alive(id)?;
+        if !self.has_data() {
+            return Ok(None);
+        }
+        self.flush(id)?;
+        self.wait_all()?;
+        let tensor = &self.entries[id].tensor;
+        let itemsize = tensor.dtype.bytes();
+        let place = (share.offset * itemsize, share.elements * itemsize);
+        self.device.read_bytes((tensor, share.pe), place).map(Some).map_err(refused)
+    }
+
+    /// Puts `bytes` where a PE holds a share of a tensor, in its own copy if there are several. Nothing
+    /// where the run has no data.
+    ///
+    /// # Errors
+    /// As [`Context::read_share`].
+    pub fn write_share(
+        &mut self,
+        id: TensorId,
+        share: Share,
+        bytes: &[u8],
+    ) -> Result<(), HostError> {
+        self.check_alive(id)?;
+        if !self.has_data() {
+            return Ok(());
+        }
+        self.flush(id)?;
+        self.wait_all()?;
+        let entry = &mut self.entries[id];
+        let first = share.offset * entry.tensor.dtype.bytes();
+        entry.host = None;
+        entry.is_written = true;
+        self.device.write_bytes((&entry.tensor, share.pe), first, bytes).map_err(refused)
     }
 
     /// Frees a tensor for good, at this text of the program: its addresses, its memory and its entries in

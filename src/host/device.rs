@@ -6,7 +6,7 @@ use super::tensor::{Tensor, TensorId};
 use crate::diag::Diagnostic;
 use crate::launch::{Deal, IpcqOptions, NeighborTable};
 use crate::source::Span;
-use crate::topology::{Extent, Grid};
+use crate::topology::{Extent, Grid, PeId};
 use crate::units::Ps;
 
 /// A machine that runs kernels, or something that acts as one.
@@ -71,6 +71,39 @@ pub trait Device {
     /// # Errors
     /// As the device says.
     fn read(&mut self, tensor: &Tensor, rank: u32) -> Result<Vec<u8>, Refusal>;
+
+    /// `bytes` bytes of a tensor from byte `first` on, as `rank` sees them. All launches submitted before
+    /// are done.
+    ///
+    /// # Errors
+    /// As [`Device::read`].
+    fn read_bytes(
+        &mut self,
+        (tensor, rank): (&Tensor, u32),
+        (first, bytes): (u64, u64),
+    ) -> Result<Vec<u8>, Refusal> {
+        let whole = self.read(tensor, rank)?;
+        let part = whole.get(first as usize..(first + bytes) as usize);
+        Ok(part.unwrap_or_default().to_vec())
+    }
+
+    /// Puts `bytes` from byte `first` on into the copy of a tensor that `rank` sees. All launches submitted
+    /// before are done.
+    ///
+    /// # Errors
+    /// As [`Device::write`].
+    fn write_bytes(
+        &mut self,
+        (tensor, rank): (&Tensor, u32),
+        first: u64,
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
+        let mut whole = self.read(tensor, rank)?;
+        if let Some(part) = whole.get_mut(first as usize..first as usize + bytes.len()) {
+            part.copy_from_slice(bytes);
+        }
+        self.write_copy(tensor, rank, &whole)
+    }
 
     /// What a PE's part of an exchange costs with these queues; `None` where the device has no model of it.
     fn costs(&self, queues: IpcqOptions) -> Option<PeCosts> {
@@ -177,12 +210,37 @@ pub enum Runners {
     /// Every rank.
     #[default]
     All,
-    /// These ranks, which are 0, 1, … to each other and to the kernel.
-    Group(Vec<u32>),
-    /// Each of these ranks runs the whole launch by itself, as if it were alone.
+    /// Each of these groups of PEs runs the whole launch by itself. They have as many members, who are
+    /// 0, 1, … to each other and to the kernel, and no PE is in two.
+    Groups(Vec<Vec<u32>>),
+    /// Each of these PEs runs the whole launch by itself, as if it were alone.
     Each(Vec<u32>),
-    /// The PEs of a part of the machine, whose axes count that part only.
-    Part(Part),
+    /// The PEs of each of these parts of the machine run the whole launch by themselves, and axes count
+    /// their part only. The parts are alike and have no PE in common.
+    Parts(Vec<Part>),
+}
+
+impl Runners {
+    /// Ranks that take part in each launch of its own, of a world of `world` ranks.
+    pub fn world(&self, world: u32) -> u32 {
+        match self {
+            Runners::All => world,
+            Runners::Groups(groups) => groups.first().map_or(0, |it| it.len() as u32),
+            Runners::Each(_) => 1,
+            Runners::Parts(parts) => parts.first().map_or(0, Part::count),
+        }
+    }
+
+    /// The PEs of each team that runs the launch by itself; `None` where it is every rank.
+    pub fn teams(&self, extent: &Extent) -> Option<Vec<Vec<PeId>>> {
+        let of = |members: &[u32]| members.iter().map(|pe| PeId(*pe)).collect();
+        match self {
+            Runners::All => None,
+            Runners::Groups(groups) => Some(groups.iter().map(|it| of(it)).collect()),
+            Runners::Each(members) => Some(members.iter().map(|pe| vec![PeId(*pe)]).collect()),
+            Runners::Parts(parts) => Some(parts.iter().map(|it| it.members(extent)).collect()),
+        }
+    }
 }
 
 /// An argument of a launch.

@@ -124,6 +124,16 @@ impl Layout {
         self.part
     }
 
+    /// How the PEs of the machine stand.
+    pub(super) fn machine(&self) -> &Extent {
+        &self.extent
+    }
+
+    /// Whether both cut tensors of one shape.
+    pub(super) fn is_of_shape(&self, other: &Layout) -> bool {
+        self.shape == other.shape
+    }
+
     /// Whether the order in memory is that of the tensor.
     pub fn is_in_order(&self) -> bool {
         self.is_in_order
@@ -143,7 +153,7 @@ impl Layout {
         inner.fold(1, |product: u64, extent| product.saturating_mul(*extent))
     }
 
-    fn elements_of(&self, block: &Block) -> u64 {
+    pub(super) fn elements_of(&self, block: &Block) -> u64 {
         let (rows, columns) = (&block.rows, &block.columns);
         let plane = (rows.end - rows.start).saturating_mul(columns.end - columns.start);
         plane.saturating_mul(self.depth())
@@ -161,7 +171,7 @@ impl Layout {
         shape
     }
 
-    /// The block of a PE of the part, counted from its first cube and PE.
+    /// The block of a PE of the part, counted from its first cube and PE; of one outside, some other's.
     fn block(&self, cube: u32, pe: u32) -> &Block {
         let pes = if self.policy.pe.is_cut() { self.part.pes } else { 1 };
         let (cube, pe) = (if self.policy.cube.is_cut() { cube } else { 0 }, pe.min(pes - 1));
@@ -170,12 +180,8 @@ impl Layout {
 
     /// What `pe` holds; `None` where it holds nothing.
     pub fn held_by(&self, pe: PeId) -> Option<&Block> {
-        let PeCoord { sip, cube, pe } = self.extent.coord(pe);
-        let part = &self.part;
-        let is_in = (part.first_sip..part.first_sip + part.sips).contains(&sip)
-            && cube < part.cubes
-            && pe < part.pes;
-        let block = is_in.then(|| self.block(cube, pe))?;
+        let PeCoord { cube, pe, .. } = self.part.place(self.extent.coord(pe))?;
+        let block = self.block(cube, pe);
         (self.elements_of(block) > 0).then_some(block)
     }
 
@@ -193,7 +199,7 @@ impl Layout {
     pub fn shards(&self, itemsize: u64) -> Vec<ShardSpec> {
         let of = |pe: PeId| {
             let pe = self.extent.coord(pe);
-            let block = self.block(pe.cube, pe.pe);
+            let block = self.block(pe.cube - self.part.first_cube, pe.pe);
             ShardSpec {
                 pe,
                 offset_bytes: block.offset.saturating_mul(itemsize),
@@ -226,12 +232,13 @@ impl Layout {
         let [cubes, pes] = self.copies_of_each();
         let within = |at: u32, count: u32| if at < count { at } else { 0 };
         let sip = within(sip.wrapping_sub(self.part.first_sip), self.part.sips);
-        (sip * cubes + within(cube, cubes)) * pes + within(pe, pes)
+        let cube = within(cube.wrapping_sub(self.part.first_cube), cubes);
+        (sip * cubes + cube) * pes + within(pe, pes)
     }
 
     /// A PE that sees copy 0.
     pub fn first_reader(&self) -> PeId {
-        self.extent.pe_at(PeCoord { sip: self.part.first_sip, cube: 0, pe: 0 })
+        self.extent.pe_at(PeCoord { sip: self.part.first_sip, cube: self.part.first_cube, pe: 0 })
     }
 
     /// The PE of the first copy that holds the element at `place`, counted row by row.
@@ -240,7 +247,7 @@ impl Layout {
         let pes = if self.policy.pe.is_cut() { self.part.pes } else { 1 };
         let index =
             self.blocks.partition_point(|block| block.offset <= at).saturating_sub(1) as u32;
-        let (cube, pe) = (index / pes, index % pes);
+        let (cube, pe) = (self.part.first_cube + index / pes, index % pes);
         self.extent.pe_at(PeCoord { sip: self.part.first_sip, cube, pe })
     }
 
@@ -249,7 +256,7 @@ impl Layout {
         let mut copies: Vec<Vec<Shard>> = vec![Vec::new(); self.copies() as usize];
         for pe in self.part.members(&self.extent) {
             let at = self.extent.coord(pe);
-            let block = self.block(at.cube, at.pe);
+            let block = self.block(at.cube - self.part.first_cube, at.pe);
             let bytes = self.elements_of(block).saturating_mul(itemsize);
             if bytes > 0 {
                 let offset = block.offset.saturating_mul(itemsize);
@@ -270,22 +277,34 @@ impl Layout {
     /// Calls `visit(place, place in memory, elements)` for each run of elements that follow one another in
     /// both orders, in the order of memory.
     fn each_run(&self, visit: &mut dyn FnMut(u64, u64, u64)) {
-        let (depth, columns) = (self.depth(), self.columns());
         for block in &self.blocks {
-            let width = block.columns.end - block.columns.start;
-            if width == 0 {
-                continue;
-            }
-            let planes = block.rows.start * depth..block.rows.end * depth;
-            if width == columns {
-                let count = (planes.end - planes.start) * columns;
-                visit(planes.start * columns, block.offset, count);
-                continue;
-            }
-            for (index, plane) in (0u64..).zip(planes) {
-                visit(plane * columns + block.columns.start, block.offset + index * width, width);
-            }
+            self.each_run_of(block, visit);
         }
+    }
+
+    fn each_run_of(&self, block: &Block, visit: &mut dyn FnMut(u64, u64, u64)) {
+        let (depth, columns) = (self.depth(), self.columns());
+        let width = block.columns.end - block.columns.start;
+        if width == 0 {
+            return;
+        }
+        let planes = block.rows.start * depth..block.rows.end * depth;
+        if width == columns {
+            let count = (planes.end - planes.start) * columns;
+            visit(planes.start * columns, block.offset, count);
+            return;
+        }
+        for (index, plane) in (0u64..).zip(planes) {
+            visit(plane * columns + block.columns.start, block.offset + index * width, width);
+        }
+    }
+
+    /// The elements of a block, in the order of memory: the first of each run of elements that follow one
+    /// another in the tensor, counted row by row, and how many.
+    pub fn runs(&self, block: &Block) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        self.each_run_of(block, &mut |place, _, count| found.push((place, count)));
+        found
     }
 
     fn runs_in_order(&self) -> bool {

@@ -8,6 +8,7 @@
 //! Tensor  a name, a shape, a stretch of the address space, and which rank holds what
 //! Context tensors and their contents; sends to the device what changed, fetches what was asked
 //! Device  write, submit, wait, read
+//! Ranks   what a rank is: a PE, a cube or a SIP
 //! Policy  how a tensor is divided over cubes and PEs; Layout: which PE holds which block of it
 //! ```
 
@@ -21,8 +22,10 @@ mod layout;
 mod ledger;
 mod policy;
 mod product;
+mod ranks;
 mod reduce;
 mod scalar;
+mod shares;
 mod sum_order;
 mod tensor;
 
@@ -37,8 +40,10 @@ pub use index::{Index, part_shape};
 pub use layout::{Block, Layout, ShardSpec};
 pub use ledger::{Holder, with_ledger};
 pub use policy::{DpPolicy, Field, Form, Part, PolicyFault, SipChoice};
+pub use ranks::{RankUnit, Ranks};
 pub use reduce::Reduction;
 pub use scalar::Scalar;
+pub use shares::{Run, Share, joined};
 pub use sum_order::{OrderedSums, SumOrder};
 pub use tensor::{Placement, Slice, Tensor, TensorId};
 

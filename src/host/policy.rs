@@ -120,12 +120,14 @@ impl fmt::Display for DpPolicy {
     }
 }
 
-/// On which SIPs tensors that a policy places lie.
+/// On which SIPs, or on which cube, tensors that a policy places lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SipChoice {
-    /// On one.
+    /// On one SIP.
     One(u32),
-    /// On each, which has a copy of its own.
+    /// On one cube, counted over all SIPs.
+    Cube(u32),
+    /// On each SIP, which has a copy of its own.
     All,
 }
 
@@ -137,13 +139,16 @@ impl Default for SipChoice {
 }
 
 impl SipChoice {
-    /// `all`, `sip:3` or `sip3`.
+    /// `all`, `sip:3` or `sip3`, `cube:17` or `cube17`.
     pub fn parse(text: &str) -> Option<SipChoice> {
         if text == "all" {
             return Some(SipChoice::All);
         }
-        let number = text.strip_prefix("sip")?;
-        number.strip_prefix(':').unwrap_or(number).parse().ok().map(SipChoice::One)
+        let of: [(&str, fn(u32) -> SipChoice); 2] =
+            [("sip", SipChoice::One), ("cube", SipChoice::Cube)];
+        let (number, make) =
+            of.into_iter().find_map(|(unit, make)| Some((text.strip_prefix(unit)?, make)))?;
+        number.strip_prefix(':').unwrap_or(number).parse().ok().map(make)
     }
 }
 
@@ -151,6 +156,7 @@ impl fmt::Display for SipChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SipChoice::One(sip) => write!(f, "sip:{sip}"),
+            SipChoice::Cube(cube) => write!(f, "cube:{cube}"),
             SipChoice::All => f.write_str("all"),
         }
     }
@@ -167,7 +173,7 @@ pub enum Field {
     NumPes,
     /// `num_cubes=`.
     NumCubes,
-    /// The SIP.
+    /// The SIP, or the cube.
     Sip,
 }
 
@@ -180,13 +186,15 @@ pub struct PolicyFault {
     pub message: String,
 }
 
-/// A part of a machine: the first PEs of the first cubes of some SIPs that follow one another.
+/// A part of a machine: the first PEs of some cubes that follow one another, of some SIPs that do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The first of the SIPs.
     pub first_sip: u32,
     /// How many SIPs.
     pub sips: u32,
+    /// The first of the cubes of each.
+    pub first_cube: u32,
     /// Cubes of each.
     pub cubes: u32,
     /// PEs of each of these.
@@ -203,7 +211,8 @@ impl Part {
     pub fn members(&self, extent: &Extent) -> Vec<PeId> {
         let part = *self;
         let of_sip = move |sip: u32| {
-            (0..part.cubes).flat_map(move |cube| (0..part.pes).map(move |pe| (sip, cube, pe)))
+            let cubes = part.first_cube..part.first_cube + part.cubes;
+            cubes.flat_map(move |cube| (0..part.pes).map(move |pe| (sip, cube, pe)))
         };
         let sips = self.first_sip..self.first_sip + self.sips;
         let at = |(sip, cube, pe)| extent.pe_at(PeCoord { sip, cube, pe });
@@ -230,12 +239,27 @@ impl Part {
     pub fn with(self, other: Part) -> Part {
         let first_sip = self.first_sip.min(other.first_sip);
         let end = (self.first_sip + self.sips).max(other.first_sip + other.sips);
+        let first_cube = self.first_cube.min(other.first_cube);
+        let last_cube = (self.first_cube + self.cubes).max(other.first_cube + other.cubes);
         Part {
             first_sip,
             sips: end - first_sip,
-            cubes: self.cubes.max(other.cubes),
+            first_cube,
+            cubes: last_cube - first_cube,
             pes: self.pes.max(other.pes),
         }
+    }
+
+    /// The place of a PE in the part, counted from its first SIP, cube and PE; `None` outside of it.
+    pub fn place(&self, at: PeCoord) -> Option<PeCoord> {
+        let sip = at.sip.checked_sub(self.first_sip).filter(|it| *it < self.sips)?;
+        let cube = at.cube.checked_sub(self.first_cube).filter(|it| *it < self.cubes)?;
+        (at.pe < self.pes).then_some(PeCoord { sip, cube, pe: at.pe })
+    }
+
+    /// Whether both have as many SIPs, cubes and PEs.
+    pub fn is_like(&self, other: &Part) -> bool {
+        (self.sips, self.cubes, self.pes) == (other.sips, other.cubes, other.pes)
     }
 }
 
@@ -246,7 +270,7 @@ impl DpPolicy {
     /// More PEs or cubes than there are, none at all, or a SIP that is not there.
     pub fn part(
         &self,
-        sips: SipChoice,
+        device: SipChoice,
         (extent, world): (&Extent, u32),
     ) -> Result<Part, PolicyFault> {
         let fault = |field, message| Err(PolicyFault { field, message });
@@ -269,24 +293,33 @@ impl DpPolicy {
         }
         let of_sip = per_cube * per_sip;
         let whole = (world / of_sip).clamp(1, extent.sips.count().max(1));
-        let (first_sip, sips) = match sips {
-            SipChoice::One(sip) => (sip, 1),
-            SipChoice::All => (0, whole),
+        let (first_sip, sips, first_cube, most) = match device {
+            SipChoice::One(sip) => (sip, 1, 0, per_sip),
+            SipChoice::Cube(cube) => (cube / per_sip, 1, cube % per_sip, 1),
+            SipChoice::All => (0, whole, 0, per_sip),
         };
-        let Some(there) = world.checked_sub(first_sip.saturating_mul(of_sip)).filter(|it| *it > 0)
-        else {
-            let there = world.div_ceil(of_sip);
+        let before = first_sip.saturating_mul(of_sip).saturating_add(first_cube * per_cube);
+        let Some(there) = world.checked_sub(before).filter(|it| *it > 0) else {
+            let (what, number, of_it) = match device {
+                SipChoice::Cube(cube) => ("cube", cube, per_cube),
+                SipChoice::One(_) | SipChoice::All => ("SIP", first_sip, of_sip),
+            };
+            let there = world.div_ceil(of_it);
             let message =
-                format!("there is no SIP {first_sip}: the world reaches {there}, from 0 on");
+                format!("there is no {what} {number}: the world reaches {there}, from 0 on");
             return fault(Field::Sip, message);
         };
         let pes = self.num_pes.unwrap_or_else(|| per_cube.min(there));
-        let fit = if there < pes { 0 } else { ((there - pes) / per_cube + 1).min(per_sip) };
+        let fit = if there < pes { 0 } else { ((there - pes) / per_cube + 1).min(most) };
         if fit == 0 {
             let message = format!("`num_pes` is {pes}, and the world has {there} PEs on this SIP");
             return fault(Field::NumPes, message);
         }
         let cubes = self.num_cubes.unwrap_or(fit);
+        if cubes > most {
+            let message = format!("`num_cubes` is {cubes}, and the device is one cube");
+            return fault(Field::NumCubes, message);
+        }
         if cubes > fit {
             let needed = (cubes - 1) * per_cube + pes;
             let message = format!(
@@ -294,7 +327,7 @@ impl DpPolicy {
             );
             return fault(Field::NumCubes, message);
         }
-        Ok(Part { first_sip, sips, cubes, pes })
+        Ok(Part { first_sip, sips, first_cube, cubes, pes })
     }
 }
 
@@ -349,8 +382,9 @@ mod tests {
         }
         assert_eq!(SipChoice::parse("sip:12"), Some(SipChoice::One(12)));
         assert_eq!(SipChoice::parse("sip1"), Some(SipChoice::One(1)));
+        assert_eq!(SipChoice::parse("cube:17"), Some(SipChoice::Cube(17)));
         assert_eq!(SipChoice::parse("all"), Some(SipChoice::All));
-        for text in ["sip", "sip:", "sip:-1", "cuda:0", "sip::1", ""] {
+        for text in ["sip", "cube", "sip:", "sip:-1", "cuda:0", "sip::1", ""] {
             assert_eq!(SipChoice::parse(text), None, "{text}");
         }
     }
@@ -359,7 +393,8 @@ mod tests {
     fn a_policy_takes_what_the_world_has() {
         let part = |policy: DpPolicy, sips, world| policy.part(sips, (&EXTENT, world));
         let whole = DpPolicy::default();
-        let of = |first_sip, sips, cubes, pes| Ok(Part { first_sip, sips, cubes, pes });
+        let of =
+            |first_sip, sips, cubes, pes| Ok(Part { first_sip, sips, first_cube: 0, cubes, pes });
         assert_eq!(part(whole, SipChoice::One(0), 256), of(0, 1, 16, 8));
         assert_eq!(part(whole, SipChoice::One(1), 256), of(1, 1, 16, 8));
         assert_eq!(part(whole, SipChoice::All, 256), of(0, 2, 16, 8));
@@ -374,20 +409,33 @@ mod tests {
         assert_eq!(fault(part(four, SipChoice::One(0), 3)), Field::NumPes);
         let two = DpPolicy { num_cubes: Some(2), ..whole };
         assert_eq!(fault(part(two, SipChoice::One(0), 15)), Field::NumCubes);
+        assert_eq!(fault(part(two, SipChoice::Cube(3), 256)), Field::NumCubes);
+        assert_eq!(fault(part(whole, SipChoice::Cube(32), 256)), Field::Sip);
+        let cube = Part { first_sip: 1, sips: 1, first_cube: 1, cubes: 1, pes: 8 };
+        assert_eq!(part(whole, SipChoice::Cube(17), 256), Ok(cube));
+        assert_eq!(part(whole, SipChoice::Cube(1), 12).unwrap().pes, 4);
         let none = DpPolicy { num_cubes: Some(0), ..whole };
         assert_eq!(fault(part(none, SipChoice::One(0), 256)), Field::NumCubes);
     }
 
     #[test]
     fn parts_have_their_pes_in_order() {
-        let part = Part { first_sip: 1, sips: 1, cubes: 2, pes: 3 };
+        let part = Part { first_sip: 1, sips: 1, first_cube: 0, cubes: 2, pes: 3 };
         let members: Vec<u32> = part.members(&EXTENT).iter().map(|pe| pe.0).collect();
         assert_eq!(members, [128, 129, 130, 136, 137, 138]);
-        let other = Part { first_sip: 0, sips: 1, cubes: 1, pes: 8 };
-        assert_eq!(part.with(other), Part { first_sip: 0, sips: 2, cubes: 2, pes: 8 });
+        let other = Part { first_sip: 0, sips: 1, first_cube: 3, cubes: 1, pes: 8 };
+        let both = Part { first_sip: 0, sips: 2, first_cube: 0, cubes: 4, pes: 8 };
+        assert_eq!(part.with(other), both);
+        let of_other: Vec<u32> = other.members(&EXTENT).iter().map(|pe| pe.0).collect();
+        assert_eq!(of_other, [24, 25, 26, 27, 28, 29, 30, 31]);
+        let at = |sip, cube, pe| PeCoord { sip, cube, pe };
+        assert_eq!(other.place(at(0, 3, 7)), Some(at(0, 0, 7)));
+        assert_eq!(other.place(at(0, 2, 7)), None);
+        assert_eq!(part.place(at(1, 1, 3)), None);
         let alone = part.extent(&EXTENT);
         assert_eq!([alone.sips, alone.cubes, alone.pes], [grid(1, 1), grid(2, 1), grid(3, 1)]);
-        let rows = Part { first_sip: 0, sips: 2, cubes: 8, pes: 8 }.extent(&EXTENT);
+        let rows = Part { first_sip: 0, sips: 2, first_cube: 0, cubes: 8, pes: 8 };
+        let rows = rows.extent(&EXTENT);
         assert_eq!([rows.sips, rows.cubes, rows.pes], [grid(2, 1), grid(4, 2), grid(4, 2)]);
     }
 }

@@ -46,6 +46,9 @@ pub enum Placement {
     Single(u32),
     /// Over cubes and PEs as a policy says.
     Policy(Arc<Layout>),
+    /// In copies of the same stretches of memory, each seen by PEs of its own: one address for what several
+    /// teams of a launch have.
+    Copied(Arc<launch::Copies>),
 }
 
 /// The rows that one rank holds.
@@ -72,7 +75,7 @@ impl Placement {
         let missing =
             |rank: u32| format!("rank {rank} holds a part of it, and the world has {world} ranks");
         match self {
-            Placement::Replicated | Placement::Policy(_) => None,
+            Placement::Replicated | Placement::Policy(_) | Placement::Copied(_) => None,
             Placement::Single(rank) => (*rank >= world).then(|| missing(*rank)),
             Placement::Sharded(slices) => {
                 let held = slices.iter().fold(0u64, |sum, slice| sum.saturating_add(slice.rows));
@@ -113,7 +116,7 @@ impl Tensor {
     /// Whether ranks have copies of their own, of all of it or of the same part.
     pub fn has_copies(&self) -> bool {
         match &self.placement {
-            Placement::Replicated => true,
+            Placement::Replicated | Placement::Copied(_) => true,
             Placement::Policy(layout) => layout.copies() > 1,
             Placement::Sharded(_) | Placement::Single(_) => false,
         }
@@ -162,7 +165,7 @@ impl Tensor {
     /// [`Tensor::local_part`] knows those.
     pub fn local_rows(&self, rank: u32) -> (u64, u64) {
         match &self.placement {
-            Placement::Policy(_) => (0, 0),
+            Placement::Policy(_) | Placement::Copied(_) => (0, 0),
             Placement::Replicated => (0, self.rows()),
             Placement::Single(owner) if *owner == rank => (0, self.rows()),
             Placement::Single(_) => (0, 0),
@@ -178,7 +181,7 @@ impl Tensor {
     /// The rank that holds a row; rank 0 of a replicated tensor, and of one that a policy places.
     pub fn owner_of_row(&self, row: u64) -> u32 {
         match &self.placement {
-            Placement::Replicated | Placement::Policy(_) => 0,
+            Placement::Replicated | Placement::Policy(_) | Placement::Copied(_) => 0,
             Placement::Single(rank) => *rank,
             Placement::Sharded(slices) => {
                 let mut end = 0;
@@ -198,6 +201,7 @@ impl Tensor {
         let placement = match &self.placement {
             Placement::Replicated => launch::Placement::Replicated,
             Placement::Policy(layout) => layout.stretches(self.dtype.bytes()),
+            Placement::Copied(copies) => launch::Placement::Copied(copies.clone()),
             Placement::Single(rank) => {
                 launch::Placement::Sharded(vec![shard(0, self.bytes(), *rank)])
             }
@@ -230,7 +234,10 @@ mod tests {
     fn rows_are_dealt_as_evenly_as_they_go() {
         let rows = |rows, world| match Placement::even(rows, world) {
             Placement::Sharded(slices) => slices.iter().map(|it| (it.rank, it.rows)).collect(),
-            Placement::Replicated | Placement::Single(_) | Placement::Policy(_) => vec![],
+            Placement::Replicated
+            | Placement::Single(_)
+            | Placement::Policy(_)
+            | Placement::Copied(_) => vec![],
         };
         assert_eq!(rows(7, 3), [(0, 3), (1, 2), (2, 2)]);
         assert_eq!(rows(2, 3), [(0, 1), (1, 1)]);

@@ -10,7 +10,7 @@ use super::evaluator::Evaluator;
 use super::fault::{Fault, Result};
 use super::value::Value;
 use crate::diag::{Diagnostic, hosting, nearest_help};
-use crate::host::Scalar;
+use crate::host::{RankUnit, Ranks, Scalar};
 use crate::launch::NeighborTable;
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, Function, FunctionStyle, Module, Param};
@@ -25,6 +25,8 @@ pub struct Settings {
     /// Facts of the machine that a function may ask for by name: `pes_per_cube`,
     /// `cubes_per_sip`, `sips`. `--set` overrides them.
     pub facts: Vec<(String, i64)>,
+    /// What a rank is to `torch.distributed` until a program says so.
+    pub ranks: RankUnit,
     /// What they may use.
     pub limits: Limits,
 }
@@ -80,10 +82,31 @@ impl<'a> Script<'a> {
             world_size: world,
             set: Vec::new(),
             facts: facts.collect(),
+            ranks: RankUnit::Pe,
             limits: self.settings.limits,
         };
         let (library, communicators) = (self.library.clone(), self.communicators.clone());
         Some(Script { module, settings, library, communicators })
+    }
+
+    /// The same of these ranks: where they are the first ones in order, cubes and SIPs that are ranks stand
+    /// on the machine's grids as if they were one PE each.
+    pub(super) fn of_library_among(
+        &self,
+        name: &str,
+        (members, ranks): (&[u32], &Ranks),
+    ) -> Option<Script<'a>> {
+        let mut script = self.clone();
+        for (fact, value) in &mut script.settings.facts {
+            *value = ranks.fact(fact, *value);
+        }
+        script.of_library(name, members)
+    }
+
+    /// The same, where a rank is one of these.
+    pub(super) fn of_unit(mut self, unit: RankUnit) -> Script<'a> {
+        self.settings.ranks = unit;
+        self
     }
 
     /// The same for another number of ranks, with these facts of the machine.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::torch::Kind;
 use crate::diag::{Diagnostic, machine as codes, nearest_help};
+use crate::host::RankUnit;
 use crate::launch::IpcqOptions;
 use crate::source::Span;
 
@@ -24,8 +25,10 @@ pub struct Communicators {
     pub(super) algorithm: Option<String>,
     /// The queues of every launch.
     queues: IpcqOptions,
-    /// Ranks that take part.
+    /// PEs that take part.
     world: Option<u32>,
+    /// What a rank is.
+    ranks: Option<RankUnit>,
     /// Elements that each rank has.
     elements: Option<u32>,
     /// The algorithms that it describes.
@@ -81,6 +84,11 @@ impl Communicators {
     /// what all have in common.
     pub fn world(&self) -> Option<u32> {
         self.default_algorithm().and_then(|it| it.world).or(self.world)
+    }
+
+    /// What a rank is, for programs that do not say.
+    pub fn ranks(&self) -> Option<RankUnit> {
+        self.ranks
     }
 
     /// Elements that each rank has, for programs that ask for `n_elem`.

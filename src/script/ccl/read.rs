@@ -3,6 +3,7 @@
 use super::wiring::NAMES;
 use super::{Algorithm, Communicators, Module, is_path};
 use crate::diag::{Diagnostic, Reported, Sink, machine as codes, nearest_help};
+use crate::host::RankUnit;
 use crate::launch::IpcqOptions;
 use crate::script::torch::{Kind, algorithms};
 use crate::source::{FileId, SourceMap, Span};
@@ -57,6 +58,7 @@ fn communicators(tree: &Node, errors: &mut Errors<'_>) -> Communicators {
     let mut found = Communicators::default();
     let mut defaults = root.section("defaults", errors);
     let algorithm = defaults.read_given("algorithm", errors, text);
+    found.ranks = defaults.read_given("ranks", errors, choice(RankUnit::NAMED)).map(|it| it.value);
     let common = common(&mut defaults, errors);
     fixed(&mut defaults, errors);
     defaults.finish(errors);

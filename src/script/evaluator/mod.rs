@@ -45,7 +45,7 @@ use super::torch::{Seat, Seeds};
 use super::value::Value;
 use crate::arena::{Arena, Id};
 use crate::diag::hosting;
-use crate::host::{Context, SipChoice};
+use crate::host::{Context, RankUnit, SipChoice};
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, Module};
 use crate::units::grouped;
@@ -86,8 +86,10 @@ pub(super) struct Evaluator<'a> {
     pub(super) seeds: Seeds,
     /// The machine, where there is one.
     pub(super) machine: Option<Context<'a>>,
-    /// On which SIPs policies place tensors.
-    pub(super) sips: SipChoice,
+    /// What a rank is.
+    pub(super) unit: RankUnit,
+    /// On which SIPs, or cube, policies place tensors; on the first without.
+    pub(super) sips: Option<SipChoice>,
     /// Which rank this is, in a worker of `torch.multiprocessing.spawn`.
     pub(super) seat: Option<Seat<'a>>,
     /// What was raised and is handled.
@@ -120,7 +122,8 @@ impl<'a> Evaluator<'a> {
             journal: Journal::default(),
             seeds: Seeds::default(),
             machine: None,
-            sips: SipChoice::default(),
+            unit: script.settings.ranks,
+            sips: None,
             seat: None,
             exceptions: attempt::Exceptions::default(),
             loops: Vec::new(),

@@ -1,7 +1,7 @@
 //! Values of host functions as shapes, indices and placements, and back.
 
 use crate::diag::hosting;
-use crate::host::{Array, Index, Placement, Slice};
+use crate::host::{Array, Index, Placement, RankUnit, Ranks, Slice};
 use crate::script::args::Given;
 use crate::script::evaluator::{Evaluator, float_text, undecided};
 use crate::script::fault::{Fault, Result};
@@ -54,12 +54,14 @@ pub(super) fn axis(given: &Given, rank: usize) -> Result<usize> {
 }
 
 /// Where a tensor of `shape` is to lie: in even slices of rows where nothing is said, copied to
-/// every rank for `"replicate"`, all on one for a rank, or in slices of these many rows.
-pub(super) fn placement(given: Option<&Given>, shape: &Shape, world: u32) -> Result<Placement> {
+/// every PE for `"replicate"`, all on one for a rank, or in slices of these many rows. What is a rank's lies
+/// on its first PE.
+pub(super) fn placement(given: Option<&Given>, shape: &Shape, ranks: &Ranks) -> Result<Placement> {
     let rows = shape.0.first().copied().unwrap_or(1);
-    let Some(given) = given else { return Ok(Placement::even(rows, world)) };
+    let even = || on_first_pes(Placement::even(rows, ranks.count()), ranks);
+    let Some(given) = given else { return Ok(even()) };
     match given.value.as_str() {
-        Some("shard") => return Ok(Placement::even(rows, world)),
+        Some("shard") => return Ok(even()),
         Some("replicate") => return Ok(Placement::Replicated),
         Some(name) => {
             let message = format!("there is no placement `{name}`");
@@ -69,7 +71,9 @@ pub(super) fn placement(given: Option<&Given>, shape: &Shape, world: u32) -> Res
         None => {}
     }
     if let Some(rank) = given.value.as_int() {
-        return Ok(Placement::Single(u32::try_from(rank).unwrap_or(u32::MAX)));
+        let known = u32::try_from(rank).unwrap_or(u32::MAX);
+        refuse_rank(given, (rank, known), ranks)?;
+        return Ok(Placement::Single(ranks.first_pe(known)));
     }
     let Some(counts) = given.value.as_sequence() else {
         return Err(given.wrong("a placement", "\"shard\", \"replicate\", a rank or a list"));
@@ -79,10 +83,28 @@ pub(super) fn placement(given: Option<&Given>, shape: &Shape, world: u32) -> Res
         let count = Given { value: count.clone(), span: given.span };
         let rows = u64::try_from(count.int("rows of a rank")?).unwrap_or(u64::MAX);
         if rows > 0 {
+            refuse_rank(given, (rank as i128, rank as u32), ranks)?;
             slices.push(Slice { rank: rank as u32, rows });
         }
     }
-    Ok(Placement::Sharded(slices))
+    Ok(on_first_pes(Placement::Sharded(slices), ranks))
+}
+
+/// Slices of ranks as slices of PEs.
+fn on_first_pes(placement: Placement, ranks: &Ranks) -> Placement {
+    let Placement::Sharded(slices) = placement else { return placement };
+    let of = |it: Slice| Slice { rank: ranks.first_pe(it.rank), ..it };
+    Placement::Sharded(slices.into_iter().map(of).collect())
+}
+
+/// Refuses a cube or a SIP that is not there; what is said of a PE is said where the tensor is made.
+fn refuse_rank(given: &Given, (rank, known): (i128, u32), ranks: &Ranks) -> Result<()> {
+    if ranks.unit() == RankUnit::Pe || known < ranks.count() {
+        return Ok(());
+    }
+    let world = ranks.unit().counted(ranks.count());
+    let message = format!("a tensor is placed on rank {rank}, in a world of {world}");
+    Err(Fault::new(hosting::HOST_VALUE, message, given.span, "no such rank"))
 }
 
 /// What a subscript takes of a tensor of `shape`.

@@ -1,7 +1,7 @@
 //! Functions that make tensors on the machine.
 
 use super::tensor::TensorValue;
-use super::{always, bind, fault, machine, policy, random};
+use super::{always, bind, device, fault, machine, policy, random};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Array, HostError, Placement, TensorSpec};
@@ -135,11 +135,11 @@ fn place(
     if let (Some(like), None) = (&options.like, &options.placement) {
         return Ok(like.clone());
     }
-    if let (Some(seat), None) = (&evaluator.seat, &options.placement) {
-        return Ok(Placement::Single(seat.device));
+    if evaluator.seat.is_some() && options.placement.is_none() {
+        return Ok(Placement::Single(device::home(evaluator, span)?));
     }
-    let world = machine(evaluator, span)?.world_size();
-    bind::placement(options.placement.as_ref(), shape, world)
+    let ranks = device::ranks(evaluator, span)?;
+    bind::placement(options.placement.as_ref(), shape, &ranks)
 }
 
 fn filled(

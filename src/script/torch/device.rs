@@ -1,19 +1,19 @@
 //! `torch.ahbm` and `torch.accelerator`: on which device tensors lie.
 //!
-//! A host program that speaks for all ranks chooses SIPs, on which its policies place tensors. A rank of
-//! `torch.multiprocessing.spawn` chooses the PE that its tensors lie on, or the SIPs of its policies.
+//! A host program that speaks for all ranks chooses SIPs, on which its policies place tensors; cubes where
+//! its ranks are cubes. A rank of `torch.multiprocessing.spawn` chooses the PE, the cube or the SIP that its
+//! tensors lie on, whichever ranks are, or the SIPs of its policies.
 
 use super::launched::DeviceProperties;
 use super::{always, machine};
 use crate::diag::hosting;
-use crate::host::SipChoice;
+use crate::host::{RankUnit, Ranks, SipChoice};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
 use crate::script::object::Module;
 use crate::script::value::Value;
 use crate::source::Span;
-use crate::topology::PeId;
 
 /// `torch.ahbm`, as `torch.cuda` in PyTorch.
 pub(super) const AHBM: Module = Module {
@@ -38,32 +38,66 @@ pub(super) const ACCELERATOR: Module = Module {
     constants: &[],
 };
 
+/// The ranks of the world, in the unit of the group.
+pub(super) fn ranks(evaluator: &mut Evaluator<'_>, span: Span) -> Result<Ranks> {
+    let unit = evaluator.unit;
+    let machine = machine(evaluator, span)?;
+    Ranks::new(unit, (&machine.extent(), machine.world_size())).map_err(|message| {
+        Fault::new(hosting::HOST_VALUE, message, span, "asked for here")
+            .help(format!("`--ws` counts PEs: choose one that fills every {}", unit.word()))
+    })
+}
+
+/// The PE that the tensors of this rank lie on where no policy places them.
+pub(super) fn home(evaluator: &mut Evaluator<'_>, span: Span) -> Result<u32> {
+    let device = evaluator.seat.as_ref().map_or(0, |seat| seat.device);
+    Ok(ranks(evaluator, span)?.first_pe(device))
+}
+
 /// The tensors that this program, or this rank, makes from now on lie on this device.
 fn set_device(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let [device] = args.bind(Signature { name: "set_device", params: ["device"] })?;
     let Some(given) = device else { return Ok(Value::None) };
-    let names_sips = given.value.as_str().and_then(SipChoice::parse).is_some();
-    if evaluator.seat.is_none() || names_sips {
-        let sips = sips_of(evaluator, &given)?;
-        match &mut evaluator.seat {
-            Some(seat) => seat.sips = Some(sips),
-            None => evaluator.sips = sips,
-        }
+    if evaluator.seat.is_none() {
+        evaluator.sips = Some(sips_of(evaluator, &given)?);
         return Ok(Value::None);
     }
-    let world = machine(evaluator, args.span)?.world_size();
-    let device = device_of(&given, world)?;
+    let ranks = ranks(evaluator, args.span)?;
+    let named = given.value.as_str().and_then(SipChoice::parse);
+    // What a rank is may be named or numbered.
+    let own = named.and_then(|named| match (ranks.unit(), named) {
+        (RankUnit::Sip, SipChoice::One(number)) | (RankUnit::Cube, SipChoice::Cube(number)) => {
+            Some(number)
+        }
+        (RankUnit::Pe | RankUnit::Cube | RankUnit::Sip, _) => None,
+    });
+    let (device, sips) = match (named, own) {
+        (Some(_), None) => (None, Some(sips_of(evaluator, &given)?)),
+        (_, Some(number)) => (Some(known(&given, Some(i128::from(number)), &ranks)?), None),
+        (None, None) => (Some(device_of(&given, &ranks)?), None),
+    };
     if let Some(seat) = &mut evaluator.seat {
-        (seat.device, seat.sips) = (device, None);
+        seat.device = device.unwrap_or(seat.device);
+        seat.sips = sips;
     }
     Ok(Value::None)
 }
 
-/// The PE that an argument names: an int, or `ahbm:3`.
-fn device_of(given: &Given, world: u32) -> Result<u32> {
-    let number = number_of(given)?;
-    let known = number.and_then(|it| u32::try_from(it).ok()).filter(|device| *device < world);
-    known.ok_or_else(|| no_device(given, number, &format!("there are {world}, from 0 on")))
+/// The device that an argument names, in a worker: an int, or `ahbm:3`.
+fn device_of(given: &Given, ranks: &Ranks) -> Result<u32> {
+    known(given, number_of(given)?, ranks)
+}
+
+fn known(given: &Given, number: Option<i128>, ranks: &Ranks) -> Result<u32> {
+    let count = ranks.count();
+    let known = number.and_then(|it| u32::try_from(it).ok()).filter(|device| *device < count);
+    known.ok_or_else(|| {
+        let there = match ranks.unit() {
+            RankUnit::Pe => format!("there are {count}, from 0 on"),
+            unit => format!("the world has {}, from 0 on", unit.counted(count)),
+        };
+        no_device(given, number, &there)
+    })
 }
 
 fn number_of(given: &Given) -> Result<Option<i128>> {
@@ -77,66 +111,76 @@ fn no_device(given: &Given, number: Option<i128>, there: &str) -> Fault {
     let shown = number.map_or_else(|| String::from("that"), |number| number.to_string());
     let message = format!("there is no device {shown}: {there}");
     Fault::new(hosting::HOST_VALUE, message, given.span, "not a device")
-        .note("devices are written 0, \"sip:0\" or \"all\"")
+        .note("devices are written 0, \"sip:0\", \"cube:0\" or \"all\"")
 }
 
-/// The SIPs that an argument names: `sip:1`, `all`, or the number of one.
+/// The SIPs, or the cube, that an argument names: `sip:1`, `cube:17`, `all`, or the number of a SIP; of a cube
+/// where ranks are cubes.
 pub(super) fn sips_of(evaluator: &mut Evaluator<'_>, given: &Given) -> Result<SipChoice> {
-    let count = sip_count(evaluator, given.span)?;
-    let named = given.value.as_str().and_then(SipChoice::parse);
-    let (choice, number) = match named {
+    let of_cubes = evaluator.unit == RankUnit::Cube;
+    let choice = match given.value.as_str().and_then(SipChoice::parse) {
         Some(SipChoice::All) => return Ok(SipChoice::All),
-        Some(SipChoice::One(sip)) => (Some(sip), Some(i128::from(sip))),
+        Some(named) => Ok(named),
         None => {
             let number = number_of(given)?;
-            (number.and_then(|it| u32::try_from(it).ok()), number)
+            let known = number.and_then(|it| u32::try_from(it).ok());
+            let of = if of_cubes { SipChoice::Cube } else { SipChoice::One };
+            known.map(of).ok_or(number)
         }
     };
-    let known = choice.filter(|sip| *sip < count).map(SipChoice::One);
-    known.ok_or_else(|| {
-        let have = if count == 1 { "SIP" } else { "SIPs" };
-        no_device(given, number, &format!("the world reaches {count} {have}, from 0 on"))
+    let (is_cube, number) = match choice {
+        Ok(SipChoice::Cube(cube)) => (true, Some(i128::from(cube))),
+        Ok(SipChoice::One(sip)) => (false, Some(i128::from(sip))),
+        Ok(SipChoice::All) => (false, None),
+        Err(number) => (of_cubes, number),
+    };
+    let count = reached(evaluator, is_cube, given.span)?;
+    let is_there = number.is_some_and(|it| (0..i128::from(count)).contains(&it));
+    choice.ok().filter(|_| is_there).ok_or_else(|| {
+        let unit = if is_cube { RankUnit::Cube } else { RankUnit::Sip };
+        no_device(given, number, &format!("the world reaches {}, from 0 on", unit.counted(count)))
     })
 }
 
-/// The SIPs on which a policy places a tensor where nothing else is said.
+/// The SIPs, or the cube, on which a policy places a tensor where nothing else is said.
 pub(super) fn current_sips(evaluator: &mut Evaluator<'_>, span: Span) -> Result<SipChoice> {
-    let Some(seat) = &evaluator.seat else { return Ok(evaluator.sips) };
-    let (said, device) = (seat.sips, seat.device);
-    let extent = machine(evaluator, span)?.extent();
-    Ok(said.unwrap_or(SipChoice::One(extent.coord(PeId(device)).sip)))
+    let (said, device) = match &evaluator.seat {
+        Some(seat) => (seat.sips, seat.device),
+        None => (evaluator.sips, 0),
+    };
+    match said {
+        Some(said) => Ok(said),
+        None => Ok(ranks(evaluator, span)?.device(device)),
+    }
 }
 
-/// The SIPs that the world reaches.
-fn sip_count(evaluator: &mut Evaluator<'_>, span: Span) -> Result<u32> {
+/// The SIPs, or the cubes, that the world reaches.
+fn reached(evaluator: &mut Evaluator<'_>, is_cubes: bool, span: Span) -> Result<u32> {
     let machine = machine(evaluator, span)?;
     let extent = machine.extent();
-    let of_sip = (extent.cubes.count() * extent.pes.count()).max(1);
-    Ok(machine.world_size().div_ceil(of_sip))
+    let of_one = extent.pes.count() * if is_cubes { 1 } else { extent.cubes.count() };
+    Ok(machine.world_size().div_ceil(of_one.max(1)))
 }
 
-/// The number of the device: a PE's in a worker, else a SIP's; `"all"` where it is all of them.
+/// The number of the device: a rank's own in a worker, else a SIP's, or a cube's where ranks are cubes;
+/// `"all"` where it is all SIPs.
 fn current_device(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let [] = args.bind(Signature { name: "current_device", params: [] })?;
-    let sips = match &evaluator.seat {
-        Some(seat) => match seat.sips {
-            Some(sips) => sips,
-            None => return Ok(Value::Int(i128::from(seat.device))),
-        },
-        None => evaluator.sips,
-    };
-    Ok(match sips {
-        SipChoice::One(sip) => Value::Int(i128::from(sip)),
+    if let Some(seat) = evaluator.seat.as_ref().filter(|seat| seat.sips.is_none()) {
+        return Ok(Value::Int(i128::from(seat.device)));
+    }
+    Ok(match current_sips(evaluator, args.span)? {
+        SipChoice::One(number) | SipChoice::Cube(number) => Value::Int(i128::from(number)),
         SipChoice::All => Value::str("all"),
     })
 }
 
-/// How many devices there are: PEs in a worker, else SIPs.
+/// How many devices there are: ranks in a worker, else SIPs, or cubes where ranks are cubes.
 fn device_count(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let [] = args.bind(Signature { name: "device_count", params: [] })?;
     let count = match evaluator.seat.is_some() {
-        true => machine(evaluator, args.span)?.world_size(),
-        false => sip_count(evaluator, args.span)?,
+        true => ranks(evaluator, args.span)?.count(),
+        false => reached(evaluator, evaluator.unit == RankUnit::Cube, args.span)?,
     };
     Ok(Value::Int(i128::from(count)))
 }
@@ -145,10 +189,9 @@ fn device_count(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
 fn get_device_properties(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let signature = Signature { name: "get_device_properties", params: ["device?"] };
     let [device] = args.bind(signature)?;
-    let machine = machine(evaluator, args.span)?;
     if let Some(given) = device {
-        device_of(&given, machine.world_size())?;
+        device_of(&given, &ranks(evaluator, args.span)?)?;
     }
-    let known = machine.properties();
+    let known = machine(evaluator, args.span)?.properties();
     Ok(known.map_or(Value::None, |known| Value::object(DeviceProperties(known))))
 }

@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use super::launched::Launched;
 use super::tensor::TensorValue;
-use super::{always, fault, machine, spawn};
+use super::{always, device, fault, machine, spawn};
 use crate::diag::{hosting, nearest_help};
-use crate::host::{Argument, DpPolicy, LaunchRequest, Part, Placement, Runners};
-use crate::launch::Deal;
+use crate::host::{
+    Argument, DpPolicy, LaunchRequest, Part, Placement, RankUnit, Runners, Scalar, SipChoice,
+};
+use crate::launch::{Deal, NeighborTable};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::dict::Dict;
 use crate::script::entry::{kernel_params, to_scalar};
@@ -163,9 +165,12 @@ fn submit(
     }
     let label = label.unwrap_or_else(|| name.to_owned());
     let kernel = name.to_owned();
+    let mut neighbors = None;
     let mut runners = runners(&bound);
     if let Some(target) = &call.options.target {
         runners = chosen(evaluator, target, runners)?;
+    } else if runners == Runners::All && evaluator.seat.is_none() {
+        (runners, neighbors) = of_ranks(evaluator, &bound, call.span)?;
     }
     let deal = call.options.deal;
     let request = LaunchRequest {
@@ -174,13 +179,15 @@ fn submit(
         args: bound,
         grid,
         runners,
+        neighbors,
         deal,
         ..LaunchRequest::default()
     };
-    if let Some(seat) = &evaluator.seat {
+    if evaluator.seat.is_some() {
+        let home = device::home(evaluator, call.span)?;
         let runners = match &request.runners {
-            Runners::Part(part) => Runners::Part(*part),
-            Runners::All | Runners::Group(_) | Runners::Each(_) => Runners::Each(vec![seat.device]),
+            Runners::Parts(parts) => Runners::Parts(parts.clone()),
+            Runners::All | Runners::Groups(_) | Runners::Each(_) => Runners::Each(vec![home]),
         };
         let request = LaunchRequest { runners, ..request };
         let tensors = call.rest.iter().chain(call.named.iter().map(|(_, given)| given));
@@ -192,6 +199,30 @@ fn submit(
     let index = machine.launches();
     machine.launch(request).map_err(|error| fault(error, call.span))?;
     Ok(Value::object(Launched { index }))
+}
+
+/// Who runs a launch that every rank runs: the first PE of each. Where ranks are not PEs, the file's
+/// `neighbors` is asked here, of so many ranks.
+fn of_ranks(
+    evaluator: &mut Evaluator<'_>,
+    args: &[(String, Argument)],
+    span: Span,
+) -> Result<(Runners, Option<NeighborTable>)> {
+    let ranks = device::ranks(evaluator, span)?;
+    if ranks.unit() == RankUnit::Pe {
+        return Ok((Runners::All, None));
+    }
+    let scalar = |(name, argument): &(String, Argument)| match argument {
+        Argument::Scalar(value) => Some((name.clone(), value.clone())),
+        Argument::Tensor(_) => None,
+    };
+    let scalars: Vec<(String, Scalar)> = args.iter().filter_map(scalar).collect();
+    let script = evaluator.script().clone();
+    let facts = script.settings.facts.clone();
+    let facts = facts.into_iter().map(|(name, value)| (name.clone(), ranks.fact(&name, value)));
+    let script = script.of_world(ranks.count(), facts.collect());
+    let pes = (0..ranks.count()).map(|rank| ranks.first_pe(rank)).collect();
+    Ok((Runners::Groups(vec![pes]), script.neighbors(&scalars)?))
 }
 
 /// Who runs a launch: the PEs on which policies have placed its tensors, and every rank where a tensor is
@@ -206,10 +237,10 @@ fn runners(args: &[(String, Argument)]) -> Runners {
                 let part = layout.part();
                 found = Some(found.map_or(part, |found| found.with(part)));
             }
-            Placement::Replicated | Placement::Single(_) => {}
+            Placement::Replicated | Placement::Single(_) | Placement::Copied(_) => {}
         }
     }
-    found.map_or(Runners::All, Runners::Part)
+    found.map_or(Runners::All, |part| Runners::Parts(vec![part]))
 }
 
 /// Who runs a launch whose `target=` is given: `"all"` ranks, the PEs of `"sip:1"`, or those of that SIP
@@ -230,23 +261,27 @@ fn chosen(evaluator: &mut Evaluator<'_>, target: &Given, runners: Runners) -> Re
     let machine = machine(evaluator, target.span)?;
     let whole = DpPolicy::default().part(sips, (&machine.extent(), machine.world_size()));
     let Ok(whole) = whole else { return Ok(runners) };
-    match runners {
-        Runners::Part(part) => {
-            let of_part = part.first_sip..part.first_sip + part.sips;
-            if !of_part.contains(&whole.first_sip) {
-                let message = format!("no tensor of this launch lies on {sips}");
-                return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "this target")
-                    .note("`tensor.shards()` says where it lies"));
-            }
-            Ok(Runners::Part(Part { first_sip: whole.first_sip, sips: 1, ..part }))
-        }
-        Runners::All | Runners::Group(_) | Runners::Each(_) => Ok(Runners::Part(whole)),
+    let Runners::Parts(parts) = &runners else { return Ok(Runners::Parts(vec![whole])) };
+    let [part] = parts[..] else { return Ok(runners) };
+    let of_part = part.first_sip..part.first_sip + part.sips;
+    let (first, cubes) = match sips {
+        SipChoice::Cube(_) => (whole.first_cube, 1),
+        SipChoice::One(_) | SipChoice::All => (part.first_cube, part.cubes),
+    };
+    let is_in = first >= part.first_cube && first + cubes <= part.first_cube + part.cubes;
+    if !of_part.contains(&whole.first_sip) || !is_in {
+        let message = format!("no tensor of this launch lies on {sips}");
+        return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "this target")
+            .note("`tensor.shards()` says where it lies"));
     }
+    let first_sip = whole.first_sip;
+    Ok(Runners::Parts(vec![Part { first_sip, sips: 1, first_cube: first, cubes, ..part }]))
 }
 
 /// A list of ranks.
 fn group(evaluator: &mut Evaluator<'_>, target: &Given, items: &[Value]) -> Result<Runners> {
-    let world = machine(evaluator, target.span)?.world_size();
+    let ranks = device::ranks(evaluator, target.span)?;
+    let world = ranks.count();
     let mut members: Vec<u32> = Vec::with_capacity(items.len());
     for item in items {
         let known = item.as_int().and_then(|it| u32::try_from(it).ok());
@@ -263,7 +298,7 @@ fn group(evaluator: &mut Evaluator<'_>, target: &Given, items: &[Value]) -> Resu
         let message = "`target` is an empty list, and somebody has to run the kernel";
         return Err(Fault::new(hosting::HOST_VALUE, message, target.span, "no ranks"));
     }
-    Ok(Runners::Group(members))
+    Ok(Runners::Groups(vec![members.into_iter().map(|rank| ranks.first_pe(rank)).collect()]))
 }
 
 /// `kernel[grid]`, not called yet.

@@ -39,13 +39,17 @@ impl ShardTable {
         let (shards, how) = match &tensor.placement {
             Placement::Policy(layout) => {
                 let (policy, part) = (layout.policy(), layout.part());
+                let is_whole = part.first_cube == 0;
                 let sips = match part.sips {
-                    1 => format!("sip:{}", part.first_sip),
+                    1 if is_whole => format!("sip:{}", part.first_sip),
+                    1 => format!("cube {} of sip:{}", part.first_cube, part.first_sip),
                     _several => String::from("all"),
                 };
                 (layout.shards(dtype.bytes()), format!("{policy} on {sips}"))
             }
-            Placement::Replicated => (of_ranks(tensor, extent, world), String::from("replicated")),
+            Placement::Replicated | Placement::Copied(_) => {
+                (of_ranks(tensor, extent, world), String::from("replicated"))
+            }
             Placement::Single(rank) => (of_ranks(tensor, extent, world), format!("on rank {rank}")),
             Placement::Sharded(_) => {
                 (of_ranks(tensor, extent, world), String::from("rows over the ranks"))

@@ -5,7 +5,7 @@ use std::any::Any;
 use super::create::new_tensor;
 use super::distributed::{Ask, Kind};
 use super::tensor::{DeviceTensor, TensorValue};
-use super::{always, machine, spawn};
+use super::{always, device, machine, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Argument, LaunchRequest, Runners, Scalar};
@@ -197,7 +197,7 @@ impl Linear {
         span: Span,
     ) -> Result<()> {
         let weight = on_machine(&self.weight, span)?;
-        let device = evaluator.seat.as_ref().map_or(0, |seat| seat.device);
+        let device = device::home(evaluator, span)?;
         let context = machine(evaluator, span)?;
         let tensor = |name: &str, it: &DeviceTensor| (name.to_owned(), context.argument(it.id()));
         let mut args = vec![tensor("x_ptr", x), tensor("w_ptr", &weight), tensor("y_ptr", y)];

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::check::{Complaint, Wrong, contents, wrong_result};
 use super::distributed::chosen;
 use super::tensor::TensorValue;
-use super::{check, fault, machine};
+use super::{check, device, fault, machine};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Arithmetic, Array, Data, Index, OrderedSums, Placement, SumOrder};
@@ -186,7 +186,7 @@ impl Rows {
         let Some(given) = contents(evaluator, inputs, DType::F32)? else { return Ok(None) };
         let given_rows = rows_of(&given, inputs.span)?;
         let Some(outputs) = outputs_of(evaluator, result)? else { return Ok(None) };
-        let world = machine(evaluator, span)?.world_size() as usize;
+        let world = device::ranks(evaluator, span)?.count() as usize;
         let shape = given_rows.first().map(Array::shape).unwrap_or_default();
         let fits = |rows: &[Array]| {
             rows.len() == world
@@ -217,11 +217,15 @@ fn outputs_of(evaluator: &mut Evaluator<'_>, result: &Given) -> Result<Option<Ve
     let span = result.span;
     let whole = result.value.downcast::<TensorValue>().filter(|tensor| !tensor.is_part());
     if let Some(id) = whole.and_then(TensorValue::device_id) {
+        let ranks = device::ranks(evaluator, span)?;
         let machine = machine(evaluator, span)?;
         if machine.tensor(id).placement == Placement::Replicated {
             let mut copies = Vec::new();
-            for rank in 0..machine.world_size() {
-                match machine.read_local(id, rank).map_err(|error| fault(error, span))? {
+            for rank in 0..ranks.count() {
+                match machine
+                    .read_local(id, ranks.first_pe(rank))
+                    .map_err(|error| fault(error, span))?
+                {
                     Data::Known(array) => copies.push(array),
                     Data::Absent => return Ok(None),
                 }

@@ -10,6 +10,7 @@ use crate::script::ccl::Wiring;
 use crate::script::entry::Script;
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
+use crate::script::torch::device;
 use crate::source::Span;
 
 /// What asks for the fastest algorithm.
@@ -110,7 +111,10 @@ fn candidates(script: &Script<'_>, kind: Kind) -> Vec<Candidate> {
 pub(super) struct Need<'n> {
     /// What is asked.
     pub(super) ask: &'n Ask,
-    /// Elements that each rank gives.
+    /// The PEs of the ranks, in the order of the group: of each lane, which runs at the same time as the
+    /// others.
+    pub(super) lanes: &'n [Vec<u32>],
+    /// Elements that each rank gives in a lane.
     pub(super) elements: u64,
     /// Their type.
     pub(super) dtype: DType,
@@ -166,7 +170,7 @@ impl Choice {
     /// The host functions of its module, told of the launch.
     pub(in crate::script::torch) fn script<'a>(
         &self,
-        evaluator: &Evaluator<'a>,
+        evaluator: &mut Evaluator<'a>,
     ) -> Result<Script<'a>> {
         told(evaluator, &self.candidate.module, &self.ask, self.dtype)
     }
@@ -174,12 +178,13 @@ impl Choice {
 
 /// The host functions of a module, told everything about a launch but its size.
 pub(super) fn told<'a>(
-    evaluator: &Evaluator<'a>,
+    evaluator: &mut Evaluator<'a>,
     module: &str,
     ask: &Ask,
     dtype: DType,
 ) -> Result<Script<'a>> {
-    let found = evaluator.script().of_library(module, &ask.members);
+    let ranks = device::ranks(evaluator, Span::NONE)?;
+    let found = evaluator.script().of_library_among(module, (&ask.members, &ranks));
     let script = found.ok_or_else(|| {
         let message = "collectives need the library, and this run has none";
         Fault::new(hosting::HOST_UNSUPPORTED, message, Span::NONE, "")
@@ -244,7 +249,7 @@ fn best(evaluator: &mut Evaluator<'_>, need: &Need<'_>, all: &[Candidate]) -> Re
 }
 
 fn chosen(
-    evaluator: &Evaluator<'_>,
+    evaluator: &mut Evaluator<'_>,
     need: &Need<'_>,
     candidate: &Candidate,
     why: String,

@@ -8,10 +8,10 @@ use super::algorithm::{Choice, Need, choose};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{
-    Argument, Array, HostError, Index, LaunchRequest, Placement, Runners, Scalar, Slice,
+    Argument, Array, HostError, Index, LaunchRequest, Placement, RankUnit, Runners, Scalar, Slice,
     TensorHandle, TensorId, TensorSpec,
 };
-use crate::launch::IpcqOptions;
+use crate::launch::{IpcqOptions, NeighborTable};
 use crate::script::entry::Script;
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
@@ -65,7 +65,7 @@ pub(in crate::script::torch) struct Ask {
     pub(in crate::script::torch) from_to: [Option<u32>; 2],
     /// The algorithm, by name; the default one without.
     pub(in crate::script::torch) algorithm: Option<String>,
-    /// The ranks that take part, in the order of the group.
+    /// The ranks that take part, in the order of the group; once it runs, those on whose PEs tensors lie.
     pub(in crate::script::torch) members: Vec<u32>,
 }
 
@@ -73,6 +73,8 @@ pub(in crate::script::torch) struct Ask {
 pub(in crate::script::torch) struct Collective {
     /// What is asked.
     pub(in crate::script::torch) ask: Ask,
+    /// The PE of each rank, in the order of the group.
+    pub(in crate::script::torch) pes: Vec<u32>,
     /// What each rank gives, in the order of the group.
     pub(in crate::script::torch) inputs: Vec<DeviceTensor>,
     /// Where each rank takes the result; empty where that is where its input is.
@@ -103,7 +105,8 @@ impl Collective {
     /// Runs it, and says which algorithm that was.
     pub(in crate::script::torch) fn run(&self, evaluator: &mut Evaluator<'_>) -> Result<Choice> {
         let dtype = self.dtype(evaluator)?;
-        let need = Need { ask: &self.ask, elements: self.elements(), dtype, span: self.span };
+        let (elements, lanes) = (self.elements(), &[self.pes.clone()]);
+        let need = Need { ask: &self.ask, lanes, elements, dtype, span: self.span };
         let choice = choose(evaluator, &need)?;
         if self.ask.members.len() == 1 {
             self.alone(evaluator)?;
@@ -153,8 +156,8 @@ impl Collective {
             args,
             grid: None,
             module: Some(choice.module()),
-            runners: Runners::Group(self.ask.members.clone()),
-            neighbors: choice.neighbors(),
+            runners: Runners::Groups(vec![self.pes.clone()]),
+            neighbors: neighbors(evaluator, choice, &script)?,
             deal: None,
             queues: choice.queues(),
         };
@@ -171,17 +174,15 @@ impl Collective {
         parts: &[DeviceTensor],
         whole: &Option<DeviceTensor>,
     ) -> Result<Window> {
-        let members = &self.ask.members;
         let used = parts.first().map_or(0, |part| part.shape().elements());
-        let slices: Vec<Slice> =
-            members.iter().map(|rank| Slice { rank: *rank, rows: 1 }).collect();
+        let slices: Vec<Slice> = self.pes.iter().map(|pe| Slice { rank: *pe, rows: 1 }).collect();
         let placement = Placement::Sharded(slices);
         if let Some(whole) = whole.as_ref().filter(|whole| !whole.is_part() && used == row)
             && machine(evaluator, self.span)?.tensor(whole.id()).placement == placement
         {
             return Ok(Window { id: whole.id(), used, of: Vec::new(), _handle: None });
         }
-        let shape = Shape::new([members.len() as u64, row]);
+        let shape = Shape::new([self.pes.len() as u64, row]);
         let filled = self.filled(evaluator, &shape, dtype, parts)?;
         let name = self.ask.kind.name().to_owned();
         let spec = TensorSpec { name, shape, dtype, placement };
@@ -233,6 +234,19 @@ impl Collective {
 fn place(row: usize, count: u64) -> [Index; 2] {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     [Index::At(row as i128), Index::Range { start: 0, count, step: 1 }]
+}
+
+/// Who is next to whom, where the launch has to be told: the machine's own grids count PEs.
+pub(super) fn neighbors(
+    evaluator: &Evaluator<'_>,
+    choice: &Choice,
+    script: &Script<'_>,
+) -> Result<Option<NeighborTable>> {
+    match (choice.neighbors(), evaluator.unit) {
+        (Some(table), _) => Ok(Some(table)),
+        (None, RankUnit::Pe) => Ok(None),
+        (None, RankUnit::Cube | RankUnit::Sip) => script.neighbors(&script.settings.set),
+    }
 }
 
 /// The arguments of a library's kernel: the windows, then what its `kernel_args` gives.

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 
-use super::machine;
-use crate::diag::hosting;
+use crate::diag::{hosting, nearest_help};
+use crate::host::RankUnit;
 use crate::script::args::{Args, Given, Signature};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
 use crate::script::object::Object;
+use crate::script::torch::device;
 use crate::script::value::Value;
 use crate::source::Span;
 
@@ -52,8 +53,37 @@ impl Object for Group {
 fn world(evaluator: &mut Evaluator<'_>, span: Span) -> Result<u32> {
     match &evaluator.seat {
         Some(seat) => Ok(seat.world),
-        None => Ok(machine(evaluator, span)?.world_size()),
+        None => Ok(device::ranks(evaluator, span)?.count()),
     }
+}
+
+/// `count` ranks in words.
+fn in_words(evaluator: &Evaluator<'_>, count: u32) -> String {
+    match evaluator.unit {
+        RankUnit::Pe => format!("{count} ranks"),
+        unit => unit.counted(count),
+    }
+}
+
+/// Says what a rank is from now on: `"pe"`, `"cube"` or `"sip"`. A spawn's ranks are what they were when it
+/// began.
+pub(super) fn set_unit(evaluator: &mut Evaluator<'_>, given: &Given) -> Result<()> {
+    let name = given.text("`ranks`")?;
+    let Some(unit) = RankUnit::from_name(name) else {
+        let names: Vec<&str> = RankUnit::NAMED.iter().map(|(name, _)| *name).collect();
+        let message = format!("`ranks` is \"{name}\", and a rank is a PE, a cube or a SIP");
+        return Err(Fault::new(hosting::HOST_VALUE, message, given.span, "not a rank")
+            .help(nearest_help("unit", name, names.iter().copied()))
+            .note(format!("it is one of {}", names.join(", "))));
+    };
+    if evaluator.seat.is_some() && evaluator.unit != unit {
+        let (own, other) = (evaluator.unit.word(), unit.word());
+        let message = format!("the ranks of this spawn are {own}s, and `ranks` says {other}s");
+        return Err(Fault::new(hosting::HOST_VALUE, message, given.span, "too late")
+            .help(String::from("say it before `spawn`, with `--ranks`, or in `ccl.yaml`")));
+    }
+    evaluator.unit = unit;
+    device::ranks(evaluator, given.span).map(|_| ())
 }
 
 /// The ranks of a group; all of them where none is given.
@@ -87,7 +117,10 @@ pub(super) fn new_group(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Val
             Err(Fault::new(hosting::HOST_VALUE, message, given.span, "not a group"))
         };
         match known {
-            None => return wrong(format!("rank {rank} of a group, in a world of {world} ranks")),
+            None => {
+                let world = in_words(evaluator, world);
+                return wrong(format!("rank {rank} of a group, in a world of {world}"));
+            }
             Some(rank) if members.contains(&rank) => {
                 return wrong(format!("rank {rank} is in the group twice"));
             }

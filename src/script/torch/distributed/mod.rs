@@ -13,8 +13,9 @@ mod work;
 
 use std::any::Any;
 
-use super::{always, machine};
+use super::{always, device};
 use crate::diag::hosting;
+use crate::host::Ranks;
 use crate::script::args::{Args, Given, Signature};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
@@ -108,10 +109,14 @@ impl Object for ReduceOp {
     }
 }
 
-/// `init_process_group(backend="ahbm", …)`: there is one backend, and the ranks are there already.
-fn init_process_group(_: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    let params = ["backend?", "init_method?", "world_size?", "rank?"];
-    let [backend, _, _, _] = args.bind(Signature { name: "init_process_group", params })?;
+/// `init_process_group(backend="ahbm", …, ranks="pe")`: there is one backend, and the ranks are there
+/// already; `ranks` says what one is.
+fn init_process_group(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
+    let params = ["backend?", "init_method?", "world_size?", "rank?", "ranks?"];
+    let [backend, _, _, _, ranks] = args.bind(Signature { name: "init_process_group", params })?;
+    if let Some(given) = ranks.filter(|given| !matches!(given.value, Value::None)) {
+        group::set_unit(evaluator, &given)?;
+    }
     let Some(backend) = backend else { return Ok(Value::None) };
     let name = backend.text("`backend`")?;
     if name == BACKEND {
@@ -335,7 +340,8 @@ fn call(
         return work::posted(evaluator, (work, output.and_then(Side::rows)), is_async, span);
     }
     let [input, output] = [input, output].map(|side| side.map(|it| (it.whole, it.span)));
-    let collective = of_rows(ask, [input, output], span)?;
+    let ranks = device::ranks(evaluator, span)?;
+    let collective = of_rows(ask, &ranks, [input, output], span)?;
     let choice = collective.run(evaluator)?;
     Ok(Value::object(Work::done(choice)))
 }
@@ -359,7 +365,8 @@ fn refuse_avg(
 type Rows = Option<(super::tensor::DeviceTensor, Span)>;
 
 /// A collective of all ranks at once: row r of a tensor is what rank r has.
-fn of_rows(ask: Ask, [input, output]: [Rows; 2], span: Span) -> Result<Collective> {
+fn of_rows(ask: Ask, ranks: &Ranks, [input, output]: [Rows; 2], span: Span) -> Result<Collective> {
+    let pes = ask.members.iter().map(|rank| ranks.first_pe(*rank)).collect();
     let ranks = ask.members.len() as u64;
     let rows = |side: &Rows| -> Result<Vec<super::tensor::DeviceTensor>> {
         let Some((tensor, at)) = side else { return Ok(Vec::new()) };
@@ -378,7 +385,7 @@ fn of_rows(ask: Ask, [input, output]: [Rows; 2], span: Span) -> Result<Collectiv
     let shapes = [inputs.first(), outputs.first()].map(|it| it.map(|part| part.shape().clone()));
     check_sizes(&ask, shapes, output.as_ref().map_or(span, |(_, at)| *at))?;
     let whole = [input, output].map(|side| side.map(|(tensor, _)| tensor));
-    Ok(Collective { ask, inputs, outputs, whole, span })
+    Ok(Collective { ask, pes, inputs, outputs, whole, span })
 }
 
 /// What a rank gives and what it takes must fit the collective.

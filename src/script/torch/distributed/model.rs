@@ -79,7 +79,9 @@ pub(super) fn estimate(
     for round in rounds.iter().filter(|round| round.times > 0.0) {
         let key = (round.directions.clone(), round.senders.clone());
         if !known.contains_key(&key) {
-            let pairs = pairs(round, table.as_ref(), &need.ask.members);
+            // Lanes share links.
+            let of = |lane: &Vec<u32>| pairs(round, table.as_ref(), lane);
+            let pairs: Vec<(u32, u32)> = need.lanes.iter().flat_map(of).collect();
             known.insert(key.clone(), machine.exchange(&pairs));
         }
         let Some(cost) = known.get(&key).copied().flatten() else { return Ok(None) };

@@ -18,10 +18,11 @@ mod schedule;
 
 use std::any::Any;
 
+use super::device;
 use super::distributed::{Ask, Choice};
 use super::tensor::DeviceTensor;
 use crate::diag::hosting;
-use crate::host::{Context, LaunchRequest};
+use crate::host::{Context, LaunchRequest, RankUnit, Ranks};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::evaluator::{Evaluator, Journal};
 use crate::script::exceptions;
@@ -140,20 +141,30 @@ fn spawn(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     for item in items {
         parcels.push(Parcel::pack(evaluator, &Given { value: item, span }, 0)?);
     }
-    let world = super::machine(evaluator, args.span)?.world_size();
-    let ranks = ranks(count.as_ref(), world)?;
+    let ranks = ranks(count.as_ref(), &device::ranks(evaluator, args.span)?)?;
     schedule::run(evaluator, &schedule::Crew { name, args: parcels, ranks, span: args.span })?;
     Ok(Value::None)
 }
 
-fn ranks(given: Option<&Given>, world: u32) -> Result<u32> {
+fn ranks(given: Option<&Given>, there: &Ranks) -> Result<u32> {
+    let (world, unit) = (there.count(), there.unit());
     let Some(given) = given else { return Ok(1) };
     let count = given.int("`nprocs`")?;
     let known = u32::try_from(count).ok().filter(|ranks| (1..=world).contains(ranks));
     known.ok_or_else(|| {
-        let message = format!("{count} ranks are spawned, and the machine runs 1 to {world}");
-        Fault::new(hosting::HOST_VALUE, message, given.span, "not a number of ranks")
-            .help(String::from("each rank runs on a PE of its own; `--ws` says how many there are"))
+        let message = match unit {
+            RankUnit::Pe => {
+                format!("{count} ranks are spawned, and the machine runs 1 to {world}")
+            }
+            RankUnit::Cube | RankUnit::Sip => {
+                let world = unit.counted(world);
+                format!("{count} ranks are spawned in a world of {world}")
+            }
+        };
+        let word = unit.word();
+        Fault::new(hosting::HOST_VALUE, message, given.span, "not a number of ranks").help(format!(
+            "each rank runs on a {word} of its own; `--ws` says how many PEs there are"
+        ))
     })
 }
 

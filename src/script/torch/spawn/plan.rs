@@ -8,7 +8,7 @@ use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
 use crate::script::torch::distributed::{Ask, Choice, Collective, Kind, check_sizes};
 use crate::script::torch::tensor::DeviceTensor;
-use crate::script::torch::{fault, machine};
+use crate::script::torch::{device, fault, machine};
 use crate::source::Span;
 
 /// Does what can be done: launches first, so that ranks that are behind come up.
@@ -101,7 +101,7 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
     let span = first.span;
     let mut request = first.request.clone();
     // A launch on a part of the machine is alone in its group.
-    if !matches!(request.runners, Runners::Part(_)) {
+    if !matches!(request.runners, Runners::Parts(_)) {
         let all = group.iter().flat_map(|it| devices(&it.request)).collect();
         request.runners = Runners::Each(all);
     }
@@ -124,8 +124,8 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
 
 fn devices(request: &LaunchRequest) -> Vec<u32> {
     match &request.runners {
-        Runners::Each(devices) | Runners::Group(devices) => devices.clone(),
-        Runners::All | Runners::Part(_) => Vec::new(),
+        Runners::Each(devices) => devices.clone(),
+        Runners::All | Runners::Groups(_) | Runners::Parts(_) => Vec::new(),
     }
 }
 
@@ -221,11 +221,15 @@ fn joined(evaluator: &mut Evaluator<'_>, ask: &Ask, heads: &[&Posted]) -> Result
     same_tensors(evaluator, ask, heads, &outputs)?;
     let shapes = [inputs.first(), outputs.first()].map(|it| it.map(|part| part.shape().clone()));
     check_sizes(ask, shapes, first.span)?;
-    let mut ask = ask.clone();
-    if !inputs.is_empty() {
-        ask.members = placed(evaluator, &inputs, first.span)?;
-    }
-    Ok(Collective { ask, inputs, outputs, whole: [None, None], span: first.span })
+    let (span, whole) = (first.span, [None, None]);
+    let ranks = device::ranks(evaluator, span)?;
+    let pes: Vec<u32> = match inputs.is_empty() {
+        true => ask.members.iter().map(|rank| ranks.first_pe(*rank)).collect(),
+        false => placed(evaluator, &inputs, span)?,
+    };
+    let members = pes.iter().map(|pe| ranks.of_pe(*pe)).collect();
+    let ask = Ask { members, ..ask.clone() };
+    Ok(Collective { ask, pes, inputs, outputs, whole, span })
 }
 
 fn nobody(ask: &Ask) -> Fault {
@@ -331,8 +335,10 @@ fn messages(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result
         let inputs = vec![source.clone(), target.clone()];
         let span = sent.span;
         same_tensors(evaluator, &ask, &[sent, taken], &inputs)?;
-        let ask = Ask { members: placed(evaluator, &inputs, span)?, ..ask };
-        let collective = Collective { ask, inputs, outputs: vec![], whole: [None, None], span };
+        let (pes, outputs, whole) = (placed(evaluator, &inputs, span)?, vec![], [None, None]);
+        let ranks = device::ranks(evaluator, span)?;
+        let ask = Ask { members: pes.iter().map(|pe| ranks.of_pe(*pe)).collect(), ..ask };
+        let collective = Collective { ask, pes, inputs, outputs, whole, span };
         let choice: Choice = collective.run(evaluator)?;
         members[rank].finish(Some(choice.clone()));
         members[to].finish(Some(choice));

@@ -21,9 +21,9 @@ pub(in crate::script) struct Seat<'a> {
     pub(in crate::script) rank: u32,
     /// How many ranks there are.
     pub(in crate::script) world: u32,
-    /// The PE that its tensors lie on.
+    /// The PE, the cube or the SIP that its tensors lie on.
     pub(in crate::script) device: u32,
-    /// The SIPs on which policies place its tensors, where it has said so.
+    /// The SIPs, or the cube, on which policies place its tensors, where it has said so.
     pub(in crate::script) sips: Option<SipChoice>,
     /// The next number of what it posts.
     next: u32,

@@ -72,7 +72,7 @@ impl Member<'_> {
 
 /// Runs every rank to its end.
 pub(super) fn run(evaluator: &mut Evaluator<'_>, crew: &Crew) -> Result<()> {
-    let script = evaluator.script().clone();
+    let script = evaluator.script().clone().of_unit(evaluator.unit);
     thread::scope(|scope| {
         let mut members = Vec::new();
         for rank in 0..crew.ranks {
