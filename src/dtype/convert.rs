@@ -136,6 +136,35 @@ pub fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
+/// Evaluates `$narrow` with `$encode` and `$decode` the two directions between `f32` and the bits of
+/// `$dtype`, a float type of at most 16 bits; for any other type, `$wide`.
+macro_rules! with_narrow_float {
+    ($dtype:expr, ($encode:ident, $decode:ident) => $narrow:expr, else $wide:expr) => {
+        $crate::dtype::convert::with_narrow_float! {
+            @match $dtype, ($encode, $decode) => $narrow, else $wide;
+            [F8E4M3, f8e4m3_from_f32, f8e4m3_to_f32]
+            [F8E5M2, f8e5m2_from_f32, f8e5m2_to_f32]
+            [F8E4B8, f8e4b8_from_f32, f8e4b8_to_f32]
+            [F8E5B16, f8e5b16_from_f32, f8e5b16_to_f32]
+            [F16, f16_from_f32, f16_to_f32]
+            [BF16, bf16_from_f32, bf16_to_f32]
+            F32 F64 I1 I8 I16 I32 I64 U8 U16 U32 U64
+        }
+    };
+    (@match $dtype:expr, ($encode:ident, $decode:ident) => $narrow:expr, else $wide:expr;
+     $([$Narrow:ident, $from:ident, $to:ident])* $($Wide:ident)*) => {
+        match $dtype {
+            $($crate::dtype::DType::$Narrow => {
+                #[allow(unused_imports, reason = "who only stores does not load")]
+                use $crate::dtype::convert::{$from as $encode, $to as $decode};
+                $narrow
+            })*
+            $($crate::dtype::DType::$Wide)|* => $wide,
+        }
+    };
+}
+pub(crate) use with_narrow_float;
+
 /// `value` as an `f32`, rounded to odd: where it is not exact, the neighbour whose last bit is
 /// set. Rounding that to a type of at most 22 significand bits gives what rounding `value`
 /// itself would give, because the last bit remembers that something was there.
@@ -222,27 +251,10 @@ pub fn toward_zero(dtype: DType, value: f64) -> f64 {
 /// `value` rounded to the nearest number of a float type, ties to even, once; values of integer
 /// types stay.
 pub fn nearest(dtype: DType, value: f64) -> f64 {
-    let odd = || f64_to_odd_f32(value);
-    let rounded = match dtype {
-        DType::F8E4M3 => f8e4m3_to_f32(f8e4m3_from_f32(odd())),
-        DType::F8E5M2 => f8e5m2_to_f32(f8e5m2_from_f32(odd())),
-        DType::F8E4B8 => f8e4b8_to_f32(f8e4b8_from_f32(odd())),
-        DType::F8E5B16 => f8e5b16_to_f32(f8e5b16_from_f32(odd())),
-        DType::F16 => f16_to_f32(f16_from_f32(odd())),
-        DType::BF16 => bf16_to_f32(bf16_from_f32(odd())),
-        DType::F32 => value as f32,
-        DType::F64
-        | DType::I1
-        | DType::I8
-        | DType::I16
-        | DType::I32
-        | DType::I64
-        | DType::U8
-        | DType::U16
-        | DType::U32
-        | DType::U64 => return value,
-    };
-    f64::from(rounded)
+    let wide = || if dtype == DType::F32 { f64::from(value as f32) } else { value };
+    with_narrow_float!(
+        dtype, (encode, decode) => f64::from(decode(encode(f64_to_odd_f32(value)))), else wide()
+    )
 }
 
 /// `value`, or the canonical NaN in place of any NaN.

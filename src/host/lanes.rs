@@ -4,7 +4,8 @@
 use ndarray::{ArcArray, IxDyn};
 
 use super::array::Array;
-use crate::dtype::{DType, Kind, convert};
+use crate::dtype::convert::{self, with_narrow_float};
+use crate::dtype::{DType, Kind};
 use crate::shape::Shape;
 
 /// Elements as `L`, shared.
@@ -63,38 +64,15 @@ fn bits_of(bytes: &[u8]) -> u64 {
 
 impl Lane for f32 {
     fn fit(dtype: DType, values: &mut [f32]) {
-        let each = |round: fn(f32) -> f32, values: &mut [f32]| {
+        with_narrow_float!(dtype, (encode, decode) => {
             for value in values {
-                *value = round(*value);
+                *value = decode(encode(*value));
             }
-        };
-        match dtype {
-            DType::F16 => each(|it| convert::f16_to_f32(convert::f16_from_f32(it)), values),
-            DType::BF16 => each(|it| convert::bf16_to_f32(convert::bf16_from_f32(it)), values),
-            DType::F8E4M3 => {
-                each(|it| convert::f8e4m3_to_f32(convert::f8e4m3_from_f32(it)), values)
+        }, else {
+            for value in values {
+                *value = convert::canonical_f32(*value);
             }
-            DType::F8E5M2 => {
-                each(|it| convert::f8e5m2_to_f32(convert::f8e5m2_from_f32(it)), values)
-            }
-            DType::F8E4B8 => {
-                each(|it| convert::f8e4b8_to_f32(convert::f8e4b8_from_f32(it)), values)
-            }
-            DType::F8E5B16 => {
-                each(|it| convert::f8e5b16_to_f32(convert::f8e5b16_from_f32(it)), values)
-            }
-            DType::F32
-            | DType::F64
-            | DType::I1
-            | DType::I8
-            | DType::I16
-            | DType::I32
-            | DType::I64
-            | DType::U8
-            | DType::U16
-            | DType::U32
-            | DType::U64 => each(convert::canonical_f32, values),
-        }
+        });
     }
     fn array(dtype: DType, lanes: Lanes<f32>) -> Array {
         Array { dtype, data: Data::F32(lanes) }
@@ -112,47 +90,14 @@ impl Lane for f32 {
         None
     }
     fn store(self, dtype: DType, out: &mut Vec<u8>) {
-        match dtype {
-            DType::F16 => out.extend(convert::f16_from_f32(self).to_le_bytes()),
-            DType::BF16 => out.extend(convert::bf16_from_f32(self).to_le_bytes()),
-            DType::F8E4M3 => out.push(convert::f8e4m3_from_f32(self)),
-            DType::F8E5M2 => out.push(convert::f8e5m2_from_f32(self)),
-            DType::F8E4B8 => out.push(convert::f8e4b8_from_f32(self)),
-            DType::F8E5B16 => out.push(convert::f8e5b16_from_f32(self)),
-            DType::F32
-            | DType::F64
-            | DType::I1
-            | DType::I8
-            | DType::I16
-            | DType::I32
-            | DType::I64
-            | DType::U8
-            | DType::U16
-            | DType::U32
-            | DType::U64 => out.extend(self.to_le_bytes()),
-        }
+        with_narrow_float!(
+            dtype, (encode, _decode) => out.extend(encode(self).to_le_bytes()),
+            else out.extend(self.to_le_bytes())
+        );
     }
     fn load(dtype: DType, bytes: &[u8]) -> f32 {
         let bits = bits_of(bytes);
-        match dtype {
-            DType::F16 => convert::f16_to_f32(bits as u16),
-            DType::BF16 => convert::bf16_to_f32(bits as u16),
-            DType::F8E4M3 => convert::f8e4m3_to_f32(bits as u8),
-            DType::F8E5M2 => convert::f8e5m2_to_f32(bits as u8),
-            DType::F8E4B8 => convert::f8e4b8_to_f32(bits as u8),
-            DType::F8E5B16 => convert::f8e5b16_to_f32(bits as u8),
-            DType::F32
-            | DType::F64
-            | DType::I1
-            | DType::I8
-            | DType::I16
-            | DType::I32
-            | DType::I64
-            | DType::U8
-            | DType::U16
-            | DType::U32
-            | DType::U64 => f32::from_bits(bits as u32),
-        }
+        with_narrow_float!(dtype, (_encode, decode) => decode(bits as _), else f32::from_bits(bits as u32))
     }
 }
 

@@ -7,10 +7,12 @@
 mod print;
 mod spans;
 mod spill;
+mod spilled;
 
 pub use print::to_text;
 pub use spans::LinkSpan;
-pub use spill::{OpenStore, SpillLog, Store};
+pub use spill::SpillLog;
+pub use spilled::{OpenStore, Store};
 
 use crate::command::{AgentId, SiteId};
 use crate::id;

@@ -311,53 +311,25 @@ fn float(number: Number) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dtype::convert;
+    use crate::dtype::convert::{self, with_narrow_float};
 
     /// Every bit pattern of the narrow formats means what the storage conversions say, and every
     /// number that lies between two of them rounds as they do.
     #[test]
     fn two_ways_to_round_agree() {
-        type Ways = (DType, u64, fn(u64) -> f32, fn(f32) -> u64);
-        let formats: [Ways; 6] = [
-            (
-                DType::F16,
-                0x1_0000,
-                |bits| convert::f16_to_f32(bits as u16),
-                |value| u64::from(convert::f16_from_f32(value)),
-            ),
-            (
-                DType::BF16,
-                0x1_0000,
-                |bits| convert::bf16_to_f32(bits as u16),
-                |value| u64::from(convert::bf16_from_f32(value)),
-            ),
-            (
-                DType::F8E4M3,
-                0x100,
-                |bits| convert::f8e4m3_to_f32(bits as u8),
-                |value| u64::from(convert::f8e4m3_from_f32(value)),
-            ),
-            (
-                DType::F8E5M2,
-                0x100,
-                |bits| convert::f8e5m2_to_f32(bits as u8),
-                |value| u64::from(convert::f8e5m2_from_f32(value)),
-            ),
-            (
-                DType::F8E4B8,
-                0x100,
-                |bits| convert::f8e4b8_to_f32(bits as u8),
-                |value| u64::from(convert::f8e4b8_from_f32(value)),
-            ),
-            (
-                DType::F8E5B16,
-                0x100,
-                |bits| convert::f8e5b16_to_f32(bits as u8),
-                |value| u64::from(convert::f8e5b16_from_f32(value)),
-            ),
-        ];
-        for (dtype, count, to, from) in formats {
-            for bits in 0..count {
+        type Ways = (fn(u64) -> f32, fn(f32) -> u64);
+        let narrow = |dtype: DType| -> Option<Ways> {
+            with_narrow_float!(
+                dtype,
+                (encode, decode) => Some((|bits| decode(bits as _), |value| u64::from(encode(value)))),
+                else None
+            )
+        };
+        let mut formats = 0;
+        for dtype in DType::ALL {
+            let (dtype, Some((to, from))) = (*dtype, narrow(*dtype)) else { continue };
+            formats += 1;
+            for bits in 0..1 << dtype.bits() {
                 let value = as_float(dtype, bits);
                 assert!(value.to_bits() == f64::from(to(bits)).to_bits() || value.is_nan());
                 for near in [value * (1.0 + 2f64.powi(-12)), value * 1.5, value + 2f64.powi(-26)] {
@@ -369,6 +341,7 @@ mod tests {
                 }
             }
         }
+        assert_eq!(formats, 6);
     }
 
     #[test]

@@ -245,78 +245,23 @@ wide_elements! {
 
 /// Evaluates `body` with `$E` the [`Element`] that stores `dtype`.
 macro_rules! with_element {
-    ($dtype:expr, $E:ident => $body:expr) => {{
-        use crate::dtype::DType;
-        use crate::replay::numeric::element;
+    ($dtype:expr, $E:ident => $body:expr) => {
+        $crate::replay::numeric::element::with_element! {
+            @match $dtype, $E => $body;
+            I1 = element::Bool, I8 = i8, I16 = i16, I32 = i32, I64 = i64,
+            U8 = u8, U16 = u16, U32 = u32, U64 = u64,
+            F8E4M3 = element::F8E4M3, F8E5M2 = element::F8E5M2,
+            F8E4B8 = element::F8E4B8, F8E5B16 = element::F8E5B16,
+            F16 = element::F16, BF16 = element::BF16, F32 = f32, F64 = f64,
+        }
+    };
+    (@match $dtype:expr, $E:ident => $body:expr; $($Variant:ident = $Element:ty,)*) => {{
+        use $crate::replay::numeric::element;
         match $dtype {
-            DType::I1 => {
-                type $E = element::Bool;
+            $($crate::dtype::DType::$Variant => {
+                type $E = $Element;
                 $body
-            }
-            DType::I8 => {
-                type $E = i8;
-                $body
-            }
-            DType::I16 => {
-                type $E = i16;
-                $body
-            }
-            DType::I32 => {
-                type $E = i32;
-                $body
-            }
-            DType::I64 => {
-                type $E = i64;
-                $body
-            }
-            DType::U8 => {
-                type $E = u8;
-                $body
-            }
-            DType::U16 => {
-                type $E = u16;
-                $body
-            }
-            DType::U32 => {
-                type $E = u32;
-                $body
-            }
-            DType::U64 => {
-                type $E = u64;
-                $body
-            }
-            DType::F8E4M3 => {
-                type $E = element::F8E4M3;
-                $body
-            }
-            DType::F8E5M2 => {
-                type $E = element::F8E5M2;
-                $body
-            }
-            DType::F8E4B8 => {
-                type $E = element::F8E4B8;
-                $body
-            }
-            DType::F8E5B16 => {
-                type $E = element::F8E5B16;
-                $body
-            }
-            DType::F16 => {
-                type $E = element::F16;
-                $body
-            }
-            DType::BF16 => {
-                type $E = element::BF16;
-                $body
-            }
-            DType::F32 => {
-                type $E = f32;
-                $body
-            }
-            DType::F64 => {
-                type $E = f64;
-                $body
-            }
+            })*
         }
     }};
 }
