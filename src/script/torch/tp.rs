@@ -229,7 +229,7 @@ impl Linear {
             algorithm: None,
             members: (0..world).collect(),
         };
-        let id = spawn::post_collective(evaluator, (ask, [Some(y), None]), span)?;
+        let id = spawn::post_collective(evaluator, (ask, [Some(vec![y]), None]), span)?;
         spawn::wait_for(evaluator, id, span).map(|_| ())
     }
 }

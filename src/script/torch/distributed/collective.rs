@@ -149,7 +149,8 @@ impl Collective {
             let row = self.outputs.first().map_or(0, |output| output.shape().elements());
             windows.push(self.window(evaluator, (row, dtype), &self.outputs, &self.whole[1])?);
         }
-        let args = arguments(evaluator, &script, &windows, self.span)?;
+        let ids: Vec<TensorId> = windows.iter().map(|it| it.id).collect();
+        let args = arguments(evaluator, &script, &ids, self.span)?;
         let request = LaunchRequest {
             label: choice.label(),
             kernel: "kernel".into(),
@@ -250,10 +251,10 @@ pub(super) fn neighbors(
 }
 
 /// The arguments of a library's kernel: the windows, then what its `kernel_args` gives.
-fn arguments(
+pub(super) fn arguments(
     evaluator: &mut Evaluator<'_>,
     script: &Script<'_>,
-    windows: &[Window],
+    windows: &[TensorId],
     span: Span,
 ) -> Result<Vec<(String, Argument)>> {
     let kernel = script.module.functions().find(|function| function.name.name == "kernel");
@@ -265,7 +266,7 @@ fn arguments(
     let machine = machine(evaluator, span)?;
     let tensors = given.pointers.into_iter().zip(windows);
     let mut args: Vec<(String, Argument)> =
-        tensors.map(|(name, window)| (name, machine.argument(window.id))).collect();
+        tensors.map(|(name, window)| (name, machine.argument(*window))).collect();
     args.extend(given.scalars.into_iter().map(|(name, it)| (name, Argument::Scalar(it))));
     Ok(args)
 }

@@ -2,11 +2,13 @@
 //! take them: for the launch they are one tensor, whose rows they are. No time is counted for that.
 
 use super::collective::on_machine;
+use super::lanes::Bundle;
 use crate::diag::hosting;
 use crate::script::args::{Given, count};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
 use crate::script::torch::create::new_tensor;
+use crate::script::torch::machine;
 use crate::script::torch::tensor::DeviceTensor;
 use crate::script::value::Value;
 use crate::shape::Shape;
@@ -14,8 +16,8 @@ use crate::source::Span;
 
 /// What a rank gives to a collective or takes from it.
 pub(super) struct Side {
-    /// One tensor.
-    pub(super) whole: DeviceTensor,
+    /// One tensor; of a list whose tensors a policy has cut, all of them.
+    pub(super) tensors: Bundle,
     /// The tensors of a list, whose contents are its rows; none where it is the tensor given.
     pub(super) parts: Vec<DeviceTensor>,
     /// The text of it.
@@ -35,11 +37,8 @@ impl Side {
         let is_list = matches!(given.value, Value::List(_) | Value::Tuple(_));
         let items = given.value.as_sequence().filter(|_| is_list);
         let Some(items) = items else {
-            return Ok(Side {
-                whole: on_machine(given, what)?,
-                parts: Vec::new(),
-                span: given.span,
-            });
+            let tensors = vec![on_machine(given, what)?];
+            return Ok(Side { tensors, parts: Vec::new(), span: given.span });
         };
         let span = given.span;
         if evaluator.seat.is_none() {
@@ -56,39 +55,70 @@ impl Side {
                 format!("{what} is a list of {found}, and {wanted} are needed, one a rank");
             return Err(Fault::new(hosting::HOST_SHAPE, message, span, found));
         };
-        let whole = joined(evaluator, (first, &parts), what, span)?;
+        refuse_unlike(evaluator, (first, &parts), what, span)?;
+        if is_cut(evaluator, first, span)? {
+            return Ok(Side { tensors: parts, parts: Vec::new(), span });
+        }
+        let whole = joined(evaluator, (first, &parts), span)?;
         if is_read {
             for (row, part) in (0..).zip(&parts) {
                 copy(evaluator, part, &whole.row(row), span)?;
             }
         }
-        Ok(Side { whole, parts, span })
+        Ok(Side { tensors: vec![whole], parts, span })
     }
 
     /// The tensors to be given what the collective has left, if there are any.
     pub(super) fn rows(self) -> Option<Rows> {
-        (!self.parts.is_empty()).then_some((self.whole, self.parts))
+        let whole = self.tensors.into_iter().next()?;
+        (!self.parts.is_empty()).then_some((whole, self.parts))
     }
+}
+
+/// Whether a policy has cut a tensor over PEs.
+pub(in crate::script::torch) fn is_cut(
+    evaluator: &mut Evaluator<'_>,
+    tensor: &DeviceTensor,
+    span: Span,
+) -> Result<bool> {
+    Ok(machine(evaluator, span)?.tensor(tensor.id()).layout().is_some())
+}
+
+/// The tensors of a list have one shape and type, and lie alike.
+fn refuse_unlike(
+    evaluator: &mut Evaluator<'_>,
+    (first, parts): (&DeviceTensor, &[DeviceTensor]),
+    what: &str,
+    span: Span,
+) -> Result<()> {
+    let dtype = first.value().dtype(evaluator, span)?;
+    let like = machine(evaluator, span)?.tensor(first.id()).shares();
+    let is_cut_first = is_cut(evaluator, first, span)?;
+    for (place, part) in parts.iter().enumerate() {
+        let own = part.value().dtype(evaluator, span)?;
+        let machine = machine(evaluator, span)?;
+        let lies_alike = !is_cut_first || machine.tensor(part.id()).shares() == like;
+        if own == dtype && part.shape() == first.shape() && lies_alike {
+            continue;
+        }
+        let message = format!("the tensors of {what} are not alike");
+        let label = match lies_alike {
+            true => format!("number {place} has shape {} and type {own}", part.shape()),
+            false => format!("number {place} is cut otherwise, or lies on other PEs"),
+        };
+        return Err(Fault::new(hosting::HOST_SHAPE, message, span, label)
+            .note(format!("number 0 has shape {} and type {dtype}", first.shape())));
+    }
+    Ok(())
 }
 
 /// A tensor with a row for each of `parts`, which are all alike.
 fn joined(
     evaluator: &mut Evaluator<'_>,
     (first, parts): (&DeviceTensor, &[DeviceTensor]),
-    what: &str,
     span: Span,
 ) -> Result<DeviceTensor> {
     let dtype = first.value().dtype(evaluator, span)?;
-    for (place, part) in parts.iter().enumerate() {
-        let own = part.value().dtype(evaluator, span)?;
-        if own == dtype && part.shape() == first.shape() {
-            continue;
-        }
-        let message = format!("the tensors of {what} are not alike");
-        let label = format!("number {place} has shape {} and type {own}", part.shape());
-        return Err(Fault::new(hosting::HOST_SHAPE, message, span, label)
-            .note(format!("number 0 has shape {} and type {dtype}", first.shape())));
-    }
     let mut axes = vec![parts.len() as u64];
     axes.extend(&first.shape().0);
     let made = new_tensor(evaluator, (String::from("list"), Shape(axes), dtype), span)?;

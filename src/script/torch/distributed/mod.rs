@@ -7,6 +7,7 @@
 mod algorithm;
 mod collective;
 mod group;
+mod lanes;
 mod lists;
 mod model;
 mod work;
@@ -32,6 +33,8 @@ pub(super) use algorithm::Choice;
 pub(in crate::script) use algorithm::algorithms;
 pub(in crate::script) use collective::Kind;
 pub(super) use collective::{Ask, Collective};
+pub(super) use lanes::{Bundle, LaneCollective, not_own};
+pub(super) use lists::is_cut;
 pub(super) use work::chosen;
 
 /// `torch.distributed` itself.
@@ -332,14 +335,17 @@ fn call(
     };
     let (input, output) = (side(input, "the input", true)?, side(output, "the output", false)?);
     for side in input.iter().chain(&output) {
-        refuse_avg(evaluator, &ask, &side.whole, side.span)?;
+        if let Some(tensor) = side.tensors.first() {
+            refuse_avg(evaluator, &ask, tensor, side.span)?;
+        }
     }
     if evaluator.seat.is_some() {
-        let tensors = [&input, &output].map(|it| it.as_ref().map(|side| side.whole.clone()));
+        let tensors = [&input, &output].map(|it| it.as_ref().map(|side| side.tensors.clone()));
         let work = super::spawn::post_collective(evaluator, (ask, tensors), span)?;
         return work::posted(evaluator, (work, output.and_then(Side::rows)), is_async, span);
     }
-    let [input, output] = [input, output].map(|side| side.map(|it| (it.whole, it.span)));
+    let [input, output] = [input, output]
+        .map(|side| side.and_then(|it| Some((it.tensors.into_iter().next()?, it.span))));
     let ranks = device::ranks(evaluator, span)?;
     let collective = of_rows(ask, &ranks, [input, output], span)?;
     let choice = collective.run(evaluator)?;

@@ -19,7 +19,7 @@ mod schedule;
 use std::any::Any;
 
 use super::device;
-use super::distributed::{Ask, Choice};
+use super::distributed::{Ask, Bundle, Choice};
 use super::tensor::DeviceTensor;
 use crate::diag::hosting;
 use crate::host::{Context, LaunchRequest, RankUnit, Ranks};
@@ -85,7 +85,7 @@ struct Posted {
 /// What a rank can want.
 enum What {
     /// A part in a collective: what it gives, and where it takes the result.
-    Collective(Ask, [Option<DeviceTensor>; 2]),
+    Collective(Ask, [Option<Bundle>; 2]),
     /// A message to a rank.
     Send(u32, DeviceTensor),
     /// A message from a rank.

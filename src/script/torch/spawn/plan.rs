@@ -3,12 +3,16 @@
 use super::schedule::{Member, State};
 use super::{Posted, What};
 use crate::diag::hosting;
+use crate::dtype::DType;
 use crate::host::{Argument, LaunchRequest, Placement, Runners, Tensor, TensorHandle, TensorSpec};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
-use crate::script::torch::distributed::{Ask, Choice, Collective, Kind, check_sizes};
+use crate::script::torch::distributed::{
+    Ask, Bundle, Choice, Collective, Kind, LaneCollective, check_sizes, is_cut, not_own,
+};
 use crate::script::torch::tensor::DeviceTensor;
 use crate::script::torch::{device, fault, machine};
+use crate::shape::Shape;
 use crate::source::Span;
 
 /// Does what can be done: launches first, so that ranks that are behind come up.
@@ -205,9 +209,26 @@ fn collectives(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Res
     Ok(false)
 }
 
+/// A collective that all its ranks have called.
+enum Called {
+    /// On tensors that each lie on one PE.
+    Whole(Collective),
+    /// On tensors that a policy has cut over PEs.
+    Cut(LaneCollective),
+}
+
+impl Called {
+    fn run(&self, evaluator: &mut Evaluator<'_>) -> Result<Choice> {
+        match self {
+            Called::Whole(collective) => collective.run(evaluator),
+            Called::Cut(collective) => collective.run(evaluator),
+        }
+    }
+}
+
 /// One collective of what every rank has called.
-fn joined(evaluator: &mut Evaluator<'_>, ask: &Ask, heads: &[&Posted]) -> Result<Collective> {
-    let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+fn joined(evaluator: &mut Evaluator<'_>, ask: &Ask, heads: &[&Posted]) -> Result<Called> {
+    let (mut inputs, mut outputs): (Vec<Bundle>, Vec<Bundle>) = (Vec::new(), Vec::new());
     let Some(first) = heads.first() else { return Err(nobody(ask)) };
     for (place, posted) in heads.iter().enumerate() {
         let What::Collective(other, [input, output]) = &posted.what else { continue };
@@ -217,19 +238,43 @@ fn joined(evaluator: &mut Evaluator<'_>, ask: &Ask, heads: &[&Posted]) -> Result
         inputs.extend(input.clone());
         outputs.extend(output.clone());
     }
+    let span = first.span;
     same_tensors(evaluator, ask, heads, &inputs)?;
     same_tensors(evaluator, ask, heads, &outputs)?;
-    let shapes = [inputs.first(), outputs.first()].map(|it| it.map(|part| part.shape().clone()));
-    check_sizes(ask, shapes, first.span)?;
-    let (span, whole) = (first.span, [None, None]);
+    let shapes = [inputs.first(), outputs.first()].map(|it| it.map(|bundle| shape_of(bundle)));
+    check_sizes(ask, shapes, span)?;
+    collective(evaluator, ask.clone(), (inputs, outputs), span)
+}
+
+/// The shape of one tensor, or that of all elements of a list.
+fn shape_of(bundle: &[DeviceTensor]) -> Shape {
+    match bundle {
+        [one] => one.shape().clone(),
+        list => Shape::new([list.iter().map(|it| it.shape().elements()).sum::<u64>()]),
+    }
+}
+
+/// A collective on tensors that are known to be alike: by lanes where a policy has cut any.
+fn collective(
+    evaluator: &mut Evaluator<'_>,
+    ask: Ask,
+    (inputs, outputs): (Vec<Bundle>, Vec<Bundle>),
+    span: Span,
+) -> Result<Called> {
+    for tensor in inputs.iter().chain(&outputs).flatten() {
+        if is_cut(evaluator, tensor, span)? {
+            return Ok(Called::Cut(LaneCollective { ask, inputs, outputs, span }));
+        }
+    }
+    let only = |bundles: Vec<Bundle>| bundles.into_iter().flatten().collect();
+    let (inputs, outputs): (Vec<DeviceTensor>, Vec<DeviceTensor>) = (only(inputs), only(outputs));
     let ranks = device::ranks(evaluator, span)?;
     let pes: Vec<u32> = match inputs.is_empty() {
         true => ask.members.iter().map(|rank| ranks.first_pe(*rank)).collect(),
         false => placed(evaluator, &inputs, span)?,
     };
-    let members = pes.iter().map(|pe| ranks.of_pe(*pe)).collect();
-    let ask = Ask { members, ..ask.clone() };
-    Ok(Collective { ask, pes, inputs, outputs, whole, span })
+    let ask = Ask { members: pes.iter().map(|pe| ranks.of_pe(*pe)).collect(), ..ask };
+    Ok(Called::Whole(Collective { ask, pes, inputs, outputs, whole: [None, None], span }))
 }
 
 fn nobody(ask: &Ask) -> Fault {
@@ -237,28 +282,86 @@ fn nobody(ask: &Ask) -> Fault {
     Fault::new(hosting::HOST_VALUE, message, Span::NONE, "")
 }
 
-/// All ranks must bring tensors of one size and type.
+/// All ranks must bring tensors of one size and type, cut alike.
 fn same_tensors(
     evaluator: &mut Evaluator<'_>,
     ask: &Ask,
     heads: &[&Posted],
-    tensors: &[DeviceTensor],
+    bundles: &[Bundle],
 ) -> Result<()> {
-    let (Some(first), Some(first_head)) = (tensors.first(), heads.first()) else { return Ok(()) };
-    let dtype = first.value().dtype(evaluator, first_head.span)?;
-    for (place, (tensor, posted)) in tensors.iter().zip(heads).enumerate() {
-        let own = tensor.value().dtype(evaluator, posted.span)?;
-        if own == dtype && tensor.shape().elements() == first.shape().elements() {
+    let (Some(first), Some(first_head)) = (bundles.first(), heads.first()) else { return Ok(()) };
+    let of_first = Brought::of(evaluator, first, first_head.span)?;
+    for (place, (bundle, posted)) in bundles.iter().zip(heads).enumerate() {
+        let own = Brought::of(evaluator, bundle, posted.span)?;
+        if own.is_like(&of_first) {
             continue;
         }
-        let says = |shape, dtype| format!("a tensor of shape {shape} and type {dtype}");
-        let label = says(tensor.shape(), own);
-        let of_first = says(first.shape(), dtype);
+        let (label, mine) = own.against(&of_first);
         let fault = differ(ask, (first_head, 0), (posted, place), &label);
         let first_rank = ask.members.first().copied().unwrap_or(0);
-        return Err(fault.note(format!("rank {first_rank} brings {of_first}")));
+        return Err(fault.note(format!("rank {first_rank} brings {mine}")));
     }
     Ok(())
+}
+
+/// What a rank brings to a collective.
+struct Brought {
+    shape: Shape,
+    dtype: DType,
+    /// How many tensors.
+    count: usize,
+    /// The first of them, if a policy has cut it.
+    cut: Option<Tensor>,
+}
+
+impl Brought {
+    fn of(evaluator: &mut Evaluator<'_>, bundle: &[DeviceTensor], span: Span) -> Result<Brought> {
+        let (shape, count) = (shape_of(bundle), bundle.len());
+        let Some(first) = bundle.first() else {
+            return Ok(Brought { shape, dtype: DType::I32, count, cut: None });
+        };
+        let dtype = first.value().dtype(evaluator, span)?;
+        let machine = machine(evaluator, span)?;
+        for it in bundle {
+            machine.check_alive(it.id()).map_err(|error| fault(error, span))?;
+        }
+        let tensor = machine.tensor(first.id());
+        let cut = tensor.layout().map(|_| tensor.clone());
+        if cut.is_some() && bundle.iter().any(DeviceTensor::is_part) {
+            let message = format!("a part of tensor `{}`, which a policy has cut", tensor.name);
+            return Err(Fault::new(hosting::HOST_VALUE, message, span, "not a whole tensor")
+                .help(String::from("a collective takes such a tensor whole")));
+        }
+        Ok(Brought { shape, dtype, count, cut })
+    }
+
+    fn is_like(&self, other: &Brought) -> bool {
+        let is_cut_alike = match (&self.cut, &other.cut) {
+            (Some(own), Some(other)) => own.is_cut_like(other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let of = |it: &Brought| (it.dtype, it.count, it.shape.elements());
+        of(self) == of(other) && is_cut_alike
+    }
+
+    /// Both in words, in which they differ.
+    fn against(&self, other: &Brought) -> (String, String) {
+        let of = |it: &Brought| (it.dtype, it.shape.elements());
+        if of(self) != of(other) {
+            let says =
+                |it: &Brought| format!("a tensor of shape {} and type {}", it.shape, it.dtype);
+            return (says(self), says(other));
+        }
+        let says = |it: &Brought| {
+            let how = it.cut.as_ref().and_then(Tensor::layout).map_or_else(
+                || String::from("on one PE"),
+                |layout| format!("cut by {} on {} PEs", layout.policy(), layout.part().count()),
+            );
+            format!("a tensor of shape {} {how}", it.shape)
+        };
+        (says(self), says(other))
+    }
 }
 
 /// The PEs that the tensors of the ranks lie on.
@@ -268,9 +371,7 @@ fn placed(evaluator: &mut Evaluator<'_>, tensors: &[DeviceTensor], span: Span) -
     for tensor in tensors {
         let tensor = machine.tensor(tensor.id());
         let Placement::Single(pe) = tensor.placement else {
-            let message = format!("tensor `{}` does not lie on one rank", tensor.name);
-            return Err(Fault::new(hosting::HOST_VALUE, message, span, "not a rank's own tensor")
-                .help(String::from("make the tensor of a collective in the worker")));
+            return Err(not_own(&tensor.name, span));
         };
         if found.contains(&pe) {
             let message = format!("two ranks of the collective have their tensors on PE {pe}");
@@ -332,14 +433,11 @@ fn messages(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result
             algorithm: None,
             members: vec![rank as u32, to as u32],
         };
-        let inputs = vec![source.clone(), target.clone()];
+        let inputs = vec![vec![source.clone()], vec![target.clone()]];
         let span = sent.span;
         same_tensors(evaluator, &ask, &[sent, taken], &inputs)?;
-        let (pes, outputs, whole) = (placed(evaluator, &inputs, span)?, vec![], [None, None]);
-        let ranks = device::ranks(evaluator, span)?;
-        let ask = Ask { members: pes.iter().map(|pe| ranks.of_pe(*pe)).collect(), ..ask };
-        let collective = Collective { ask, pes, inputs, outputs, whole, span };
-        let choice: Choice = collective.run(evaluator)?;
+        let message = collective(evaluator, ask, (inputs, Vec::new()), span)?;
+        let choice = message.run(evaluator)?;
         members[rank].finish(Some(choice.clone()));
         members[to].finish(Some(choice));
         return Ok(true);

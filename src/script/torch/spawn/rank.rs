@@ -10,7 +10,7 @@ use crate::script::args::{Args, Given};
 use crate::script::entry::Script;
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
-use crate::script::torch::distributed::{Ask, Choice};
+use crate::script::torch::distributed::{Ask, Bundle, Choice};
 use crate::script::torch::tensor::DeviceTensor;
 use crate::script::value::Value;
 use crate::source::Span;
@@ -99,7 +99,7 @@ fn bug(message: &str) -> Fault {
 /// Posts a part in a collective.
 pub(in crate::script::torch) fn post_collective(
     evaluator: &mut Evaluator<'_>,
-    (ask, tensors): (Ask, [Option<DeviceTensor>; 2]),
+    (ask, tensors): (Ask, [Option<Bundle>; 2]),
     span: Span,
 ) -> Result<OpId> {
     let seat = seat(evaluator)?;

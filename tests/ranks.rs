@@ -1,0 +1,273 @@
+//! Ranks that are PEs, cubes or SIPs: what they count, where their tensors lie, what collectives on tensors
+//! that a policy cuts compute, and that lanes and parts run at the same time.
+//!
+//! The data are small whole numbers, whose sums every type holds exactly: each rank compares what it has got,
+//! to the bit, with what it works out on the host from the seeds of all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test stops at the first surprise, reads files, and says what it left out"
+)]
+
+mod in_process;
+
+use in_process::{Found, launch, simulate, simulate_with, times};
+use kbc::driver::LaunchOptions;
+use kbc::host::RankUnit;
+use proptest::prelude::*;
+
+/// The default machine's first `sips` SIPs of `w` x `h` cubes each.
+fn machine(sips: u32, [w, h]: [u32; 2]) -> LaunchOptions {
+    let yaml = format!(
+        "system: {{sips: {{count: {sips}, topology: ring_1d, w: {sips}, h: 1}}}}\n\
+         sip: {{cube_mesh: {{w: {w}, h: {h}}}}}\n"
+    );
+    let topology = Some((String::from("machine.yaml"), yaml));
+    LaunchOptions { topology, world: None, ..launch(1, "", "") }
+}
+
+fn set(mut options: LaunchOptions, settings: &[(&str, &str)]) -> LaunchOptions {
+    let owned = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    options.settings.extend(owned);
+    options
+}
+
+const COUNTS: &str = r#"
+from kernbench.policy.placement.dp import DPPolicy
+
+
+def worker(rank, ws, torch, per_sip):
+    dist = torch.distributed
+    assert dist.get_rank() == rank and dist.get_world_size() == ws
+    assert torch.ahbm.device_count() == ws and torch.ahbm.current_device() == rank
+    unit = torch.ahbm.current_device
+    x = torch.full((4,), float(rank))
+    pes = [(it.sip, it.cube, it.pe) for it in x.shards()]
+    assert pes == [(rank // per_sip, rank % per_sip, 0)], pes
+    y = torch.zeros((64, 8), dp=DPPolicy(cube="row_wise", pe="column_wise"))
+    for shard in y.shards():
+        assert shard.sip == rank // per_sip, shard
+        assert per_sip == 1 or shard.cube == rank % per_sip, shard
+    torch.ahbm.set_device(ws - 1 - rank)
+    assert torch.accelerator.current_device_index() == ws - 1 - rank
+    z = torch.ones((2,))
+    assert z.shards()[0].sip == (ws - 1 - rank) // per_sip
+    dist.broadcast(x, src=ws - 1)
+    torch.testing.assert_equal(x, torch.full((4,), float(ws - 1)))
+    last = dist.new_group([ws - 1, 0])
+    if rank in (0, ws - 1):
+        dist.all_reduce(z, group=last)
+        torch.testing.assert_equal(z, torch.full((2,), 2.0))
+
+
+def add_rank(x_ptr, n, tl):
+    rank = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
+    x = tl.load(x_ptr + rank * n * 4, shape=(n,), dtype="f32")
+    tl.store(x_ptr + rank * n * 4, x + rank)
+
+
+def run(torch, unit="", ws=0, per_sip=1):
+    dist = torch.distributed
+    if unit:
+        dist.init_process_group(backend="ahbm", ranks=unit)
+    assert dist.get_world_size() == ws, dist.get_world_size()
+    torch.multiprocessing.spawn(worker, args=(ws, torch, per_sip), nprocs=ws)
+    # Outside of workers a row is a rank's, on its first PE, and a launch runs once on every rank.
+    x = torch.zeros((ws, 16))
+    assert [it.pe for it in x.shards()] == [0] * ws
+    torch.launch(add_rank, x, 16)
+    torch.testing.assert_equal(x, torch.arange(ws, dtype="f32").reshape(ws, 1).expand(ws, 16))
+    for name in ("lrab", "hierarchical", "ring", "tree"):
+        y = torch.randint(-3, 4, (ws, 48), dtype="f32")
+        inputs = y.numpy()
+        work = dist.all_reduce(y, algorithm=name)
+        torch.verify.all_reduce(y, inputs, algorithm=work)
+"#;
+
+#[test]
+fn everything_counts_in_the_unit_of_the_group() {
+    for (unit, ws, per_sip) in [("sip", "3", "1"), ("cube", "6", "2")] {
+        let options = machine(3, [2, 1]);
+        let found = simulate(
+            COUNTS,
+            &set(options, &[("unit", unit), ("ws", ws), ("per_sip", per_sip)]),
+            None,
+        );
+        assert_eq!(found.verdict, "verified", "{unit}\n{}", found.text());
+    }
+}
+
+#[test]
+fn the_call_wins_over_the_command_line_and_that_over_the_file() {
+    let asked = |unit: &str, ws: &str, per_sip: &str| {
+        set(machine(2, [2, 1]), &[("unit", unit), ("ws", ws), ("per_sip", per_sip)])
+    };
+    let verdict = |found: Found| {
+        assert_eq!(found.verdict, "verified", "{}", found.text());
+    };
+    let flag = |options: LaunchOptions, unit| LaunchOptions { ranks: Some(unit), ..options };
+    verdict(simulate(COUNTS, &flag(asked("", "2", "1"), RankUnit::Sip), None));
+    verdict(simulate(COUNTS, &flag(asked("cube", "4", "2"), RankUnit::Sip), None));
+    let file = "defaults: {ranks: cube}\n";
+    verdict(simulate_with(COUNTS, file, asked("", "4", "2")));
+    verdict(simulate_with(COUNTS, file, flag(asked("", "2", "1"), RankUnit::Sip)));
+    verdict(simulate_with(COUNTS, file, asked("sip", "2", "1")));
+    let unknown = simulate_with(COUNTS, "defaults: {ranks: node}\n", asked("", "2", "1"));
+    assert!(unknown.codes()[0].starts_with("K06"), "{}", unknown.text());
+}
+
+/// Every collective among ranks whose tensors a policy cuts.
+const CUT: &str = r#"
+from kernbench.policy.placement.dp import DPPolicy
+
+
+def data(torch, rank, shape, dtype, salt):
+    torch.manual_seed(1000 * salt + rank)
+    return torch.randint(-2, 3, shape, dtype=dtype).numpy()
+
+
+def total_of(torch, parts, op):
+    total = parts[0]
+    for part in parts[1:]:
+        if op == "sum":
+            total = total + part
+        elif op == "max":
+            total = torch.maximum(total, part)
+        else:
+            total = torch.minimum(total, part)
+    return total
+
+
+def check(torch, tensor, expected):
+    """The tensor holds this, and so does every PE's share, copies included."""
+    torch.testing.assert_equal(tensor, expected)
+    pes, cubes = torch.ahbm.get_device_properties().pes_per_cube, torch.ahbm.get_device_properties().cubes_per_sip
+    if len(tensor.shape) < 2:
+        return
+    for it in tensor.shards():
+        pe = (it.sip * cubes + it.cube) * pes + it.pe
+        local = tensor.local(pe)
+        assert it.nbytes == 0 or local.shape == it.shape, (local.shape, it.shape)
+        if it.shape == tensor.shape:
+            torch.testing.assert_equal(local, expected)
+
+
+def worker(rank, ws, torch, cube, pe, num_pes, num_cubes, rows, columns, dtype, op, salt, what):
+    dist = torch.distributed
+    torch.ahbm.set_device(rank)
+    dp = DPPolicy(cube=cube, pe=pe, num_pes=num_pes or None, num_cubes=num_cubes or None)
+    shape = (rows, columns)
+    all = [data(torch, other, shape, dtype, salt) for other in range(ws)]
+    root = salt % ws
+
+    def mine():
+        return torch.tensor(all[rank], dtype=dtype, dp=dp)
+
+    if "all_reduce" in what:
+        x = mine()
+        dist.all_reduce(x, op=op)
+        check(torch, x, total_of(torch, all, op))
+    if "broadcast" in what:
+        x = mine()
+        dist.broadcast(x, src=root)
+        check(torch, x, all[root])
+    if "reduce_to" in what:
+        x = mine()
+        dist.reduce(x, dst=root, op=op)
+        check(torch, x, total_of(torch, all, op) if rank == root else all[rank])
+    if "all_gather" in what:
+        found = [torch.zeros(shape, dtype=dtype, dp=dp) for _ in range(ws)]
+        dist.all_gather(found, mine())
+        for got, wanted in zip(found, all):
+            check(torch, got, wanted)
+    if "reduce_scatter" in what:
+        blocks = [[data(torch, other, shape, dtype, 50 + salt + to) for to in range(ws)] for other in range(ws)]
+        part = torch.zeros(shape, dtype=dtype, dp=dp)
+        dist.reduce_scatter(part, [torch.tensor(it, dtype=dtype, dp=dp) for it in blocks[rank]], op=op)
+        check(torch, part, total_of(torch, [it[rank] for it in blocks], op))
+    if "all_to_all" in what:
+        blocks = [[data(torch, other, shape, dtype, 90 + salt + to) for to in range(ws)] for other in range(ws)]
+        taken = [torch.zeros(shape, dtype=dtype, dp=dp) for _ in range(ws)]
+        dist.all_to_all(taken, [torch.tensor(it, dtype=dtype, dp=dp) for it in blocks[rank]])
+        for other in range(ws):
+            check(torch, taken[other], blocks[other][rank])
+    if "send" in what and ws > 1:
+        x = mine()
+        if rank == 0:
+            dist.send(x, ws - 1)
+        elif rank == ws - 1:
+            dist.recv(x, 0)
+        check(torch, x, all[0] if rank == ws - 1 else all[rank])
+    if "whole" in what and columns % 2 == 0:
+        # One tensor whose rows are all ranks' rows: cut by columns, each PE has all it needs.
+        out = torch.zeros((ws * rows, columns), dtype=dtype, dp=dp)
+        dist.all_gather_into_tensor(out, mine())
+        check(torch, out, torch.cat(all))
+        big = [data(torch, other, (ws * rows, columns), dtype, 70 + salt) for other in range(ws)]
+        part = torch.zeros(shape, dtype=dtype, dp=dp)
+        dist.reduce_scatter_tensor(part, torch.tensor(big[rank], dtype=dtype, dp=dp), op=op)
+        check(torch, part, total_of(torch, big, op)[rank * rows : (rank + 1) * rows, :])
+        swapped = torch.zeros((ws * rows, columns), dtype=dtype, dp=dp)
+        dist.all_to_all_single(swapped, torch.tensor(big[rank], dtype=dtype, dp=dp))
+        for other in range(ws):
+            wanted = big[other][rank * rows : (rank + 1) * rows, :]
+            torch.testing.assert_equal(swapped[other * rows : (other + 1) * rows, :], wanted)
+    dist.barrier()
+
+
+def run(torch, unit, cube, pe, what, num_pes=0, num_cubes=0, rows=6, columns=8, dtype="f32", op="sum", salt=1):
+    dist = torch.distributed
+    dist.init_process_group(backend="ahbm", ranks=unit)
+    ws = dist.get_world_size()
+    args = (ws, torch, cube, pe, num_pes, num_cubes, rows, columns, dtype, op, salt, what)
+    torch.multiprocessing.spawn(worker, args=args, nprocs=ws)
+"#;
+
+const EVERY: &str = "all_reduce broadcast reduce_to all_gather reduce_scatter all_to_all send";
+
+#[test]
+fn every_collective_is_its_definition_under_every_policy() {
+    let forms = ["replicate", "row_wise", "column_wise"];
+    for (sips, cubes) in [(2, [2, 1]), (6, [1, 1])] {
+        for cube in forms {
+            for pe in forms {
+                let settings = [
+                    ("unit", "sip"),
+                    ("cube", cube),
+                    ("pe", pe),
+                    ("what", EVERY),
+                    ("num_pes", "2"),
+                ];
+                let found = simulate(CUT, &set(machine(sips, cubes), &settings), None);
+                assert_eq!(found.verdict, "verified", "{sips} {cube} {pe}\n{}", found.text());
+            }
+        }
+    }
+}
+
+#[test]
+fn cubes_are_ranks_as_well() {
+    for (sips, cubes) in [(1, [2, 1]), (1, [3, 1]), (2, [2, 2]), (2, [4, 2])] {
+        for pe in ["replicate", "column_wise"] {
+            let settings = [
+                ("unit", "cube"),
+                ("cube", "row_wise"),
+                ("pe", pe),
+                ("what", "all_reduce all_gather whole"),
+                ("num_pes", "4"),
+            ];
+            let settings = match pe {
+                "replicate" => {
+                    [settings[0], settings[1], settings[2], ("what", EVERY), settings[4]]
+                }
+                _ => settings,
+            };
+            let found = simulate(CUT, &set(machine(sips, cubes), &settings), None);
+            assert_eq!(found.verdict, "verified", "{sips} {cubes:?} {pe}\n{}", found.text());
+        }
+    }
+}
