@@ -138,8 +138,9 @@ impl Diagnostic {
 
     /// Adds a place that made the primary span wrong. [`Span::NONE`] adds nothing.
     pub fn because(mut self, span: Span, text: impl Into<String>) -> Self {
-        if !span.is_none() {
-            self.secondary.push(Label { span, text: text.into() });
+        let label = Label { span, text: text.into() };
+        if !span.is_none() && !self.secondary.contains(&label) {
+            self.secondary.push(label);
         }
         self
     }

@@ -104,6 +104,7 @@ impl Session {
         let script = self.script(module, &target, request.launch);
         let modules = library.iter().filter_map(|(name, unit)| Some((name.clone(), unit.ast()?)));
         let script = script.with_library(modules.collect());
+        let script = script.with_imports(self.library.values().cloned().collect());
         let Session { sources, sink, trace, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,

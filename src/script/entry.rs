@@ -47,6 +47,8 @@ pub struct Script<'a> {
     pub(super) settings: Settings,
     /// The modules of the library that host functions can launch, by name.
     pub(super) library: Arc<BTreeMap<String, &'a Module>>,
+    /// The modules of the library that files import.
+    pub(super) imports: Arc<Vec<Arc<Module>>>,
     /// What a communicator file says.
     pub(super) communicators: Arc<Communicators>,
 }
@@ -54,12 +56,23 @@ pub struct Script<'a> {
 impl<'a> Script<'a> {
     /// The host functions of `module`, told `settings`.
     pub fn new(module: &'a Module, settings: Settings) -> Script<'a> {
-        Script { module, settings, library: Arc::default(), communicators: Arc::default() }
+        Script {
+            module,
+            settings,
+            library: Arc::default(),
+            imports: Arc::default(),
+            communicators: Arc::default(),
+        }
     }
 
     /// The same, with modules of the library to launch.
     pub fn with_library(self, library: BTreeMap<String, &'a Module>) -> Script<'a> {
         Script { library: Arc::new(library), ..self }
+    }
+
+    /// The same, with the modules that files import: a traceback names the functions in them.
+    pub fn with_imports(self, imports: Vec<Arc<Module>>) -> Script<'a> {
+        Script { imports: Arc::new(imports), ..self }
     }
 
     /// The same, with what a communicator file says.
@@ -85,8 +98,7 @@ impl<'a> Script<'a> {
             ranks: RankUnit::Pe,
             limits: self.settings.limits,
         };
-        let (library, communicators) = (self.library.clone(), self.communicators.clone());
-        Some(Script { module, settings, library, communicators })
+        Some(Script { module, settings, ..self.clone() })
     }
 
     /// The same of these ranks: where they are the first ones in order, cubes and SIPs that are ranks stand

@@ -1,7 +1,9 @@
 //! Why a host function stopped: diagnostics that gather the calls they pass through.
 
+use std::sync::Arc;
+
 use super::exceptions::Class;
-use crate::diag::{Code, Diagnostic, Frame, Label};
+use crate::diag::{Code, Diagnostic, Frame, Label, hosting};
 use crate::source::Span;
 
 /// A host function could not go on. At least one diagnostic, all of them errors.
@@ -25,6 +27,10 @@ struct Cause {
     is_explained: bool,
     /// The ranks of a spawn that have failed.
     failures: Vec<(u32, Fault)>,
+    /// What several ranks hear of: the same for all copies of it.
+    shared: Option<Arc<()>>,
+    /// Whether the rank that hears of it calls elsewhere than where it is shown.
+    is_elsewhere: bool,
 }
 
 /// What evaluation gives.
@@ -152,11 +158,11 @@ impl Fault {
 
     /// One fault of all the ranks that have failed.
     pub(super) fn of_ranks(failures: Vec<(u32, Fault)>, told: Vec<Fault>) -> Fault {
-        let said = |(rank, fault): &(u32, Fault)| {
+        let said = |(ranks, fault): &(Vec<u32>, Fault)| {
             let class = fault.class().map_or("Exception", Class::name);
-            format!("rank {rank}: {class}: {}", fault.text())
+            format!("{}: {class}: {}", ranks_in_words(ranks), fault.text())
         };
-        let text = failures.iter().map(said).collect::<Vec<_>>().join("; ");
+        let text = Fault::by_cause(&failures).iter().map(said).collect::<Vec<_>>().join("; ");
         // What nothing can catch in a rank cannot be caught around it.
         let can_be_caught = failures.iter().all(|(_, fault)| fault.class().is_some());
         let mut all = Fault::all(told);
@@ -164,15 +170,74 @@ impl Fault {
         if can_be_caught { all.raising("SpawnException", Some(text)) } else { all }
     }
 
-    /// Says which rank of a spawn it happened in, and where that was spawned.
-    pub(super) fn of_rank(mut self, rank: usize, spawned: Span) -> Fault {
+    /// What went wrong in ranks, each once, with all who have heard of it. Of a fault that they share
+    /// the one is kept that is shown where its rank calls.
+    pub(super) fn by_cause(failures: &[(u32, Fault)]) -> Vec<(Vec<u32>, Fault)> {
+        let mut causes: Vec<(Vec<u32>, Fault)> = Vec::new();
+        for (rank, fault) in failures {
+            let known = causes.iter_mut().find(|(_, known)| known.is_same(fault));
+            let Some((ranks, known)) = known else {
+                causes.push((vec![*rank], fault.clone()));
+                continue;
+            };
+            ranks.push(*rank);
+            if known.0.is_elsewhere && !fault.0.is_elsewhere {
+                *known = fault.clone();
+            }
+        }
+        causes
+    }
+
+    /// Says where the worker was spawned that it has passed through.
+    pub(super) fn of_worker(mut self, spawned: Span) -> Fault {
         if let Some(worker) = self.0.frames.iter_mut().rfind(|frame| frame.span.is_none()) {
             worker.span = spawned;
         }
+        self
+    }
+
+    /// Says who it happened to.
+    pub(super) fn prefixed(self, who: &str) -> Fault {
         self.map(|diagnostic| {
-            let message = format!("rank {rank}: {}", diagnostic.message);
+            let message = format!("{who}: {}", diagnostic.message);
             Diagnostic { message, ..diagnostic }
         })
+    }
+
+    // ---- Of several ranks ------------------------------------------------------------------
+
+    /// Makes all copies of it one fault, which several ranks hear of.
+    pub(super) fn shared(mut self) -> Fault {
+        self.0.shared = Some(Arc::new(()));
+        self
+    }
+
+    /// Whether all its ranks have heard of it at once: it speaks of all of them itself.
+    pub(super) fn is_shared(&self) -> bool {
+        self.0.shared.is_some()
+    }
+
+    /// Whether another rank has heard of the same, or has come to the same line by the same way and
+    /// says the same of it.
+    fn is_same(&self, other: &Fault) -> bool {
+        let same = |(mine, theirs): (&Arc<()>, &Arc<()>)| Arc::ptr_eq(mine, theirs);
+        self.0.shared.as_ref().zip(other.0.shared.as_ref()).is_some_and(same)
+            || (self.0.frames == other.0.frames
+                && self.0.diagnostics.iter().map(said).eq(other.0.diagnostics.iter().map(said)))
+    }
+
+    /// Says where a rank called what it hears of now.
+    pub(super) fn heard(mut self, call: Span) -> Fault {
+        self.0.is_elsewhere = self.0.asked.is_none() && self.primary() != Some(call);
+        self.0.asked = Some(call);
+        self
+    }
+
+    /// What an algorithm of the library says in an assertion is, to its caller, a refusal.
+    pub(super) fn refusal(self) -> Fault {
+        let is_assertion =
+            self.0.diagnostics.first().is_some_and(|it| it.code == hosting::HOST_ASSERTION);
+        if is_assertion { self.raising("RuntimeError", None) } else { self }
     }
 
     // ---- As diagnostics --------------------------------------------------------------------
@@ -198,16 +263,21 @@ impl Fault {
 
     /// What to tell the user, with the calls that led there.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        let Cause { mut diagnostics, frames, asked, .. } = *self.0;
-        for diagnostic in &mut diagnostics {
+        let Cause { mut diagnostics, frames, asked, is_elsewhere, failures, .. } = *self.0;
+        for (at, diagnostic) in diagnostics.iter_mut().enumerate() {
             let inner = std::mem::take(&mut diagnostic.trace);
             diagnostic.trace = match inner.is_empty() {
-                true => traced(&frames, asked, diagnostic.primary.as_ref().map(|it| it.span)),
+                true => {
+                    let place = diagnostic.primary.as_ref().map(|it| it.span);
+                    traced(&frames, asked, place.filter(|_| !is_elsewhere))
+                }
                 // What a rank has told already, seen from where it was spawned.
                 false => calls(&frames).chain(inner).collect(),
             };
-            if let [_] = diagnostic.trace.as_slice() {
-                // The place itself is shown as it is.
+            let is_place_only = diagnostic.trace.len() == 1;
+            // The place itself is shown as it is; and all that the machine says of a launch has come
+            // by the same way, which is told once.
+            if is_place_only || (at > 0 && asked.is_some() && failures.is_empty()) {
                 diagnostic.trace.clear();
             }
         }
@@ -221,6 +291,26 @@ impl Fault {
         }
         self
     }
+}
+
+/// `rank 3`, `ranks 0 and 1`, `ranks 0 to 6`.
+pub(super) fn ranks_in_words(ranks: &[u32]) -> String {
+    match ranks {
+        [] => String::from("no rank"),
+        [one] => format!("rank {one}"),
+        [first, .., last] if ranks.len() > 2 && (last - first) as usize + 1 == ranks.len() => {
+            format!("ranks {first} to {last}")
+        }
+        [rest @ .., last] => {
+            let rest: Vec<String> = rest.iter().map(u32::to_string).collect();
+            format!("ranks {} and {last}", rest.join(", "))
+        }
+    }
+}
+
+/// Everything that a diagnostic says.
+fn said(it: &Diagnostic) -> (Code, &str, Option<&Label>, &[Label], [&[String]; 2]) {
+    (it.code, &it.message, it.primary.as_ref(), &it.secondary, [&it.notes, &it.help])
 }
 
 /// The calls, outermost first: each where it stands, and the function in which it stands.

@@ -72,7 +72,8 @@ impl Script<'_> {
 
     /// The name of the function in which a place of the file or of the library lies.
     fn function_at(&self, span: Span) -> Option<String> {
-        let modules = std::iter::once(self.module).chain(self.library.values().copied());
+        let launched = std::iter::once(self.module).chain(self.library.values().copied());
+        let modules = launched.chain(self.imports.iter().map(|module| &**module));
         let functions = modules.flat_map(|module| module.functions());
         let before = functions
             .filter(|it| it.header.file == span.file && it.header.start <= span.start)

@@ -107,13 +107,13 @@ impl Collective {
         let dtype = self.dtype(evaluator)?;
         let (elements, lanes) = (self.elements(), &[self.pes.clone()]);
         let need = Need { ask: &self.ask, lanes, elements, dtype, span: self.span };
-        let choice = choose(evaluator, &need)?;
+        let choice = choose(evaluator, &need).map_err(Fault::refusal)?;
         if self.ask.members.len() == 1 {
             self.alone(evaluator)?;
             return Ok(choice);
         }
         self.launch(evaluator, &choice, dtype).map_err(|error| {
-            error.because(self.span, format!("`{}` asked here", choice.label()))
+            error.because(self.span, format!("`{}` asked here", choice.label())).refusal()
         })?;
         Ok(choice)
     }

@@ -77,7 +77,7 @@ impl LaneCollective {
         let ask = Ask { members, ..self.ask.clone() };
         let need =
             Need { ask: &ask, lanes: &lanes, elements: input.largest(), dtype, span: self.span };
-        let choice = choose(evaluator, &need)?;
+        let choice = choose(evaluator, &need).map_err(Fault::refusal)?;
         if lanes.is_empty() {
             return Ok(choice);
         }
@@ -87,7 +87,7 @@ impl LaneCollective {
         }
         let launched = self.launch(evaluator, &choice, (&input, output.as_ref(), dtype));
         launched.map_err(|error| {
-            error.because(self.span, format!("`{}` asked here", choice.label()))
+            error.because(self.span, format!("`{}` asked here", choice.label())).refusal()
         })?;
         Ok(choice)
     }

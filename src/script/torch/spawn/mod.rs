@@ -108,6 +108,10 @@ enum Pause {
     Ended(Result<()>),
 }
 
+/// What came of a thing that was posted: the algorithm, where it ran with one. What fails is raised in
+/// each of its ranks.
+type Done = Result<Option<Choice>>;
+
 /// What a rank says when it hands the token back.
 struct Turn<'a> {
     token: Token<'a>,
@@ -118,8 +122,10 @@ struct Turn<'a> {
 /// What a rank is told when it may go on.
 struct Go<'a> {
     token: Token<'a>,
-    /// What was done meanwhile, and with which algorithm.
-    done: Vec<(OpId, Option<Choice>)>,
+    /// What was done meanwhile.
+    done: Vec<(OpId, Done)>,
+    /// What became of a launch of its that failed.
+    failed: Option<Fault>,
 }
 
 /// `spawn(fn, args=(), nprocs=1, join=True)`: calls `fn(rank, *args)` for every rank.

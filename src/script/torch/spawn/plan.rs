@@ -1,12 +1,12 @@
 //! What can be done next with what stands first in the queues of the ranks.
 
 use super::schedule::{Member, State};
-use super::{Posted, What};
+use super::{Done, Posted, What};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Argument, LaunchRequest, Placement, Runners, Tensor, TensorHandle, TensorSpec};
 use crate::script::evaluator::Evaluator;
-use crate::script::fault::{Fault, Result};
+use crate::script::fault::{Fault, Result, ranks_in_words};
 use crate::script::torch::distributed::{
     Ask, Bundle, Choice, Collective, Kind, LaneCollective, check_sizes, is_cut, not_own,
 };
@@ -64,9 +64,9 @@ fn launches(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result
         }
     }
     for group in &groups {
-        launch(evaluator, group)?;
+        let done = shared(launch(evaluator, group).map(|()| None));
         for ready in group {
-            members[ready.rank].finish(None);
+            members[ready.rank].finish(&done);
         }
     }
     Ok(!groups.is_empty())
@@ -122,7 +122,7 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
         }
     }
     let launched = machine(evaluator, span)?.launch(request);
-    launched.map_err(|error| fault(error, span).of_rank(first.rank, Span::NONE))?;
+    launched.map_err(|error| fault(error, span))?;
     windows.iter().try_for_each(|window| window.close(evaluator, group, span))
 }
 
@@ -195,14 +195,18 @@ fn collectives(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Res
         let heads: Vec<Option<&Posted>> =
             ask.members.iter().map(|member| head(members, *member as usize)).collect();
         let Some(heads) = heads.into_iter().collect::<Option<Vec<&Posted>>>() else { continue };
-        let is_collective = |it: &&Posted| matches!(it.what, What::Collective(..));
-        if !heads.iter().all(is_collective) {
+        // A rank that is in a collective of another group comes to this one later.
+        let is_of_group = |it: &&Posted| match &it.what {
+            What::Collective(other, _) => other.members == ask.members,
+            What::Send(..) | What::Recv(..) | What::Launch { .. } => false,
+        };
+        if !heads.iter().all(is_of_group) {
             continue;
         }
-        let collective = joined(evaluator, &ask, &heads)?;
-        let choice = collective.run(evaluator)?;
+        let collective = joined(evaluator, &ask, &heads);
+        let done = shared(collective.and_then(|it| it.run(evaluator).map(Some)));
         for member in &ask.members {
-            members[*member as usize].finish(Some(choice.clone()));
+            members[*member as usize].finish(&done);
         }
         return Ok(true);
     }
@@ -224,6 +228,11 @@ impl Called {
             Called::Cut(collective) => collective.run(evaluator),
         }
     }
+}
+
+/// What all of a group hear of, which is told once.
+fn shared(done: Done) -> Done {
+    done.map_err(Fault::shared)
 }
 
 /// One collective of what every rank has called.
@@ -376,7 +385,8 @@ fn placed(evaluator: &mut Evaluator<'_>, tensors: &[DeviceTensor], span: Span) -
         if found.contains(&pe) {
             let message = format!("two ranks of the collective have their tensors on PE {pe}");
             return Err(Fault::new(hosting::HOST_VALUE, message, span, "not apart")
-                .note("`set_device` says where a rank's tensors lie"));
+                .note("`set_device` says where a rank's tensors lie")
+                .raising("RuntimeError", None));
         }
         found.push(pe);
     }
@@ -433,16 +443,25 @@ fn messages(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result
             algorithm: None,
             members: vec![rank as u32, to as u32],
         };
-        let inputs = vec![vec![source.clone()], vec![target.clone()]];
-        let span = sent.span;
-        same_tensors(evaluator, &ask, &[sent, taken], &inputs)?;
-        let message = collective(evaluator, ask, (inputs, Vec::new()), span)?;
-        let choice = message.run(evaluator)?;
-        members[rank].finish(Some(choice.clone()));
-        members[to].finish(Some(choice));
+        let tensors = [source, target];
+        let done = shared(message(evaluator, ask, [sent, taken], tensors).map(Some));
+        members[rank].finish(&done);
+        members[to].finish(&done);
         return Ok(true);
     }
     Ok(false)
+}
+
+/// One message, from a rank's tensor to another's.
+fn message(
+    evaluator: &mut Evaluator<'_>,
+    ask: Ask,
+    heads: [&Posted; 2],
+    tensors: [&DeviceTensor; 2],
+) -> Result<Choice> {
+    let inputs = tensors.map(|tensor| vec![tensor.clone()]).to_vec();
+    same_tensors(evaluator, &ask, &heads, &inputs)?;
+    collective(evaluator, ask, (inputs, Vec::new()), heads[0].span)?.run(evaluator)
 }
 
 // ---- nothing can be done --------------------------------------------------------------------
@@ -477,21 +496,6 @@ fn stuck(members: &[Member<'_>], span: Span) -> Fault {
     match ended.is_empty() {
         true => fault.note("what each of them waits for is behind what another waits for"),
         false => fault.note(format!("{} at the end without calling it", are(&ended))),
-    }
-}
-
-/// `rank 3`, `ranks 0 and 1`, `ranks 0 to 6`.
-pub(super) fn ranks_in_words(ranks: &[u32]) -> String {
-    match ranks {
-        [] => String::from("no rank"),
-        [one] => format!("rank {one}"),
-        [first, .., last] if ranks.len() > 2 && (last - first) as usize + 1 == ranks.len() => {
-            format!("ranks {first} to {last}")
-        }
-        [rest @ .., last] => {
-            let rest: Vec<String> = rest.iter().map(u32::to_string).collect();
-            format!("ranks {} and {last}", rest.join(", "))
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::parcel::Parcel;
-use super::{Go, OpId, Pause, Posted, Token, Turn, What};
+use super::{Done, Go, OpId, Pause, Posted, Token, Turn, What};
 use crate::diag::{Diagnostic, hosting, internal};
 use crate::host::{LaunchRequest, SipChoice};
 use crate::script::args::{Args, Given};
@@ -32,7 +32,7 @@ pub(in crate::script) struct Seat<'a> {
     /// Whether anything may not be done yet.
     is_busy: bool,
     /// What is done and was not asked for yet.
-    done: Vec<(OpId, Option<Choice>)>,
+    done: Vec<(OpId, Done)>,
     to_schedule: Sender<Turn<'a>>,
     from_schedule: Receiver<Go<'a>>,
 }
@@ -66,7 +66,7 @@ pub(super) fn run<'a>(script: &Script<'a>, seat: Seat<'a>, (name, args): (&str, 
     evaluator.machine = Some(go.token.context);
     evaluator.journal = go.token.journal;
     evaluator.seat = Some(seat);
-    let result = call(&mut evaluator, name, args);
+    let result = call(&mut evaluator, name, args).and_then(|()| unheard(&mut evaluator));
     // One that was told to stop has no token, and nobody waits for it.
     let Some(context) = evaluator.machine.take() else { return };
     let journal = std::mem::take(&mut evaluator.journal);
@@ -86,6 +86,12 @@ fn call(evaluator: &mut Evaluator<'_>, name: &str, args: &[Parcel]) -> Result<()
     }
     let args = Args { positional: given, named: Vec::new(), span: Span::NONE };
     evaluator.call(&callee, args).map(|_| ())
+}
+
+/// A rank that ends without having waited for what failed has failed.
+fn unheard(evaluator: &mut Evaluator<'_>) -> Result<()> {
+    let done = std::mem::take(&mut seat(evaluator)?.done);
+    done.into_iter().try_for_each(|(_, done)| done.map(|_| ()))
 }
 
 fn seat<'e, 'a>(evaluator: &'e mut Evaluator<'a>) -> Result<&'e mut Seat<'a>> {
@@ -134,6 +140,9 @@ pub(in crate::script::torch) fn post_launch(
 }
 
 /// Waits until `id` is done, and says with which algorithm.
+///
+/// # Errors
+/// It has failed, in this rank as in all that take part; or a launch of this rank has.
 pub(in crate::script::torch) fn wait_for(
     evaluator: &mut Evaluator<'_>,
     id: OpId,
@@ -145,17 +154,25 @@ pub(in crate::script::torch) fn wait_for(
     }
     let done = &mut seat(evaluator)?.done;
     let place = done.iter().position(|(other, _)| *other == id);
-    Ok(place.and_then(|place| done.remove(place).1))
+    place.map_or(Ok(None), |place| done.remove(place).1)
 }
 
 /// Waits until all is done that this rank has posted: the host looks at a tensor.
+///
+/// # Errors
+/// Something of it has failed, and nobody has heard of that.
 pub(in crate::script::torch) fn drain(evaluator: &mut Evaluator<'_>, span: Span) -> Result<()> {
     let Some(seat) = &mut evaluator.seat else { return Ok(()) };
     if !seat.is_busy {
         return Ok(());
     }
     seat.is_busy = false;
-    pause(evaluator, Pause::ForAll(span))
+    pause(evaluator, Pause::ForAll(span))?;
+    let done = &mut self::seat(evaluator)?.done;
+    match done.iter().position(|(_, done)| done.is_err()) {
+        Some(place) => done.remove(place).1.map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// Hands the token back until the schedule says to go on.
@@ -171,5 +188,5 @@ fn pause(evaluator: &mut Evaluator<'_>, why: Pause) -> Result<()> {
     seat.done.extend(go.done);
     evaluator.machine = Some(go.token.context);
     evaluator.journal = go.token.journal;
-    Ok(())
+    go.failed.map_or(Ok(()), Err)
 }

@@ -7,11 +7,10 @@ use std::thread;
 use super::parcel::Parcel;
 use super::plan;
 use super::rank::{self, Seat};
-use super::{Go, OpId, Pause, Posted, Token, Turn, What};
+use super::{Done, Go, OpId, Pause, Posted, Token, Turn, What};
 use crate::diag::{Diagnostic, hosting, internal};
 use crate::script::evaluator::Evaluator;
-use crate::script::fault::{Fault, Result};
-use crate::script::torch::distributed::Choice;
+use crate::script::fault::{Fault, Result, ranks_in_words};
 use crate::source::Span;
 
 /// The stack of a rank's thread: of address space, of which little is used.
@@ -37,7 +36,9 @@ pub(super) struct Member<'a> {
     /// What it has posted and is not done, first one first.
     pub(super) queue: VecDeque<Posted>,
     /// What is done and was not told to it yet.
-    done: Vec<(OpId, Option<Choice>)>,
+    done: Vec<(OpId, Done)>,
+    /// What failed and is nobody's to wait for: a launch, or anything of a rank that has ended.
+    failed: Option<Fault>,
 }
 
 /// What a rank does.
@@ -54,10 +55,19 @@ pub(super) enum State {
 }
 
 impl Member<'_> {
-    /// Takes what stands first in its queue as done.
-    pub(super) fn finish(&mut self, choice: Option<Choice>) -> Option<Posted> {
-        let posted = self.queue.pop_front()?;
-        self.done.push((posted.id, choice));
+    /// Takes what stands first in its queue as done. Where it has failed, the rank hears of that at its
+    /// call, or where it waits next.
+    pub(super) fn finish(&mut self, done: &Done) {
+        let Some(posted) = self.queue.pop_front() else { return };
+        let done = done.clone().map_err(|fault| fault.heard(posted.span));
+        let is_launch = matches!(posted.what, What::Launch { .. });
+        match &done {
+            Err(fault) if is_launch => self.abandon(fault),
+            Err(fault) if self.state == State::Ended => self.failed = Some(fault.clone()),
+            Err(_) => self.done.push((posted.id, done)),
+            Ok(_) if is_launch => {}
+            Ok(_) => self.done.push((posted.id, done)),
+        }
         let is_over = match self.state {
             State::For(id, _) => id == posted.id,
             State::ForAll(_) => self.queue.is_empty(),
@@ -66,7 +76,19 @@ impl Member<'_> {
         if is_over {
             self.state = State::Ready;
         }
-        Some(posted)
+    }
+
+    /// A launch of the rank has failed: what it has posted after that is not begun.
+    fn abandon(&mut self, fault: &Fault) {
+        // What it waits for now is where it hears of it.
+        let is_awaited = |id| matches!(self.state, State::For(awaited, _) if awaited == id);
+        let rest = std::mem::take(&mut self.queue);
+        let rest = rest.into_iter().filter(|posted| !is_awaited(posted.id));
+        self.done.extend(rest.map(|posted| (posted.id, Err(fault.clone()))));
+        self.failed = Some(fault.clone());
+        if self.state != State::Ended {
+            self.state = State::Ready;
+        }
     }
 }
 
@@ -90,7 +112,7 @@ pub(super) fn run(evaluator: &mut Evaluator<'_>, crew: &Crew) -> Result<()> {
                 return Err(Fault::new(hosting::HOST_BUDGET, message, crew.span, "spawned here"));
             }
             let (queue, done) = (VecDeque::new(), Vec::new());
-            members.push(Member { go, turn, state: State::Ready, queue, done });
+            members.push(Member { go, turn, state: State::Ready, queue, done, failed: None });
         }
         Schedule { evaluator, members, crew }.run()
         // Ranks that still wait hear that the channel is closed, and stop.
@@ -111,6 +133,10 @@ impl Schedule<'_, '_> {
             for rank in 0..self.members.len() {
                 if self.members[rank].state == State::Ready {
                     failed.extend(self.turn(rank)?.err().map(|fault| (rank, fault)));
+                } else if self.members[rank].state == State::Ended {
+                    let late = self.members[rank].failed.take();
+                    let worker = self.crew.name.as_str();
+                    failed.extend(late.map(|fault| (rank, fault.within(worker, Span::NONE))));
                 }
             }
             if !failed.is_empty() {
@@ -137,7 +163,8 @@ impl Schedule<'_, '_> {
         let journal = std::mem::take(&mut self.evaluator.journal);
         let member = &mut self.members[rank];
         let done = std::mem::take(&mut member.done);
-        let go = Go { token: Token { context, journal }, done };
+        let failed = member.failed.take();
+        let go = Go { token: Token { context, journal }, done, failed };
         let turn =
             member.go.send(go).ok().and_then(|()| member.turn.recv().ok()).ok_or_else(lost)?;
         self.evaluator.machine = Some(turn.token.context);
@@ -154,25 +181,28 @@ impl Schedule<'_, '_> {
         Ok(result)
     }
 
-    /// That these ranks have failed: their own faults, and what became of the others.
+    /// That these ranks have failed: what went wrong in them, each once, and what became of the others.
     fn exception(&self, failed: Vec<(usize, Fault)>) -> Fault {
-        let ranks: Vec<usize> = failed.iter().map(|(rank, _)| *rank).collect();
-        let others = (0..self.members.len()).filter(|rank| !ranks.contains(rank));
-        let others: Vec<u32> = others.map(|rank| rank as u32).collect();
+        let failed: Vec<(u32, Fault)> =
+            failed.into_iter().map(|(rank, fault)| (rank as u32, fault)).collect();
+        let others: Vec<u32> = (0..self.members.len() as u32)
+            .filter(|rank| failed.iter().all(|(own, _)| own != rank))
+            .collect();
         let world = self.members.len();
-        let own: Vec<(u32, Fault)> =
-            failed.iter().map(|(rank, fault)| (*rank as u32, fault.clone())).collect();
-        let told = failed.into_iter().map(|(rank, fault)| {
-            let fault = fault.of_rank(rank, self.crew.span).because(
-                self.crew.span,
-                format!("spawned here: rank {rank} of {world} raised this (SpawnException)"),
-            );
+        let told = Fault::by_cause(&failed).into_iter().map(|(ranks, fault)| {
+            let who = ranks_in_words(&ranks);
+            let fault = fault.of_worker(self.crew.span);
+            let names_them = fault.is_shared() && ranks.len() > 1;
+            let fault = if names_them { fault } else { fault.prefixed(&who) };
+            let spawned = format!("spawned here: {who} of {world} raised this (SpawnException)");
+            let fault = fault.because(self.crew.span, spawned);
             match others.is_empty() {
                 true => fault,
-                false => fault.note(format!("{} stopped with it", plan::ranks_in_words(&others))),
+                false => fault.note(format!("{} stopped with it", ranks_in_words(&others))),
             }
         });
-        Fault::of_ranks(own, told.collect())
+        let told: Vec<Fault> = told.collect();
+        Fault::of_ranks(failed, told)
     }
 }
 
