@@ -258,7 +258,7 @@ impl Array {
 }
 
 /// Refuses a number of values that is not the shape's.
-fn check_count(shape: &Shape, count: usize) -> Result<(), HostError> {
+pub(super) fn check_count(shape: &Shape, count: usize) -> Result<(), HostError> {
     check_shape(shape)?;
     let elements = shape.elements();
     if elements == count as u64 {

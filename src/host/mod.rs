@@ -12,6 +12,7 @@
 //! Policy  how a tensor is divided over cubes and PEs; Layout: which PE holds which block of it
 //! ```
 
+mod along;
 mod array;
 mod context;
 mod device;

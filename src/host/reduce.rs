@@ -128,6 +128,34 @@ impl Array {
         Ok(with_lanes!(&self.data, lanes => reduce_lanes(lanes, (reduction, axis), dtype, &result)))
     }
 
+    /// Reduces several axes together, first element first, with one rounding.
+    ///
+    /// # Errors
+    /// As [`Array::reduce`], or an axis is named twice.
+    pub fn reduce_axes(
+        &self,
+        reduction: Reduction,
+        axes: &[usize],
+        keep: bool,
+    ) -> Result<Array, HostError> {
+        let shape = self.shape();
+        let mut reduced = axes.to_vec();
+        reduced.sort_unstable();
+        let rest = (0..shape.rank()).filter(|axis| !reduced.contains(axis));
+        let order: Vec<usize> = rest.chain(reduced.iter().copied()).collect();
+        let turned = self.permute(&order)?;
+        let extents = turned.shape().0;
+        let (outer, inner) = extents.split_at(shape.rank() - reduced.len());
+        let lines = Shape([outer, &[inner.iter().product()]].concat());
+        let result = turned.reshape(&lines)?.reduce(reduction, Some(outer.len()), false)?;
+        if !keep {
+            return Ok(result);
+        }
+        let kept = shape.0.iter().enumerate();
+        let kept = kept.map(|(axis, extent)| if reduced.contains(&axis) { 1 } else { *extent });
+        result.reshape(&Shape(kept.collect()))
+    }
+
     /// The matrix product: rows of `self` with columns of `other`. The sum of a row and a column
     /// runs along both, first element first, in `f32` for floats of up to 32 bits, and is rounded
     /// at the end.

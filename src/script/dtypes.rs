@@ -65,7 +65,18 @@ fn of_value(value: &Value) -> Option<DType> {
     match (value.downcast::<DTypeValue>(), value.as_str()) {
         (Some(dtype), _) => Some(dtype.0),
         (None, Some(name)) => DType::from_name(name),
-        (None, None) => None,
+        (None, None) => of_python(value),
+    }
+}
+
+/// The type of the elements that Python's own `bool`, `int` and `float` stand for.
+fn of_python(value: &Value) -> Option<DType> {
+    let Value::Native(native) = value else { return None };
+    match native.name {
+        "bool" => Some(DType::I1),
+        "int" => Some(DType::I64),
+        "float" => Some(DType::F64),
+        _ => None,
     }
 }
 

@@ -53,6 +53,13 @@ pub(super) fn axis(given: &Given, rank: usize) -> Result<usize> {
     })
 }
 
+/// The axes that an argument names: an int, or a tuple or list of them.
+pub(super) fn axes(given: &Given, rank: usize) -> Result<Vec<usize>> {
+    let items = given.value.as_sequence().unwrap_or_else(|| vec![given.value.clone()]);
+    let one = |value| axis(&Given { value, span: given.span }, rank);
+    items.into_iter().map(one).collect()
+}
+
 /// Where a tensor of `shape` is to lie: in even slices of rows where nothing is said, copied to
 /// every PE for `"replicate"`, all on one for a rank, or in slices of these many rows. What is a rank's lies
 /// on its first PE.

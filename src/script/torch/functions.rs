@@ -8,7 +8,7 @@ use super::methods;
 use super::tensor::{Operand, TensorValue, operand, value_of};
 use crate::diag::hosting;
 use crate::dtype::{DType, convert};
-use crate::host::{Arithmetic, Array};
+use crate::host::{Arithmetic, Array, Index};
 use crate::ops::{BinaryOp, UnaryOp};
 use crate::script::args::{Args, Given, Signature, pure};
 use crate::script::dtypes::dtype_of;
@@ -218,12 +218,16 @@ fn cat(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
 }
 
 fn stack(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
-    let [tensors] = args.bind(Signature { name: "stack", params: ["tensors"] })?;
+    let [tensors, dim] = args.bind(Signature { name: "stack", params: ["tensors", "dim?"] })?;
     let Some(given) = tensors else { return Ok(Value::None) };
     let Some(parts) = arrays(evaluator, &given)? else { return Ok(Value::Unknown(args.span)) };
+    let rank = parts.first().map_or(0, |part| part.shape().rank());
+    let axis = dim.map_or(Ok(0), |dim| bind::axis(&dim, rank + 1))?;
+    let mut indices = vec![Index::All; axis];
+    indices.push(Index::New);
     let lifted: std::result::Result<Vec<Array>, _> =
-        parts.iter().map(|part| part.index(&[crate::host::Index::New])).collect();
-    let joined = lifted.and_then(|parts| Array::concatenate(&parts, 0));
+        parts.iter().map(|part| part.index(&indices)).collect();
+    let joined = lifted.and_then(|parts| Array::concatenate(&parts, axis));
     value_of(evaluator, Some(joined.map_err(|error| fault(error, args.span))?), args.span)
 }
 

@@ -1,8 +1,8 @@
 //! Methods of tensors.
 
-use super::shaping;
 use super::shards::ShardTable;
 use super::tensor::{Operand, TensorValue, operand, value_of};
+use super::{along, elements, shaping};
 use super::{bind, fault, machine, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
@@ -12,6 +12,7 @@ use crate::script::args::{Args, Given, Signature};
 use crate::script::dtypes::dtype_of;
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
+use crate::script::object::Native;
 use crate::script::value::Value;
 use crate::shape::Shape;
 use crate::source::Span;
@@ -87,7 +88,14 @@ pub(super) fn names() -> Vec<&'static str> {
     let reductions = Reduction::NAMED.iter().map(|(name, _)| *name);
     let casts = CASTS.iter().map(|(name, _)| *name);
     let unary = UnaryOp::ALL.iter().map(|op| op.name());
-    OTHERS.into_iter().chain(shaping::METHODS).chain(reductions).chain(casts).chain(unary).collect()
+    let shared = shared().map(|native| native.name);
+    OTHERS.into_iter().chain(shared).chain(reductions).chain(casts).chain(unary).collect()
+}
+
+/// The functions of `torch` that are methods of a tensor, too: it is their first argument.
+fn shared() -> impl Iterator<Item = &'static Native> {
+    let shaping = shaping::TABLE.iter().filter(|it| shaping::METHODS.contains(&it.name));
+    elements::TABLE.iter().chain(along::TABLE).chain(shaping)
 }
 
 /// One call of a method.
@@ -123,8 +131,10 @@ pub(super) fn call(
     if let Some(value) = call.in_place(name)? {
         return Ok(Some(value));
     }
-    if let Some(value) = shaping::method(call.evaluator, tensor, (name, args)) {
-        return value.map(Some);
+    if let Some(native) = shared().find(|native| native.name == name) {
+        let mut args = args.clone();
+        args.positional.insert(0, Given { value: Value::object(tensor.clone()), span: args.span });
+        return (native.run)(call.evaluator, args).map(Some);
     }
     call.other(name)
 }
@@ -200,13 +210,22 @@ impl Call<'_, '_> {
         self.derive(|array| Ok(array.cast(dtype)))
     }
 
-    /// `sum(dim=None, keepdim=False)`; NumPy's names are taken, too.
+    /// `sum(dim=None, keepdim=False)`, where `dim` may be several; NumPy's names are taken, too.
     fn reduce(&mut self, name: &'static str, reduction: Reduction) -> Result<Value> {
-        let (axis, keep) = self.axis_and_keep(name)?;
+        let (dim, keep) = self.dim_and_keep(name)?;
+        let several = dim.as_ref().filter(|given| given.value.as_sequence().is_some());
+        if let Some(given) = several {
+            let axes = bind::axes(given, self.tensor.shape().rank())?;
+            if matches!(reduction, Reduction::ArgMax | Reduction::ArgMin) {
+                return Err(given.wrong(&format!("`dim` of `{name}`"), "an int"));
+            }
+            return self.derive(|array| array.reduce_axes(reduction, &axes, keep));
+        }
+        let axis = self.one_axis(dim.as_ref())?;
         self.derive(|array| array.reduce(reduction, axis, keep))
     }
 
-    fn axis_and_keep(&self, name: &'static str) -> Result<(Option<usize>, bool)> {
+    fn dim_and_keep(&self, name: &'static str) -> Result<(Option<Given>, bool)> {
         let mut args = self.args.clone();
         for (ident, _) in &mut args.named {
             match ident.name.as_str() {
@@ -215,12 +234,13 @@ impl Call<'_, '_> {
                 _ => {}
             }
         }
-        let [axis, keep] = args.bind(Signature { name, params: ["dim?", "keepdim?"] })?;
-        let rank = self.tensor.shape().rank();
-        let axis = axis.filter(|given| !matches!(given.value, Value::None));
-        let axis = axis.map(|given| bind::axis(&given, rank)).transpose()?;
+        let [dim, keep] = args.bind(Signature { name, params: ["dim?", "keepdim?"] })?;
         let keep = keep.map_or(Ok(false), |given| given.truth("`keepdim`"))?;
-        Ok((axis, keep))
+        Ok((dim.filter(|given| !matches!(given.value, Value::None)), keep))
+    }
+
+    fn one_axis(&self, dim: Option<&Given>) -> Result<Option<usize>> {
+        dim.map(|given| bind::axis(given, self.tensor.shape().rank())).transpose()
     }
 
     /// `max()` gives a value, `max(dim)` values and their places, `max(other)` the larger of each.
@@ -229,7 +249,8 @@ impl Call<'_, '_> {
             true => ("max", Reduction::Max, Reduction::ArgMax),
             false => ("min", Reduction::Min, Reduction::ArgMin),
         };
-        let (axis, keep) = self.axis_and_keep(name)?;
+        let (dim, keep) = self.dim_and_keep(name)?;
+        let axis = self.one_axis(dim.as_ref())?;
         let values = self.derive(|array| array.reduce(value, axis, keep))?;
         if axis.is_none() || values.unknown().is_some() {
             return Ok(values);
@@ -285,14 +306,10 @@ impl Call<'_, '_> {
     }
 
     fn axes(&self, rank: usize) -> Result<Vec<usize>> {
-        let given = match &self.args.positional[..] {
-            [one] => one.value.as_sequence().map(|items| {
-                items.into_iter().map(|value| Given { value, span: one.span }).collect()
-            }),
-            _ => None,
-        };
-        let given: Vec<Given> = given.unwrap_or_else(|| self.args.positional.clone());
-        given.iter().map(|one| bind::axis(one, rank)).collect()
+        match &self.args.positional[..] {
+            [one] => bind::axes(one, rank),
+            many => many.iter().map(|one| bind::axis(one, rank)).collect(),
+        }
     }
 
     /// The shape that `reshape` is given, in which one extent may be -1.

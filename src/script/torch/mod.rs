@@ -4,11 +4,14 @@
 //! [`Object`], so the evaluator knows none of them. Tensors lie on the machine; what is computed
 //! from them lies on the host, and both are one kind of value here.
 
+mod along;
 mod bind;
 mod check;
 mod create;
 mod device;
 mod distributed;
+mod einsum;
+mod elements;
 mod functions;
 mod launch;
 mod launched;
@@ -48,8 +51,16 @@ pub(super) use tensor::scalar;
 pub(super) struct Torch;
 
 /// The functions of `torch`, table by table.
-const TABLES: [&[Native]; 5] =
-    [create::TABLE, functions::TABLE, shaping::TABLE, launch::TABLE, policy::TABLE];
+const TABLES: [&[Native]; 8] = [
+    create::TABLE,
+    functions::TABLE,
+    elements::TABLE,
+    along::TABLE,
+    shaping::TABLE,
+    &[einsum::EINSUM],
+    launch::TABLE,
+    policy::TABLE,
+];
 
 /// The modules that `torch` has.
 const MODULES: [&str; 8] =

@@ -28,20 +28,6 @@ pub(super) const TABLE: &[Native] = &[
 /// Those of them that are methods of a tensor, too: the tensor is their first argument.
 pub(super) const METHODS: [&str; 7] = ["clamp", "tril", "triu", "chunk", "split", "bmm", "mm"];
 
-/// Calls the method `name` of a tensor; `None` where it is none of [`METHODS`].
-pub(super) fn method(
-    evaluator: &mut Evaluator<'_>,
-    tensor: &TensorValue,
-    (name, args): (&str, &Args),
-) -> Option<Result<Value>> {
-    let known = METHODS.contains(&name).then(|| TABLE.iter().find(|it| it.name == name));
-    let native = known.flatten()?;
-    let mut args = args.clone();
-    let own = Given { value: Value::object(tensor.clone()), span: args.span };
-    args.positional.insert(0, own);
-    Some((native.run)(evaluator, args))
-}
-
 /// What an operand of elements may be.
 const OPERAND: &str = "a tensor or a number";
 

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{bind, fault, machine, methods, spawn};
+use super::{along, bind, fault, machine, methods, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Arithmetic, Array, Data, Index, TensorHandle, TensorId, Weak};
@@ -277,6 +277,14 @@ impl TensorValue {
     }
 }
 
+/// The list, or the tensor of more than a single number, that a subscript is alone.
+fn array_index(index: &Subscript) -> Option<Given> {
+    let Subscript::At(value, span) = index else { return None };
+    let is_array = value.downcast::<TensorValue>().is_some_and(|it| it.shape.rank() > 0);
+    (is_array || matches!(value, Value::List(_)))
+        .then(|| Given { value: value.clone(), span: *span })
+}
+
 /// The shape of the part that `indices` take of `shape`, without looking at any data.
 fn part_shape(
     shape: &Shape,
@@ -480,6 +488,16 @@ impl Object for TensorValue {
         index: &Subscript,
         span: Span,
     ) -> Result<Option<Value>> {
+        if let Some(given) = array_index(index) {
+            let Some(wanted) = along::indices_of(evaluator, &given)? else {
+                return Ok(Some(Value::Unknown(span)));
+            };
+            let Some(own) = self.read(evaluator, span)? else {
+                return Ok(Some(Value::Unknown(span)));
+            };
+            let made = along::by_array(&own, &wanted).map_err(|error| fault(error, span))?;
+            return value_of(evaluator, Some(made), span).map(Some);
+        }
         let indices = bind::indices(evaluator, index, &self.shape)?;
         self.part(evaluator, indices, span).map(Some)
     }

@@ -56,6 +56,14 @@ const FUNCTIONS: &[(&str, Own)] = &[
     ("sin", Own::Float("sin")),
     ("cos", Own::Float("cos")),
     ("tanh", Own::Float("tanh")),
+    ("round", Own::Method("round")),
+    ("sign", Own::Method("sign")),
+    ("isnan", Own::Method("isnan")),
+    ("isinf", Own::Method("isinf")),
+    ("isfinite", Own::Method("isfinite")),
+    ("power", Own::Method("pow")),
+    ("outer", Own::Method("outer")),
+    ("cumsum", Own::Method("cumsum")),
     ("maximum", Own::Torch("maximum")),
     ("minimum", Own::Torch("minimum")),
     ("where", Own::Torch("where")),
@@ -239,6 +247,14 @@ fn number_of(evaluator: &mut Evaluator<'_>, result: Value, span: Span) -> Result
 fn array_like(evaluator: &mut Evaluator<'_>, given: &Given) -> Result<TensorValue> {
     if let Some(tensor) = given.value.downcast::<TensorValue>() {
         return Ok(tensor.clone());
+    }
+    let items = given.value.as_sequence().unwrap_or_default();
+    if items.first().is_some_and(|item| item.downcast::<TensorValue>().is_some()) {
+        // A list of arrays is an array of one axis more.
+        let args = Args { positional: vec![given.clone()], named: Vec::new(), span: given.span };
+        let stack = functions::TABLE.iter().find(|native| native.name == "stack");
+        let joined = stack.map_or(Ok(Value::None), |native| (native.run)(evaluator, args))?;
+        return joined.downcast().cloned().ok_or_else(|| given.wrong("this", "a list of arrays"));
     }
     let array = array_of_list(evaluator, given, DType::F64)?;
     TensorValue::of_array(evaluator, array, given.span)
