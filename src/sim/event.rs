@@ -64,6 +64,9 @@ const PHASE: u32 = 62;
 const COMPONENT: u32 = 32;
 
 impl EventKey {
+    /// Before everything else of an instant, or at the beginning of it.
+    pub(super) const FIRST: EventKey = EventKey(0);
+
     /// After everything else of an instant.
     pub(super) const LAST: EventKey = EventKey(u64::MAX);
 

@@ -18,6 +18,12 @@ impl Network {
     /// Takes everything that arrives at one link at one instant. An idle link prefers the class
     /// whose turn it is.
     pub(super) fn arrivals(&mut self, first: Event, events: &mut EventQueue) {
+        if self.take_back(first.key.component(), self.passed, events) {
+            // What comes now, too, may come first.
+            self.reached = self.passed;
+            events.put_back(first);
+            return;
+        }
         let here = |event: &Event| event.time == first.time && event.key.same_place(first.key);
         if !events.peek().is_some_and(here) {
             self.arrive(first, events);
@@ -137,7 +143,7 @@ impl Network {
 
     fn has_waiting(&self, link: u32) -> bool {
         let side = self.links[link as usize].side;
-        side != NONE && self.sides[side as usize].queues.iter().any(|queue| !queue.is_empty())
+        side != NONE && !self.sides[side as usize].is_empty()
     }
 
     /// Whether a whole train simply comes after all that is booked or in service.

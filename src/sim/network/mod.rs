@@ -15,6 +15,7 @@
 //! Trains are whole again behind a node that stores and forwards.
 
 mod account;
+mod ahead;
 mod arrive;
 mod book;
 mod cargo;
@@ -83,9 +84,13 @@ struct Link {
     free: Ps,
     /// The last booking. Over if its end is past.
     booking: Option<Booking>,
+    /// When the head comes that its last booking was promised to ahead; zero if it was not.
+    ahead: Ps,
     /// Where it keeps what only a contended link has; [`NONE`] before it is one.
     side: u32,
     last_class: u8,
+    /// Promises that were taken back.
+    broken: u8,
     /// The time for which trains were held up here by others.
     held: Ps,
 }
@@ -103,6 +108,13 @@ struct Side {
     run: Option<LinkRun>,
     /// The train that keeps it.
     kept: Option<u32>,
+}
+
+impl Side {
+    /// Whether no flits wait.
+    fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
+    }
 }
 
 /// Neighbouring flits of one train in a queue.
@@ -145,6 +157,8 @@ pub(super) struct Network {
     /// How far the instant has come: the last key in order that there was an event of. Later than
     /// `key` where something took no time and what it led to is in order before what it followed.
     reached: EventKey,
+    /// The same before the event at hand.
+    passed: EventKey,
     scratch: Profile,
     batch: Vec<Event>,
     /// Links passed by messages so far.
@@ -161,8 +175,10 @@ impl Network {
             costs: LinkCosts::of(machine, LinkId::from_index(index)),
             free: Ps::ZERO,
             booking: None,
+            ahead: Ps::ZERO,
             side: NONE,
             last_class: 0,
+            broken: 0,
             held: Ps::ZERO,
         });
         Network {
@@ -179,6 +195,7 @@ impl Network {
             now: Ps::ZERO,
             key: EventKey::LAST,
             reached: EventKey::LAST,
+            passed: EventKey::LAST,
             scratch: Profile::default(),
             batch: Vec::new(),
             hops: 0,
@@ -190,7 +207,8 @@ impl Network {
     /// Says which event is at hand.
     pub(super) fn at(&mut self, event: &Event) {
         let same = event.time == self.now;
-        self.reached = if same { self.reached.max(event.key) } else { event.key };
+        self.passed = if same { self.reached } else { EventKey::FIRST };
+        self.reached = self.passed.max(event.key);
         (self.now, self.key) = (event.time, event.key);
     }
 

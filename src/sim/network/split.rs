@@ -47,6 +47,7 @@ impl Network {
         (hop, asked): (usize, bool),
         events: &mut EventQueue,
     ) {
+        self.take_back_rest(id);
         let stamp = self.next_stamp();
         let train = &mut self.trains[id as usize];
         train.stamp = stamp;
@@ -114,7 +115,7 @@ impl Network {
     }
 
     /// The profile of a train at a hop that it was booked up to.
-    fn profile_at(&self, id: u32, hop: usize) -> Profile {
+    pub(super) fn profile_at(&self, id: u32, hop: usize) -> Profile {
         let train = &self.trains[id as usize];
         let (mut profile, mut out) = (Profile::default(), Profile::default());
         profile.copy(&train.base_profile);
@@ -170,6 +171,7 @@ impl Network {
         let train = &mut self.trains[id as usize];
         let (cut, number) = (train.cut, train.number);
         let state = &mut self.links[link as usize];
+        state.ahead = Ps::ZERO;
         let last = std::mem::replace(&mut state.booking, before.filter(|it| it.end > now));
         debug_assert!(
             last.is_some_and(|booking| booking.train == id),

@@ -222,6 +222,8 @@ impl Network {
         if train.hops.is_empty() || head > self.now {
             self.begin_later(id, events);
         } else {
+            self.take_back(self.link_at(id, 0), self.reached, events);
+            let train = &self.trains[id as usize];
             let key = self.arrival_key(id, 0);
             let event = Event::new(self.now, key, EventKind::Head, id).with(train.stamp);
             self.arrive(event, events);

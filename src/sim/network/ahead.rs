@@ -1,0 +1,118 @@
+//! Booking ahead: a link is promised to a train whose head has not come to it yet.
+//!
+//! A head is an event at each link, only because something else may come there before it. On a link
+//! that is idle this is rare, so the train is booked there when it is booked on the link before: as it
+//! will be if nothing comes. If something comes earlier, or at the same instant, the promise is *taken
+//! back*, on that link and on all behind it, and the head becomes the event that it would have been.
+//!
+//! So every link goes through the very states that it would go through without, whenever something
+//! happens there. What makes this exact:
+//!
+//! - A link has at most one such promise, its last booking, and was idle when it was given. Taking it
+//!   back leaves an idle link.
+//! - Before anything arrives at a link, the promise is looked at. If the head was to come later, it is
+//!   taken back. If it was to come at this instant, it has come if an event with a later key has
+//!   happened, and is taken back and sorted with the others if not.
+//! - The heads of two trains never come from one link at one instant, and a promise leads to nothing at
+//!   the instant of its head: links that take no time are not promised, nor those behind them.
+//!
+//! A link whose promises are broken again and again gets none any more.
+
+use super::{NONE, Network};
+use crate::sim::event::{EventKey, EventQueue};
+use crate::units::{Bandwidth, Ps};
+
+/// Promises that are taken back at a link before it gets none.
+const PATIENCE: u8 = 4;
+
+impl Network {
+    /// Whether the link at the front of a train, which has been booked on the one before, can be
+    /// promised to it from `head` on, when it comes.
+    pub(super) fn can_book_ahead(&self, id: u32, head: Ps) -> bool {
+        let train = &self.trains[id as usize];
+        let link = &self.links[self.link_at(id, train.front) as usize];
+        let before = &self.links[self.link_at(id, train.front - 1) as usize];
+        let takes_time = |rate: Bandwidth| rate != Bandwidth::INFINITE;
+        link.free < self.now
+            && head > self.now
+            && link.broken < PATIENCE
+            && takes_time(link.costs.rate)
+            && takes_time(before.costs.rate)
+            && !link.costs.whole
+            && train.cut.bytes > 0
+            && train.source.is_some()
+            && !train.streamable
+            && train.taps.is_empty()
+            && !self.keeps
+            && (link.side == NONE || self.sides[link.side as usize].is_empty())
+    }
+
+    /// Takes the promise of `link` back if its train has not come. Whether that comes now, and is to be
+    /// sorted with what else does; what had a key before `so_far` has happened.
+    pub(super) fn take_back(
+        &mut self,
+        link: u32,
+        so_far: EventKey,
+        events: &mut EventQueue,
+    ) -> bool {
+        let head = self.links[link as usize].ahead;
+        head >= self.now && self.take_back_late(link, (head, so_far), events)
+    }
+
+    #[inline(never)]
+    fn take_back_late(
+        &mut self,
+        link: u32,
+        (head, so_far): (Ps, EventKey),
+        events: &mut EventQueue,
+    ) -> bool {
+        let booking = self.links[link as usize].booking.filter(|_| head > Ps::ZERO);
+        let Some(booking) = booking else { return false };
+        let (id, hop) = (booking.train, usize::from(booking.hop));
+        let state = &mut self.links[link as usize];
+        state.ahead = Ps::ZERO;
+        if head == self.now && self.arrival_key(id, hop) < so_far {
+            return false;
+        }
+        let state = &mut self.links[link as usize];
+        state.broken = state.broken.saturating_add(1);
+        self.unpromise(id, hop);
+        self.trains[id as usize].stamp = self.next_stamp();
+        self.push_head(id, head, events);
+        head == self.now
+    }
+
+    /// Takes back what is promised to a train that is split, as far as its head has not come.
+    pub(super) fn take_back_rest(&mut self, id: u32) {
+        let front = self.trains[id as usize].front;
+        let is_due = |hop: &usize| {
+            let link = &self.links[self.link_at(id, *hop) as usize];
+            let promised = link.booking.is_some_and(|it| (it.train, it.hop) == (id, *hop as u16));
+            let later = link.ahead > self.now
+                || (link.ahead == self.now && self.arrival_key(id, *hop) >= self.reached);
+            promised && link.ahead > Ps::ZERO && later
+        };
+        if let Some(hop) = (1..front).find(is_due) {
+            self.unpromise(id, hop);
+        }
+    }
+
+    /// Leaves the links of a train from `hop` on, where its head is still to come, as they were.
+    fn unpromise(&mut self, id: u32, hop: usize) {
+        let front = self.trains[id as usize].front;
+        for at in hop..front {
+            let link = self.link_at(id, at) as usize;
+            let state = &mut self.links[link];
+            if let Some(booking) = state.booking.take() {
+                debug_assert!(booking.train == id, "a promise is the last booking of its link");
+                state.last_class = booking.class_before;
+            }
+            (state.free, state.ahead) = (Ps::ZERO, Ps::ZERO);
+            self.trains[id as usize].hops[at] = super::Hop::default();
+        }
+        let profile = self.profile_at(id, hop);
+        let train = &mut self.trains[id as usize];
+        train.front = hop;
+        train.profile.copy(&profile);
+    }
+}
