@@ -136,16 +136,35 @@ impl Walker {
     /// # Errors
     /// Why the stream cannot go on; it is then at its end.
     pub fn next(&mut self, program: &Program) -> Result<Option<Step>, WalkError> {
+        let mut step = None;
+        self.next_into(program, &mut step)?;
+        Ok(step)
+    }
+
+    /// The same, into a place of the caller's: commands are large, and a simulator moves many.
+    ///
+    /// # Errors
+    /// As [`Walker::next`].
+    pub fn next_into(
+        &mut self,
+        program: &Program,
+        step: &mut Option<Step>,
+    ) -> Result<(), WalkError> {
         let code = &program.codes[self.agent.code];
-        let step = self.advance(program, code);
-        if step.is_err() {
+        let went = self.advance(program, code, step);
+        if went.is_err() {
             self.begun = self.agent.count;
             self.pc = code.insts.len().saturating_sub(1) as u32;
         }
-        step
+        went
     }
 
-    fn advance(&mut self, program: &Program, code: &Code) -> Result<Option<Step>, WalkError> {
+    fn advance(
+        &mut self,
+        program: &Program,
+        code: &Code,
+        step: &mut Option<Step>,
+    ) -> Result<(), WalkError> {
         for _ in 0..MAX_SILENT_INSTS {
             let pc = Pc(self.pc);
             self.pc += 1;
@@ -154,12 +173,14 @@ impl Walker {
                 if let Some(command) = self.issue(code, site) {
                     let seq = self.seq;
                     self.seq = seq.checked_add(1).ok_or_else(|| self.too_long(code, pc))?;
-                    return Ok(Some(Step { seq, site, command }));
+                    *step = Some(Step { seq, site, command });
+                    return Ok(());
                 }
             } else if *code.inst(pc) == Inst::End {
                 if !self.begin_program(program) {
                     self.pc = pc.0;
-                    return Ok(None);
+                    *step = None;
+                    return Ok(());
                 }
             } else {
                 self.run(code, pc)?;

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::op::Op;
 use super::state::Simulation;
 use crate::arena::Id;
 use crate::command::AgentId;
@@ -57,11 +56,11 @@ impl Tlbs {
 
 impl<L: LogSink> Simulation<'_, L> {
     /// What the MMU takes before a transfer leaves.
-    pub(super) fn translation(&mut self, agent: u32, op: &Op) -> Ps {
+    pub(super) fn translation(&mut self, agent: u32, seq: u32) -> Ps {
         if self.tlbs.is_free() {
             return Ps::ZERO;
         }
-        let Some(block) = self.agents[agent as usize].block(op.seq) else { return Ps::ZERO };
+        let Some(block) = self.agents[agent as usize].block(seq) else { return Ps::ZERO };
         let code = self.program.code(AgentId::from_index(agent as usize));
         let (memory, page) = (&self.program.memory, self.params.mmu.page_bytes);
         let mut entries = BTreeSet::new();

@@ -232,33 +232,58 @@ impl<L: LogSink> Simulation<'_, L> {
     /// Takes into account what earlier commands of the agent make a command wait for. False if
     /// that is not known yet.
     pub(super) fn wait_for_hazards(&mut self, agent: u32, need: &Need, ready: &mut Ready) -> bool {
-        let code = &self.program.codes[self.program.agents[AgentId(agent)].code];
-        let mut at = 0;
-        while let Some(op) = self.agents[agent as usize].ops.get(at) {
-            let conflict = if op.seq < need.seq {
-                op.conflict(&need.touches, || {
-                    let mine = self.blocks(agent, op.seq, op.touches.moves);
-                    let later = self.blocks(agent, need.seq, need.touches.moves);
-                    mine.iter().any(|mine| later.iter().any(|it| mine.conflicts(it, code)))
-                })
-            } else {
-                None
-            };
-            match conflict {
-                Some(UNKNOWN) => {
-                    // Once it is settled, the same command is looked at again.
-                    if !self.settle(agent, at, need.insists) {
-                        return false;
-                    }
-                }
-                Some(end) => {
-                    ready.also(end, op.lets_go(end));
-                    at += 1;
-                }
-                None => at += 1,
+        self.find_hazards(agent, need, ready).is_ok()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// The command of which it is not known yet when it lets go.
+    pub(super) fn find_hazards(
+        &mut self,
+        agent: u32,
+        need: &Need,
+        ready: &mut Ready,
+    ) -> Result<(), u32> {
+        let mut from = 0;
+        while let Some(at) = self.unknown_hazard(agent, need, (from, ready)) {
+            // Once it is settled, the same command is looked at again.
+            if !self.settle(agent, at, need.insists) {
+                return Err(self.agents[agent as usize].ops[at].seq);
+            }
+            from = at;
+        }
+        Ok(())
+    }
+
+    /// The first command from a place on of which it is not known when it lets go. Takes those before it
+    /// into account.
+    fn unknown_hazard(
+        &self,
+        agent: u32,
+        need: &Need,
+        (from, ready): (usize, &mut Ready),
+    ) -> Option<usize> {
+        let state = &self.agents[agent as usize];
+        for (at, op) in state.ops.iter().enumerate().skip(from) {
+            let same_bytes = || self.move_same_bytes(agent, op, need);
+            let end = (op.seq < need.seq).then(|| op.conflict(&need.touches, same_bytes)).flatten();
+            match end {
+                Some(UNKNOWN) => return Some(at),
+                Some(end) => ready.also(end, op.lets_go(end)),
+                None => {}
             }
         }
-        true
+        None
+    }
+
+    /// Whether two commands move the same bytes of memory and one of them writes.
+    #[inline(never)]
+    fn move_same_bytes(&self, agent: u32, op: &Op, need: &Need) -> bool {
+        let code = self.program.code(AgentId(agent));
+        let mine = self.blocks(agent, op.seq, op.touches.moves);
+        let later = self.blocks(agent, need.seq, need.touches.moves);
+        mine.iter().any(|mine| later.iter().any(|it| mine.conflicts(it, code)))
     }
 
     /// The blocks of memory that a command moves.
@@ -336,13 +361,12 @@ impl<L: LogSink> Simulation<'_, L> {
         let at = self.op_index(agent, seq);
         let op = &mut self.agents[agent as usize].ops[at];
         (op.start, op.release) = (ready.time, ready.release);
-        let op = *op;
-        let engine = op.channel.engine();
+        let (engine, work, bytes) = (op.channel.engine(), op.work, op.bytes);
         self.counters.stall(engine, ready.release.cause, ready.time - op.issued);
         self.counters.commands += 1;
         self.counters.engine_mut(engine).commands += 1;
         let costs = &self.costs[self.program.agents[AgentId(agent)].code.index()];
-        match op.work {
+        match work {
             Work::Math(spec) => {
                 let cost = costs.math(spec);
                 self.counters.elements += cost.size;
@@ -356,16 +380,16 @@ impl<L: LogSink> Simulation<'_, L> {
                 Ok(())
             }
             Work::Composite => {
-                self.begin_composite(agent, op.seq, (ready.time, ready.release));
+                self.begin_composite(agent, seq, (ready.time, ready.release));
                 Ok(())
             }
-            Work::Read | Work::Stream => self.begin_transfer(agent, &op, Ps::ZERO),
+            Work::Read | Work::Stream => self.begin_transfer(agent, at, Ps::ZERO),
             Work::Atomic { operands, .. } => {
-                let bytes = op.bytes.saturating_mul(operands);
-                self.begin_transfer(agent, &op, self.params.tcm.read.time(bytes))
+                let bytes = bytes.saturating_mul(operands);
+                self.begin_transfer(agent, at, self.params.tcm.read.time(bytes))
             }
             Work::Write | Work::Send(_) => {
-                self.begin_transfer(agent, &op, self.params.tcm.read.time(op.bytes))
+                self.begin_transfer(agent, at, self.params.tcm.read.time(bytes))
             }
         }
     }
@@ -384,19 +408,20 @@ impl<L: LogSink> Simulation<'_, L> {
     }
 
     /// Begins a transfer whose source keeps the channel's reading side for `reading`.
-    fn begin_transfer(&mut self, agent: u32, op: &Op, reading: Ps) -> Step<()> {
-        let number = self.agents[agent as usize].pe;
-        let leaves = op.start + self.params.dma.overhead + self.translation(agent, op);
-        let pe = &mut self.pes[number as usize];
-        let state = &mut pe.channels[op.channel as usize];
+    fn begin_transfer(&mut self, agent: u32, at: usize, reading: Ps) -> Step<()> {
+        let op = &self.agents[agent as usize].ops[at];
+        let (seq, channel, start, release) = (op.seq, op.channel, op.start, op.release);
+        let leaves = start + self.params.dma.overhead + self.translation(agent, seq);
+        let pe = &mut self.pes[self.agents[agent as usize].pe as usize];
+        let state = &mut pe.channels[channel as usize];
         state.in_flight += 1;
         state.free = leaves + reading;
-        state.last = Some(Release { cause: Cause::Engine, ..op.release });
+        state.last = Some(Release { cause: Cause::Engine, ..release });
         if leaves <= self.now {
-            return self.inject(agent, op.seq);
+            return self.inject(agent, seq);
         }
-        let key = EventKey::act(agent, op.seq);
-        self.events.push(Event::new(leaves, key, EventKind::Inject, agent).with(op.seq));
+        let key = EventKey::act(agent, seq);
+        self.events.push(Event::new(leaves, key, EventKind::Inject, agent).with(seq));
         Ok(())
     }
 

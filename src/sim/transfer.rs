@@ -19,9 +19,9 @@ impl<L: LogSink> Simulation<'_, L> {
     /// A DMA command begins its transfer now.
     pub(super) fn inject(&mut self, agent: u32, seq: u32) -> Step<()> {
         let at = self.op_index(agent, seq);
-        let op = self.agents[agent as usize].ops[at];
         let transfer = self.new_transfer();
-        self.agents[agent as usize].ops[at].transfer = Some(transfer);
+        let op = &mut self.agents[agent as usize].ops[at];
+        op.transfer = Some(transfer);
         match op.work {
             Work::Send(connection) => self.inject_message(agent, at, (connection, transfer)),
             Work::Read | Work::Write | Work::Atomic { .. } => self.inject_dma(agent, at, transfer),
@@ -58,13 +58,14 @@ impl<L: LogSink> Simulation<'_, L> {
         at: usize,
         (connection, transfer): (u32, TransferId),
     ) -> Step<()> {
-        let op = self.agents[agent as usize].ops[at];
-        let cargo = self.cargo(agent, &op, CargoKind::Message, transfer);
+        let op = &self.agents[agent as usize].ops[at];
+        let token = op.token;
+        let cargo = self.cargo(agent, op, CargoKind::Message, transfer);
         let cargo = Cargo { place: connection, ..cargo };
         let shipment = self.message(cargo, self.params.tcm.read)?;
         let trains = self.send_message(&shipment);
         self.agents[agent as usize].ops[at].train = trains[0];
-        self.on_the_way((connection, op.token), trains)
+        self.on_the_way((connection, token), trains)
     }
 
     /// Sends a message. Gives its train, and the one below a router that copies it, if one does.

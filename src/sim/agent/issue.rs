@@ -405,11 +405,15 @@ impl<L: LogSink> Visit for Issue<'_, '_, L> {
             return Ok(Flow::GoesOn);
         }
         let blocking = self.sim.params.ipcq.credit == CreditMode::Blocking;
-        let pending = PendingRelease { seq, site, queue, token, issued, release, wanted: blocking };
+        let (wanted, behind) = (blocking, None);
+        let pending = PendingRelease { seq, site, queue, token, issued, release, wanted, behind };
         match self.sim.try_release(agent, &pending) {
-            Some((fire, record, credit)) => self.wait_for_credit(fire, record, credit),
-            None if blocking => return Ok(Flow::Waits(Wait::Local)),
-            None => self.state().releases.push(pending),
+            Ok((fire, record, credit)) => self.wait_for_credit(fire, record, credit),
+            Err(_) if blocking => return Ok(Flow::Waits(Wait::Local)),
+            Err(reader) => {
+                let behind = Some(reader);
+                self.state().releases.push(PendingRelease { behind, ..pending });
+            }
         }
         Ok(Flow::GoesOn)
     }

@@ -9,6 +9,7 @@ use super::composite::Pipeline;
 use super::dma::Block;
 use super::event::{Event, EventKey, EventKind};
 use super::failure::Failure;
+use super::network::NONE;
 use super::op::{Footprint, Moves, Need, Op, Range, Ready, Release, UNKNOWN};
 use super::state::{Simulation, Step};
 use crate::arena::Id;
@@ -76,6 +77,8 @@ pub(super) struct PendingRelease {
     release: Release,
     /// Whether somebody waits for it.
     wanted: bool,
+    /// The reader that was still at it when it was tried last.
+    behind: Option<u32>,
 }
 
 /// Whether PE_CPU goes on after a command.
@@ -139,7 +142,9 @@ impl Agent {
         while let Some(op) = self.ops.get(at) {
             if op.is_over(oldest) {
                 let (seq, moves) = (op.seq, op.touches.moves);
-                self.ops.swap_remove(at);
+                let last = self.ops.len() - 1;
+                self.ops.swap(at, last);
+                self.ops.truncate(last);
                 match moves {
                     Moves::Nothing => {}
                     Moves::Block => self.blocks.retain(|(of, _)| *of != seq),
@@ -155,39 +160,49 @@ impl Agent {
 impl<L: LogSink> Simulation<'_, L> {
     /// Lets PE_CPU go on as far as it can. True if it did anything.
     pub(super) fn run_agent(&mut self, agent: u32) -> Step<bool> {
+        if self.waits_still(agent) {
+            return Ok(false);
+        }
         let mut moved = false;
+        let mut step = self.agents[agent as usize].held.take();
         while self.agents[agent as usize].status != Status::Ended {
-            let Some(step) = self.next_step(agent)? else { return Ok(true) };
+            self.agents[agent as usize].status = Status::Runs;
+            if step.is_none() {
+                self.next_step(agent, &mut step)?;
+            }
+            let Some(at) = &step else { return Ok(true) };
             if self.takes_turns(agent) {
-                self.agents[agent as usize].held = Some(step);
+                self.agents[agent as usize].held = step;
                 return Ok(moved);
             }
-            let mut issue = Issue { sim: self, agent, seq: step.seq, site: step.site };
-            match step.command.visit(&mut issue)? {
-                Flow::GoesOn => moved = true,
-                Flow::Waits(wait) => {
-                    let state = &mut self.agents[agent as usize];
-                    state.status = Status::Waits(wait);
-                    state.held = Some(step);
-                    return Ok(moved);
-                }
+            let mut issue = Issue { sim: self, agent, seq: at.seq, site: at.site };
+            if let Flow::Waits(wait) = at.command.visit(&mut issue)? {
+                let state = &mut self.agents[agent as usize];
+                state.status = Status::Waits(wait);
+                state.held = step;
+                return Ok(moved);
             }
+            (moved, step) = (true, None);
         }
         Ok(moved)
     }
 
-    /// The command that PE_CPU is at; `None` at the end of the stream.
-    fn next_step(&mut self, agent: u32) -> Step<Option<command::Step>> {
+    /// Whether PE_CPU waits for a message that has not come. (What streams, where there are any, is
+    /// asked for by waiting again.)
+    fn waits_still(&self, agent: u32) -> bool {
+        let Status::Waits(wait) = self.agents[agent as usize].status else { return false };
+        let Wait::Message { connection: Some(connection), token } = wait else { return false };
+        !self.ipcq.has_streams() && self.ipcq.visible(connection, token).is_none()
+    }
+
+    /// Walks to the next command, into `step`; there is none at the end of the stream.
+    fn next_step(&mut self, agent: u32, step: &mut Option<command::Step>) -> Step<()> {
         let state = &mut self.agents[agent as usize];
-        state.status = Status::Runs;
-        if let Some(step) = state.held.take() {
-            return Ok(Some(step));
-        }
-        let next = state
+        state
             .walker
-            .next(self.program)
+            .next_into(self.program, step)
             .map_err(|error| Box::new(Failure::Walk { agent: AgentId(agent), error }))?;
-        match &next {
+        match step {
             None => state.status = Status::Ended,
             Some(step) if matches!(step.command, Command::IpcqRelease(_)) => {}
             Some(_) => {
@@ -196,7 +211,7 @@ impl<L: LogSink> Simulation<'_, L> {
                 self.count_cpu(agent, dispatch);
             }
         }
-        Ok(next)
+        Ok(())
     }
 
     /// Whether an agent that shares its PE has to wait until others have come as far in time.
@@ -224,29 +239,48 @@ impl<L: LogSink> Simulation<'_, L> {
     /// Gives back slots whose last readers have finished. True if there was one.
     pub(super) fn fire_releases(&mut self, agent: u32) -> bool {
         let (mut fired, mut at) = (false, 0);
-        while let Some(release) = self.agents[agent as usize].releases.get(at).copied() {
-            if self.try_release(agent, &release).is_some() {
-                self.agents[agent as usize].releases.remove(at);
-                fired = true;
-            } else {
+        while let Some(release) = self.agents[agent as usize].releases.get(at) {
+            if release.behind.is_some_and(|reader| self.reads_still(agent, reader)) {
                 at += 1;
+                continue;
+            }
+            let release = *release;
+            match self.try_release(agent, &release) {
+                Ok(_) => {
+                    self.agents[agent as usize].releases.remove(at);
+                    fired = true;
+                }
+                Err(reader) => {
+                    self.agents[agent as usize].releases[at].behind = Some(reader);
+                    at += 1;
+                }
             }
         }
         fired
     }
 
+    /// Whether it is not known yet when command `seq` has read its operands.
+    fn reads_still(&self, agent: u32, seq: u32) -> bool {
+        let op = self.agents[agent as usize].ops.iter().find(|op| op.seq == seq);
+        op.is_some_and(|op| {
+            op.read_end == UNKNOWN
+                && (op.train == NONE || self.network.source_end(op.train).is_none())
+        })
+    }
+
     /// Gives back a slot if it is known when its last reader finishes: when its sender knows.
-    fn try_release(&mut self, agent: u32, it: &PendingRelease) -> Option<(Ps, RecordId, Ps)> {
+    ///
+    /// # Errors
+    /// The reader of which that is not known.
+    fn try_release(&mut self, agent: u32, it: &PendingRelease) -> Result<(Ps, RecordId, Ps), u32> {
         let touches = Footprint::writing(Range::slot(it.queue, it.token));
         let mut ready = Ready { time: it.issued, release: it.release };
         let need = Need { seq: it.seq, touches, insists: it.wanted };
-        if !self.wait_for_hazards(agent, &need, &mut ready) {
-            return None;
-        }
+        self.find_hazards(agent, &need, &mut ready)?;
         let fire = ready.time;
         let record = self.log_cpu(agent, (it.seq, it.site), ready, fire);
         let credit = self.give_back(agent, (it.queue, it.token), fire, record);
-        Some((fire, record, credit))
+        Ok((fire, record, credit))
     }
 
     /// Frees a slot at `fire`. Gives when its sender knows.
@@ -305,7 +339,7 @@ impl<L: LogSink> Simulation<'_, L> {
         let state = &mut self.agents[receiver as usize];
         let pending = state.releases.iter_mut().find(|it| (it.queue, it.token) == (queue, token));
         if let Some(pending) = pending {
-            pending.wanted = true;
+            (pending.wanted, pending.behind) = (true, None);
             self.fire_releases(receiver);
         }
     }

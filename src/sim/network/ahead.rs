@@ -18,7 +18,7 @@
 //!
 //! A link whose promises are broken again and again gets none any more.
 
-use super::{NONE, Network};
+use super::{Mode, NONE, Network};
 use crate::sim::event::{EventKey, EventQueue};
 use crate::units::{Bandwidth, Ps};
 
@@ -26,25 +26,42 @@ use crate::units::{Bandwidth, Ps};
 const PATIENCE: u8 = 4;
 
 impl Network {
-    /// Whether the link at the front of a train, which has been booked on the one before, can be
-    /// promised to it from `head` on, when it comes.
-    pub(super) fn can_book_ahead(&self, id: u32, head: Ps) -> bool {
+    /// Whether a train is one that links are promised to ahead of its head: one with bytes that its
+    /// source has, and that nobody asks for on its way.
+    pub(super) fn may_be_ahead(&self, id: u32) -> bool {
         let train = &self.trains[id as usize];
-        let link = &self.links[self.link_at(id, train.front) as usize];
-        let before = &self.links[self.link_at(id, train.front - 1) as usize];
-        let takes_time = |rate: Bandwidth| rate != Bandwidth::INFINITE;
-        link.free < self.now
-            && head > self.now
-            && link.broken < PATIENCE
-            && takes_time(link.costs.rate)
-            && takes_time(before.costs.rate)
-            && !link.costs.whole
+        self.mode == Mode::Trains
+            && !self.keeps
             && train.cut.bytes > 0
             && train.source.is_some()
             && !train.streamable
             && train.taps.is_empty()
-            && !self.keeps
-            && (link.side == NONE || self.sides[link.side as usize].is_empty())
+    }
+
+    /// Books a train on the link at its front, where its head comes at `head`, if that can be promised
+    /// now.
+    pub(super) fn book_ahead(&mut self, id: u32, head: Ps, events: &mut EventQueue) -> bool {
+        let front = self.trains[id as usize].front;
+        let link = self.link_at(id, front) as usize;
+        let before = front.checked_sub(1).map(|before| self.link_at(id, before) as usize);
+        let takes_time = |link: usize| self.links[link].costs.rate != Bandwidth::INFINITE;
+        let state = &self.links[link];
+        let can_be = state.free < self.now
+            && head > self.now
+            && state.broken < PATIENCE
+            && !state.costs.whole
+            && takes_time(link)
+            && before.is_none_or(takes_time)
+            && (state.side == NONE || self.sides[state.side as usize].is_empty());
+        if !can_be {
+            return false;
+        }
+        self.book_link(id, head);
+        self.links[link].ahead = head;
+        if front == 0 {
+            self.announce_source_end(id, events);
+        }
+        true
     }
 
     /// Takes the promise of `link` back if its train has not come. Whether that comes now, and is to be
@@ -92,7 +109,7 @@ impl Network {
                 || (link.ahead == self.now && self.arrival_key(id, *hop) >= self.reached);
             promised && link.ahead > Ps::ZERO && later
         };
-        if let Some(hop) = (1..front).find(is_due) {
+        if let Some(hop) = (0..front).find(is_due) {
             self.unpromise(id, hop);
         }
     }
@@ -113,6 +130,9 @@ impl Network {
         let profile = self.profile_at(id, hop);
         let train = &mut self.trains[id as usize];
         train.front = hop;
+        if hop == 0 {
+            train.source_end = None;
+        }
         train.profile.copy(&profile);
     }
 }

@@ -20,18 +20,15 @@ impl Network {
     }
 
     /// Promises the link at the front of a train to it. Whether the train is stored whole behind it.
-    fn book_link(&mut self, id: u32, free: Ps) -> bool {
-        let train = &self.trains[id as usize];
-        let (hop, cut) = (train.front, train.cut);
-        let link = self.link_at(id, hop);
-        let input = self.input(id, hop);
-        let state = &self.links[link as usize];
-        let (costs, class_before) = (state.costs, state.last_class);
-
+    pub(super) fn book_link(&mut self, id: u32, free: Ps) -> bool {
+        let hop = self.trains[id as usize].front;
+        let (link, input) = (self.link_at(id, hop), self.input(id, hop));
         let train = &mut self.trains[id as usize];
-        let (head, last_arrival) = (train.profile.first(cut), train.profile.last(cut));
-        let start = train.profile.serve(cut, costs.rate, free, &mut self.scratch);
-        std::mem::swap(&mut train.profile, &mut self.scratch);
+        let state = &mut self.links[link as usize];
+        let (costs, cut, class_before) = (state.costs, train.cut, state.last_class);
+        let (head, last_arrival) = (train.profile.first(), train.profile.last(cut));
+        let pace = state.pace(cut);
+        let start = train.profile.pass(cut, (costs.rate, &pace), free, &mut self.scratch);
         let end = train.profile.last(cut);
         train.profile.shift(costs.delay);
         let held = start - head;
@@ -40,8 +37,7 @@ impl Network {
         if hop == 0 {
             train.source_end = Some(end);
         }
-        let class = train.class;
-        let hop = hop as u16;
+        let (class, hop) = (train.class, hop as u16);
         let booking = Booking { train: id, hop, class, input, last_arrival, end, class_before };
         self.append_booking(link, booking, held);
         costs.whole
@@ -66,23 +62,20 @@ impl Network {
         side.bookings.extend(before);
     }
 
-    /// Makes an event of the next thing that happens to a train that has just been booked and that
-    /// others may be in the way of; up to there, books it ahead.
-    fn send_on(&mut self, id: u32, events: &mut EventQueue) {
+    /// Books a train ahead as far as that can be. Makes an event of what happens to it next.
+    pub(super) fn send_on(&mut self, id: u32, events: &mut EventQueue) {
+        let may_be_ahead = self.may_be_ahead(id);
         loop {
             let train = &self.trains[id as usize];
             if train.front == train.hops.len() {
                 self.write_target(id, events);
                 return;
             }
-            let head = train.profile.first(train.cut);
-            if !self.can_book_ahead(id, head) {
+            let head = train.profile.first();
+            if !may_be_ahead || !self.book_ahead(id, head, events) {
                 self.push_head(id, head, events);
                 return;
             }
-            let link = self.link_at(id, train.front);
-            self.book_link(id, head);
-            self.links[link as usize].ahead = head;
         }
     }
 
@@ -95,7 +88,7 @@ impl Network {
         }
         train.profile.set(Even::whole(train.profile.last(train.cut)));
         train.rejoins = true;
-        let head = train.profile.first(train.cut);
+        let head = train.profile.first();
         self.push_head(id, head, events);
     }
 }

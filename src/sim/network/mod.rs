@@ -30,7 +30,7 @@ mod train;
 use std::collections::VecDeque;
 
 pub(super) use self::cargo::{Arrival, Cargo, CargoKind, Class, Shipment};
-use self::profile::{Cut, Even, Profile, Run};
+use self::profile::{Cut, Even, Pace, Profile, Run};
 pub(super) use self::stream::Outlet;
 use self::stream::Tap;
 use self::train::{Hop, Train};
@@ -80,6 +80,8 @@ struct Booking {
 #[derive(Debug)]
 struct Link {
     costs: LinkCosts,
+    /// The bytes of the last message that was booked, and how long its parts take here.
+    paced: (u64, Pace),
     /// When it is free of all that is booked or in service.
     free: Ps,
     /// The last booking. Over if its end is past.
@@ -108,6 +110,16 @@ struct Side {
     run: Option<LinkRun>,
     /// The train that keeps it.
     kept: Option<u32>,
+}
+
+impl Link {
+    /// How long the parts of a message take.
+    fn pace(&mut self, cut: Cut) -> Pace {
+        if self.paced.0 != cut.bytes {
+            self.paced = (cut.bytes, Pace::new(cut, self.costs.rate));
+        }
+        self.paced.1
+    }
 }
 
 impl Side {
@@ -173,6 +185,7 @@ impl Network {
     pub(super) fn new(machine: &Machine, mode: Mode) -> Network {
         let links = (0..machine.link_count()).map(|index| Link {
             costs: LinkCosts::of(machine, LinkId::from_index(index)),
+            paced: (0, Pace::default()),
             free: Ps::ZERO,
             booking: None,
             ahead: Ps::ZERO,
@@ -328,8 +341,8 @@ impl Network {
 
     fn make_train(&mut self, shipment: &Shipment, hops: usize) -> u32 {
         let cut = Cut::new(shipment.bytes, self.flit_bytes);
-        let mut read = Even::read(self.now.max(shipment.from), shipment.read, cut);
-        read.last = read.last.max(shipment.until);
+        let read = Even::read(self.now.max(shipment.from), shipment.read, cut);
+        let read = read.until(shipment.until, cut);
         let waited = self.waited(shipment, (read.base, read.last));
         let mut base_profile = Profile::default();
         base_profile.set(read);
@@ -430,7 +443,7 @@ impl Network {
     /// it then.
     fn write_target(&mut self, id: u32, events: &mut EventQueue) {
         let train = &mut self.trains[id as usize];
-        train.came = train.profile.first(train.cut);
+        train.came = train.profile.first();
         train.landed_whole = train.streamable;
         if self.is_tapped(id) {
             self.land_whole(id, events);
@@ -451,10 +464,8 @@ impl Network {
 pub(super) fn at_home((from, until): (Ps, Ps), shipment: &Shipment, flit: u64) -> (Ps, Ps, Ps) {
     let cut = Cut::new(shipment.bytes, flit);
     let (mut profile, mut written) = (Profile::default(), Profile::default());
-    let mut read = Even::read(from, shipment.read, cut);
-    read.last = read.last.max(until);
-    profile.set(read);
-    let (came, end) = (profile.first(cut), profile.last(cut));
+    profile.set(Even::read(from, shipment.read, cut).until(until, cut));
+    let (came, end) = (profile.first(), profile.last(cut));
     if shipment.write == Bandwidth::INFINITE {
         return (came, end, end);
     }

@@ -57,23 +57,60 @@ impl Cut {
     }
 }
 
+/// How long parts of a message take at one rate. A link keeps that of the last message, because most
+/// that go over one are as long, and divisions are dear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// All of it.
+    all: Ps,
+    /// The first flit.
+    flit: Ps,
+    /// All but the last flit, and that.
+    body: Ps,
+    tail: Ps,
+}
+
+impl Pace {
+    /// The times that parts of `cut` take.
+    pub(super) fn new(cut: Cut, rate: Bandwidth) -> Pace {
+        let all = rate.time(cut.bytes);
+        if cut.flits == 1 {
+            return Pace { all, flit: all, body: Ps::ZERO, tail: all };
+        }
+        let (flit, tail) = (rate.time(cut.flit), rate.time(cut.tail()));
+        let body = if cut.flits == 2 { flit } else { rate.time(cut.until(cut.flits - 2)) };
+        Pace { all, flit, body, tail }
+    }
+}
+
 /// Flit `k` arrives at `base + ceil(bytes up to and with k / rate)`; the last one at `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Even {
     pub(super) base: Ps,
     pub(super) rate: Bandwidth,
+    /// The first one, which may be the last.
+    first: Ps,
     pub(super) last: Ps,
 }
 
 impl Even {
     /// All flits at once.
     pub(super) fn whole(at: Ps) -> Even {
-        Even { base: at, rate: Bandwidth::INFINITE, last: at }
+        Even { base: at, rate: Bandwidth::INFINITE, first: at, last: at }
     }
 
     /// Read from a memory of this rate from `at` on.
     pub(super) fn read(at: Ps, rate: Bandwidth, cut: Cut) -> Even {
-        Even { base: at, rate, last: at + rate.time(cut.bytes) }
+        let last = at + rate.time(cut.bytes);
+        let first = if cut.flits == 1 { last } else { at + rate.time(cut.flit) };
+        Even { base: at, rate, first, last }
+    }
+
+    /// The same, but the last flit is there at `until` at the earliest.
+    pub(super) fn until(self, until: Ps, cut: Cut) -> Even {
+        let last = self.last.max(until);
+        let first = if cut.flits == 1 { last } else { self.first };
+        Even { first, last, ..self }
     }
 
     fn at(&self, k: u32, cut: Cut) -> Ps {
@@ -146,13 +183,13 @@ impl Profile {
     }
 
     /// When the first flit arrives.
-    pub(super) fn first(&self, cut: Cut) -> Ps {
-        self.at(0, cut)
+    pub(super) fn first(&self) -> Ps {
+        self.even.map_or_else(|| self.list[0], |even| even.first)
     }
 
     /// When the last flit arrives.
     pub(super) fn last(&self, cut: Cut) -> Ps {
-        self.at(cut.flits - 1, cut)
+        self.even.map_or_else(|| self.list[cut.flits as usize - 1], |even| even.last)
     }
 
     /// The formula, if there is one.
@@ -165,6 +202,7 @@ impl Profile {
         match &mut self.even {
             Some(even) => {
                 even.base += delay;
+                even.first += delay;
                 even.last += delay;
             }
             None => self.list.iter_mut().for_each(|at| *at += delay),
@@ -174,10 +212,31 @@ impl Profile {
     /// Puts into `out` when a link of this rate, free from `free` on and used by nobody else, has
     /// served each flit. Gives when it starts with the first.
     pub(super) fn serve(&self, cut: Cut, rate: Bandwidth, free: Ps, out: &mut Profile) -> Ps {
-        let start = self.first(cut).max(free);
-        out.even = self.even.and_then(|even| serve_even(even, cut, rate, start));
+        let start = self.first().max(free);
+        let pace = Pace::new(cut, rate);
+        out.even = self.even.and_then(|even| serve_even(even, cut, (rate, &pace), start));
         if out.even.is_none() {
             self.serve_each(cut, rate, start, out);
+        }
+        start
+    }
+
+    /// Becomes what [`Profile::serve`] makes of it, where the `pace` at this rate is known.
+    pub(super) fn pass(
+        &mut self,
+        cut: Cut,
+        (rate, pace): (Bandwidth, &Pace),
+        free: Ps,
+        scratch: &mut Profile,
+    ) -> Ps {
+        let start = self.first().max(free);
+        let served = self.even.and_then(|even| serve_even(even, cut, (rate, pace), start));
+        if served.is_some() {
+            self.even = served;
+        } else {
+            scratch.even = None;
+            self.serve_each(cut, rate, start, scratch);
+            std::mem::swap(self, scratch);
         }
         start
     }
@@ -191,7 +250,7 @@ impl Profile {
             out.list.push(run.end(rate));
         }
         if run.start == start && run.bytes == cut.bytes {
-            out.even = Some(Even { base: start, rate, last: run.end(rate) });
+            out.even = Some(Even { base: start, rate, first: out.list[0], last: run.end(rate) });
         }
     }
 
@@ -224,28 +283,25 @@ impl Profile {
 }
 
 /// [`Profile::serve`] where the result is even: its formula.
-fn serve_even(input: Even, cut: Cut, rate: Bandwidth, start: Ps) -> Option<Even> {
+fn serve_even(input: Even, cut: Cut, (rate, pace): (Bandwidth, &Pace), start: Ps) -> Option<Even> {
     if cut.flits == 1 {
-        return Some(Even { base: start, rate, last: start + rate.time(cut.bytes) });
+        let end = start + pace.all;
+        return Some(Even { base: start, rate, first: end, last: end });
     }
-    let flit = rate.time(cut.flit);
     if cut.flits == 2 || !input.rate.is_slower_than(rate) {
-        let before_last = Run::begin(start, cut.until(cut.flits - 2));
-        return Some(Even { base: start, rate, last: end_of_last(before_last, input, cut, rate) });
+        let unbroken = input.last <= start + pace.body;
+        let last = if unbroken { start + pace.all } else { input.last + pace.tail };
+        return Some(Even { base: start, rate, first: start + pace.flit, last });
     }
     // Flits are at least this far apart; if that is more than one takes, each goes alone.
     let apart = input.rate.time(cut.flit).since(Ps(1));
-    if start > input.at(0, cut) || apart <= flit {
+    if start > input.first || apart <= pace.flit {
         return None;
     }
-    let before_last = Run::begin(input.at(cut.flits - 2, cut), cut.flit);
-    let last = end_of_last(before_last, input, cut, rate);
-    Some(Even { base: input.base + flit, rate: input.rate, last })
-}
-
-fn end_of_last(mut run: Run, input: Even, cut: Cut, rate: Bandwidth) -> Ps {
-    run.extend(input.last, cut.tail(), rate);
-    run.end(rate)
+    let mut last = Run::begin(input.at(cut.flits - 2, cut), cut.flit);
+    last.extend(input.last, cut.tail(), rate);
+    let (base, first) = (input.base + pace.flit, input.first + pace.flit);
+    Some(Even { base, rate: input.rate, first, last: last.end(rate) })
 }
 
 #[cfg(test)]
@@ -294,7 +350,7 @@ mod tests {
             profile.set(Even::read(Ps(100), source, cut));
             let mut listed: Vec<Ps> = (0..cut.flits).map(|k| profile.at(k, cut)).collect();
             for (rate, wait, delay) in links {
-                let free = profile.first(cut).since(Ps(1000)) + Ps(wait);
+                let free = profile.first().since(Ps(1000)) + Ps(wait);
                 let mut out = Profile::default();
                 let start = profile.serve(cut, rate, free, &mut out);
                 let ends = by_definition(&listed, cut, rate, free);

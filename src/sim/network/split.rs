@@ -87,7 +87,7 @@ impl Network {
             self.feed_from(id, hop, at_hop, events);
         } else {
             // Its last flit is on the way to where the train is whole again.
-            self.push_head(id, self.trains[id as usize].profile.first(cut), events);
+            self.push_head(id, self.trains[id as usize].profile.first(), events);
         }
     }
 
@@ -139,7 +139,7 @@ impl Network {
         let train = &self.trains[id as usize];
         let cut = train.cut;
         let link = self.link_at(id, hop);
-        let booked_now = arriving.first(cut) == self.now;
+        let booked_now = arriving.first() == self.now;
         // At the link in question the arrivals of this instant are yet to be sorted, unless they
         // came with the head.
         let sorting = is_first && self.reached.same_place(EventKey::before_arrivals(link));
@@ -184,7 +184,7 @@ impl Network {
             state.last_class = last.map_or(state.last_class, |booking| booking.class_before);
             state.held = state.held - at.held;
             at.held = Ps::ZERO;
-            at.ready = arriving.first(cut);
+            at.ready = arriving.first();
         } else {
             let last = standing.served - 1;
             state.free = served.at(last, cut);

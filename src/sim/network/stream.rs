@@ -163,7 +163,7 @@ impl Network {
         tap.begun = train.profile.serve(cut, rate, tap.gate.unwrap_or(self.now), &mut taken);
         taken.shift(delay);
         let fed = std::mem::take(&mut tap.fed);
-        let head = taken.first(cut);
+        let head = taken.first();
         for train in &fed {
             let state = &mut self.trains[*train as usize];
             (state.cargo.start, state.sent, state.loaded) = (head, head, taken.last(cut));
@@ -218,7 +218,7 @@ impl Network {
     /// Sends a train whose profile at its source is known on its way, from now on.
     pub(super) fn begin(&mut self, id: u32, events: &mut EventQueue) {
         let train = &self.trains[id as usize];
-        let head = train.profile.first(train.cut);
+        let head = train.profile.first();
         if train.hops.is_empty() || head > self.now {
             self.begin_later(id, events);
         } else {
@@ -235,8 +235,7 @@ impl Network {
         if train.hops.is_empty() {
             self.arrive_at_source(id, events);
         } else {
-            let head = train.profile.first(train.cut);
-            self.push_head(id, head, events);
+            self.send_on(id, events);
         }
     }
 
