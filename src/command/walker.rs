@@ -169,14 +169,15 @@ impl Walker {
             let pc = Pc(self.pc);
             self.pc += 1;
             self.insts += 1;
-            if let Inst::Issue { site } = *code.inst(pc) {
+            let inst = code.inst(pc);
+            if let Inst::Issue { site } = *inst {
                 if let Some(command) = self.issue(code, site) {
                     let seq = self.seq;
                     self.seq = seq.checked_add(1).ok_or_else(|| self.too_long(code, pc))?;
                     *step = Some(Step { seq, site, command });
                     return Ok(());
                 }
-            } else if *code.inst(pc) == Inst::End {
+            } else if matches!(inst, Inst::End) {
                 if !self.begin_program(program) {
                     self.pc = pc.0;
                     *step = None;

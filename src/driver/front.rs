@@ -106,8 +106,12 @@ impl Session {
         Ok(Unit { file, body: Body::Source { main, imports } })
     }
 
-    /// The modules of the library that a host program can launch.
-    pub(super) fn load_library(&mut self) -> BTreeMap<String, Unit> {
+    /// The modules of the library that the host program of a file can launch.
+    pub(super) fn load_library(&mut self, unit: &Unit) -> BTreeMap<String, Unit> {
+        let own = self.sources.get(unit.file).map_or("", |file| file.text());
+        if !library::is_launched_from(own) {
+            return BTreeMap::new();
+        }
         let load = |(name, text): (&str, &str)| {
             let unit = self.load(&library::path(name), text.as_bytes());
             unit.ok().map(|unit| (name.to_owned(), unit))

@@ -40,6 +40,13 @@ pub(super) fn launchable() -> impl Iterator<Item = (&'static str, &'static str)>
     MODULES.iter().copied().filter(move |(name, _)| is_launched(name))
 }
 
+/// Whether the host program of this text can come to what [`launchable`] gives: it has to name
+/// `torch.distributed` or `tp` for that. Most do not, and reading all of it takes longer than they run.
+pub(super) fn is_launched_from(text: &str) -> bool {
+    let mut words = text.split(|it: char| !it.is_alphanumeric() && it != '_');
+    words.any(|word| matches!(word, "distributed" | "tp"))
+}
+
 /// The file of the module `name`.
 pub(super) fn path(name: &str) -> String {
     format!("lib/{}.kb", name.replace('.', "/"))
@@ -48,4 +55,16 @@ pub(super) fn path(name: &str) -> String {
 /// The text of the module `name`.
 pub(super) fn text(name: &str) -> Option<&'static str> {
     MODULES.iter().find(|(module, _)| *module == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_names_what_it_launches() {
+        let launches = ["import torch.distributed as dist", "from torch import tp", "torch.tp.x()"];
+        assert!(launches.into_iter().all(is_launched_from));
+        assert!(!is_launched_from("def run(torch):\n    torch.launch('k', kernel, x_tp, http)\n"));
+    }
 }

@@ -99,7 +99,7 @@ impl Session {
             self.analyze(request.unit, known)?;
         }
         let machine = target.spec.build(&mut self.sink)?;
-        let mut library = self.load_library();
+        let mut library = self.load_library(request.unit);
         library.extend(self.communicators.units.clone());
         let script = self.script(module, &target, request.launch);
         let modules = library.iter().filter_map(|(name, unit)| Some((name.clone(), unit.ast()?)));

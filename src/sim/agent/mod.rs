@@ -143,7 +143,7 @@ impl Agent {
             if op.is_over(oldest) {
                 let (seq, moves) = (op.seq, op.touches.moves);
                 let last = self.ops.len() - 1;
-                self.ops.swap(at, last);
+                self.ops.copy_within(last.., at);
                 self.ops.truncate(last);
                 match moves {
                     Moves::Nothing => {}

@@ -16,14 +16,43 @@
 //! - The heads of two trains never come from one link at one instant, and a promise leads to nothing at
 //!   the instant of its head: links that take no time are not promised, nor those behind them.
 //!
-//! A link whose promises are broken again and again gets none any more.
+//! A link whose promise was broken gets none for a while, and for longer each time.
 
 use super::{Mode, NONE, Network};
 use crate::sim::event::{EventKey, EventQueue};
 use crate::units::{Bandwidth, Ps};
 
-/// Promises that are taken back at a link before it gets none.
-const PATIENCE: u8 = 4;
+/// Trains that come as events after a promise was broken, at most.
+const LONGEST_DOUBT: u8 = 128;
+
+/// Whether promises at a link are worth giving.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Doubt {
+    /// Trains that get none before the next one does.
+    left: u8,
+    /// How many that were after the last broken promise.
+    last: u8,
+}
+
+impl Doubt {
+    /// A promise was broken.
+    fn grow(&mut self) {
+        self.last = self.last.saturating_mul(2).clamp(1, LONGEST_DOUBT);
+        self.left = self.last;
+    }
+
+    /// A promise was kept.
+    fn shrink(&mut self) {
+        self.last /= 2;
+    }
+
+    /// Whether a train may have one.
+    fn passes(&mut self) -> bool {
+        let passes = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        passes
+    }
+}
 
 impl Network {
     /// Whether a train is one that links are promised to ahead of its head: one with bytes that its
@@ -48,13 +77,16 @@ impl Network {
         let state = &self.links[link];
         let can_be = state.free < self.now
             && head > self.now
-            && state.broken < PATIENCE
             && !state.costs.whole
             && takes_time(link)
             && before.is_none_or(takes_time)
             && (state.side == NONE || self.sides[state.side as usize].is_empty());
-        if !can_be {
+        let state = &mut self.links[link];
+        if !can_be || !state.doubt.passes() {
             return false;
+        }
+        if state.ahead > Ps::ZERO {
+            state.doubt.shrink();
         }
         self.book_link(id, head);
         self.links[link].ahead = head;
@@ -92,7 +124,7 @@ impl Network {
             return false;
         }
         let state = &mut self.links[link as usize];
-        state.broken = state.broken.saturating_add(1);
+        state.doubt.grow();
         self.unpromise(id, hop);
         self.trains[id as usize].stamp = self.next_stamp();
         self.push_head(id, head, events);

@@ -29,6 +29,7 @@ mod train;
 
 use std::collections::VecDeque;
 
+use self::ahead::Doubt;
 pub(super) use self::cargo::{Arrival, Cargo, CargoKind, Class, Shipment};
 use self::profile::{Cut, Even, Pace, Profile, Run};
 pub(super) use self::stream::Outlet;
@@ -91,8 +92,7 @@ struct Link {
     /// Where it keeps what only a contended link has; [`NONE`] before it is one.
     side: u32,
     last_class: u8,
-    /// Promises that were taken back.
-    broken: u8,
+    doubt: Doubt,
     /// The time for which trains were held up here by others.
     held: Ps,
 }
@@ -191,7 +191,7 @@ impl Network {
             ahead: Ps::ZERO,
             side: NONE,
             last_class: 0,
-            broken: 0,
+            doubt: Doubt::default(),
             held: Ps::ZERO,
         });
         Network {

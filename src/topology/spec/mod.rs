@@ -12,6 +12,8 @@ pub(super) use hierarchy::{Cable, FabricKind, Hierarchy};
 pub(super) use network::NetworkSpans;
 pub(super) use nodes::{Listed, NodeForm, Replicas};
 
+use std::sync::OnceLock;
+
 use super::section::{self, Errors, Section};
 use super::switching::NetworkParams;
 use super::yaml::{self, Node};
@@ -64,9 +66,13 @@ pub fn load(sources: &SourceMap, file: FileId, sink: &mut Sink) -> Result<Spec, 
 impl Spec {
     /// The machine of `topology/default.yaml`, which `--topology` stands for when left out.
     pub fn implied() -> Spec {
-        let mut sources = SourceMap::new();
-        let file = sources.add("topology/default.yaml", DEFAULT_YAML);
-        load(&sources, file, &mut Sink::new()).expect("a test loads default.yaml")
+        static IMPLIED: OnceLock<Spec> = OnceLock::new();
+        let load = || {
+            let mut sources = SourceMap::new();
+            let file = sources.add("topology/default.yaml", DEFAULT_YAML);
+            load(&sources, file, &mut Sink::new()).expect("a test loads default.yaml")
+        };
+        IMPLIED.get_or_init(load).clone()
     }
 
     /// The machine's name, for titles.
