@@ -48,6 +48,12 @@ fn reductions_take_the_time_of_their_formulas() {
             }
         };
         assert!(good, "{it:?} of {b} on {p}: {simulated:.1}, the formula says {formula:.1}");
+        // And the time itself, by a row of PEs that knows nothing of kbc.
+        if p * p * b <= 1 << 20 {
+            let reference = it.reference(*p, *b);
+            let off = simulated - reference as f64;
+            assert!(off.abs() < 0.5, "{it:?} of {b} on {p}: {simulated:.2}, not {reference}");
+        }
     }
     for (p, b, simulated, formula, margin) in table.winners() {
         let same = simulated == formula || margin <= MARGIN;

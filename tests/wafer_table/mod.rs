@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "each binary uses its own part of this")]
 
+#[path = "../wafer_row/mod.rs"]
+pub mod row;
+
 use kbc::driver::{Data, LaunchOptions, Session, SimOptions, SimRequest};
 
 /// The ramp between a PE and its router, in cycles.
@@ -88,6 +91,18 @@ impl Algorithm {
             Algorithm::Tree => Some(least_of_tree(p.ilog2(), f64::from(b))),
             Algorithm::TwoPhase => Some(least_of_two_phase(p, f64::from(b))),
             Algorithm::Star | Algorithm::Chain | Algorithm::Broadcast | Algorithm::Ring => None,
+        }
+    }
+
+    /// What the row of `row` takes, cycle by cycle, without kbc.
+    pub fn reference(self, p: u32, b: u32) -> u64 {
+        match self {
+            Algorithm::Star => row::star(p, b),
+            Algorithm::Chain => row::chain(p, b),
+            Algorithm::Tree => row::tree(p, b),
+            Algorithm::TwoPhase => row::two_phase(&groups_of(p), b),
+            Algorithm::Broadcast => row::broadcast(p, b),
+            Algorithm::Ring => row::ring(p, b),
         }
     }
 
