@@ -13,7 +13,7 @@
 
 mod wafer_table;
 
-use wafer_table::{Algorithm, Table, xy_reduce};
+use wafer_table::{Algorithm, Table, best_groups, groupings, least_of_groups, row, xy_reduce};
 
 /// The margin beyond which the best algorithm must be the formulas'.
 const MARGIN: f64 = 0.10;
@@ -58,6 +58,43 @@ fn reductions_take_the_time_of_their_formulas() {
     for (p, b, simulated, formula, margin) in table.winners() {
         let same = simulated == formula || margin <= MARGIN;
         assert!(same, "{b} on {p}: {simulated:?}, the formulas say {formula:?} by {margin:.2}");
+    }
+}
+
+/// What the groups of two phases take, against the row and against each other.
+#[test]
+fn groups_take_their_least_time_and_the_best_ones_are_found() {
+    for p in [8, 16, 30] {
+        for b in [1, 16, 64, 256] {
+            for (name, groups) in groupings(p, b) {
+                let (least, row) =
+                    (least_of_groups(&groups, f64::from(b)), row::two_phase(&groups, b));
+                // Beside the best groups two vectors may come to a link in the same cycle.
+                let ties = if name.contains("best") { 1.0 } else { 0.0 };
+                let over = row as f64 - least;
+                assert!((0.0..=ties).contains(&over), "{name}: {b} on {groups:?}, {row}, {least}");
+            }
+        }
+    }
+    // Every way to cut 9 PEs into groups, by where the cuts are.
+    for b in [1, 8, 32, 128] {
+        for count in 1..=9 {
+            let cut = |cuts: u32| {
+                let mut groups = vec![1];
+                for at in 0..8 {
+                    if cuts >> at & 1 == 1 {
+                        groups.push(1)
+                    } else {
+                        *groups.last_mut().unwrap() += 1
+                    }
+                }
+                groups
+            };
+            let ways = (0..1 << 8).filter(|cuts: &u32| cuts.count_ones() + 1 == count).map(cut);
+            let best = ways.map(|groups| row::two_phase(&groups, b)).min().unwrap();
+            let found = best_groups(9, f64::from(b), (count, 1)).unwrap();
+            assert_eq!(row::two_phase(&found, b), best, "{count} groups, {b}: {found:?}");
+        }
     }
 }
 

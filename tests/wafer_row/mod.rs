@@ -237,8 +237,9 @@ pub fn chain(pes: u32, elements: u32) -> u64 {
     row.run()
 }
 
-/// A binomial tree to PE 0: in round k, those with k trailing zeros in their number send.
-pub fn tree(pes: u32, elements: u32) -> u64 {
+/// A binomial tree to PE 0: in round k, those with k trailing zeros in their number send. With `whole`, sums are sent
+/// when they are whole, without it as they come.
+pub fn tree(pes: u32, elements: u32, whole: bool) -> u64 {
     let mut row = Row::new(pes);
     let mut sums = vec![0; pes as usize];
     for pe in (0..pes).rev() {
@@ -250,6 +251,10 @@ pub fn tree(pes: u32, elements: u32) -> u64 {
         let parent = pe & pe.wrapping_sub(1);
         sums[pe as usize] = match levels.checked_sub(1) {
             None => row.send(pe, parent, elements),
+            Some(last) if pe > 0 && whole => {
+                row.take(pe, to(last));
+                row.send(pe, parent, elements)
+            }
             Some(last) if pe > 0 => row.pass(pe, to(last), parent),
             Some(last) => {
                 row.take(pe, to(last));
@@ -320,7 +325,7 @@ pub fn ring(pes: u32, elements: u32) -> u64 {
 #[test]
 fn the_row_takes_what_can_be_counted_by_hand() {
     // Two PEs: read 1, ramp 2, hop 1, ramp 2, added 1: the last of B elements after B + 6.
-    assert_eq!([chain(2, 1), chain(2, 10), star(2, 10), tree(2, 10)], [7, 16, 16, 16]);
+    assert_eq!([chain(2, 1), chain(2, 10), star(2, 10), tree(2, 10, false)], [7, 16, 16, 16]);
     // Each PE of a chain adds a hop, two ramps and an addition.
     assert_eq!(chain(5, 10), 10 + 4 * 6);
     // Elements of a star come one after the other.

@@ -99,7 +99,7 @@ impl Algorithm {
         match self {
             Algorithm::Star => row::star(p, b),
             Algorithm::Chain => row::chain(p, b),
-            Algorithm::Tree => row::tree(p, b),
+            Algorithm::Tree => row::tree(p, b, false),
             Algorithm::TwoPhase => row::two_phase(&groups_of(p), b),
             Algorithm::Broadcast => row::broadcast(p, b),
             Algorithm::Ring => row::ring(p, b),
@@ -150,16 +150,71 @@ fn groups_of(p: u32) -> Vec<u32> {
     (0..count).map(|it| p / count + u32::from(it < p % count)).collect()
 }
 
+/// Cycles from which on the sum of a chain comes to its first PE.
+fn chain_of(pes: u32) -> f64 {
+    f64::from(pes - 1) * passed(1)
+}
+
+/// When the sum of the groups behind comes to the first PE of `group`, where it has received its own group's by
+/// then; `behind` is the same for the group behind.
+fn behind_group(group: u32, behind: f64, b: f64) -> f64 {
+    let own = if group > 1 { chain_of(group) + b } else { 0.0 };
+    own.max(behind + passed(group))
+}
+
 /// The first PE of each group receives its group's vector and then the other groups', which wait
 /// for that.
+pub fn least_of_groups(groups: &[u32], b: f64) -> f64 {
+    let (last, before) = groups.split_last().unwrap();
+    before.iter().rev().fold(chain_of(*last), |behind, group| behind_group(*group, behind, b)) + b
+}
+
 fn least_of_two_phase(p: u32, b: f64) -> f64 {
-    let chain = |pes: u32| f64::from(pes - 1) * passed(1);
-    let mut from_last = groups_of(p).into_iter().rev();
-    let mut begins = from_last.next().map_or(0.0, chain);
-    for group in from_last {
-        begins = (chain(group) + b).max(begins + passed(group));
+    least_of_groups(&groups_of(p), b)
+}
+
+/// The sizes of so many groups of `p` PEs, of at least `smallest`, that take the least time there is, by trying all: what
+/// the groups behind take counts only as a whole, so the best of fewer PEs is part of the best of more.
+pub fn best_groups(p: u32, b: f64, (count, smallest): (u32, u32)) -> Option<Vec<u32>> {
+    let mut best: Vec<Option<(f64, Vec<u32>)>> =
+        (0..=p).map(|pes| (pes >= smallest).then(|| (chain_of(pes.max(1)), vec![pes]))).collect();
+    for _ in 1..count {
+        let longer = |pes: u32| {
+            let with = |group: u32| {
+                let (behind, groups) = best[(pes - group) as usize].as_ref()?;
+                Some((behind_group(group, *behind, b), group, groups))
+            };
+            let found = (smallest..pes).filter_map(with).min_by(|x, y| x.0.total_cmp(&y.0));
+            found.map(|(time, group, groups)| (time, [&[group], &groups[..]].concat()))
+        };
+        best = (0..=p).map(longer).collect();
     }
-    begins + b
+    best.pop()?.map(|it| it.1)
+}
+
+/// Ways to group `p` PEs, by name, for two phases.
+pub fn groupings(p: u32, b: u32) -> Vec<(&'static str, Vec<u32>)> {
+    let (root, above) = (p.isqrt(), f64::from(p).sqrt().ceil() as u32);
+    let of_size = |size: u32| {
+        let rest = (!p.is_multiple_of(size)).then_some(p % size);
+        (vec![size; (p / size) as usize], rest)
+    };
+    let [(small, small_rest), (large, large_rest)] = [root, above].map(of_size);
+    let after = |groups: &[u32], rest: Option<u32>| groups.iter().copied().chain(rest).collect();
+    let first = |groups: &[u32], rest: Option<u32>| {
+        rest.into_iter().chain(groups.iter().copied()).collect()
+    };
+    let best = |smallest| best_groups(p, f64::from(b), (root, smallest)).unwrap();
+    vec![
+        ("as many groups as the whole root, the larger ones first (the kernel)", groups_of(p)),
+        ("the same, the larger ones last", groups_of(p).into_iter().rev().collect()),
+        ("groups of the whole root, the rest first", first(&small, small_rest)),
+        ("groups of the whole root, the rest last", after(&small, small_rest)),
+        ("groups of the root rounded up, the rest first", first(&large, large_rest)),
+        ("groups of the root rounded up, the rest last", after(&large, large_rest)),
+        ("as many groups as the whole root, of the best sizes from 2 on", best(2)),
+        ("as many groups as the whole root, of the best sizes", best(1)),
+    ]
 }
 
 /// The cycles of a kernel on so many columns and rows of the wafer. The data has been verified where
@@ -258,11 +313,25 @@ impl Table {
             let most = apart.iter().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
             let (name, all) = (it.name(), apart.len());
             let (least, most) = (100.0 * least, 100.0 * most);
+            let mean = apart.iter().map(|it| it.0.abs()).sum::<f64>() / all as f64 * 100.0;
             text += &format!(
-                "{name:<18} {good:>3} of {all:>3} within 4 % or a cycle, {least:+.1} % to {most:+.1} %\n"
+                "{name:<18} {good:>3} of {all:>3} within 4 % or a cycle, {least:+5.1} % to {most:+4.1} %, mean of all {mean:.2} %\n"
             );
         }
         text
+    }
+
+    /// Points that are farther from their formula than 4 % and a cycle and a half: those where the formula is below
+    /// the least time that the algorithm's messages allow, and those where the kernel is faster than the formula.
+    pub fn outside(&self, it: Algorithm) -> [Vec<(u32, u32, f64)>; 2] {
+        let mut lists = [Vec::new(), Vec::new()];
+        for (_, p, b, simulated, formula) in self.cells.iter().filter(|cell| cell.0 == it) {
+            let error = simulated / formula - 1.0;
+            if error.abs() > 0.04 && (simulated - formula).abs() >= 1.5 {
+                lists[usize::from(error < 0.0)].push((*p, *b, error));
+            }
+        }
+        lists
     }
 
     /// The best reduction of each row by the simulation and by the formulas, and by how much the
