@@ -71,7 +71,8 @@ machine:
 }
 
 /// The parts of a latency.
-const PARTS: [&str; 5] = ["overhead_ps", "wire_ps", "serialisation_ps", "queueing_ps", "memory_ps"];
+const PARTS: [&str; 6] =
+    ["overhead_ps", "wire_ps", "serialisation_ps", "queueing_ps", "credit_ps", "memory_ps"];
 
 fn sum(parts: &Value) -> u64 {
     PARTS.iter().map(|part| parts[part].as_u64().unwrap()).sum()
@@ -100,6 +101,7 @@ fn parts_add_up(messages: &Value) {
 fn latencies_are_divided_without_rest_on_every_kind_of_network() {
     let ring = std::fs::read_to_string(root().join("topology/ring8.yaml")).unwrap();
     let wormhole = format!("network: {{switching: wormhole}}\n{ring}");
+    let narrow = format!("network: {{switching: wormhole, vcs: 2, buffer_flits: 1}}\n{ring}");
     for (kernel, world, machine) in [
         ("tree_allreduce", "16", ""),
         ("gemm", "8", "network: {lane: least_queued}\n"),
@@ -111,6 +113,7 @@ fn latencies_are_divided_without_rest_on_every_kind_of_network() {
             "network: {switching: wormhole, vcs: 8}\nsystem: {sips: {count: 1}}\nsip: {cube_mesh: {w: 2, h: 1}}\n",
         ),
         ("tree_allreduce", "8", &wormhole),
+        ("mesh_allreduce", "8", &narrow),
     ] {
         let report = report(kernel, world, machine);
         let messages = &report["messages"];

@@ -16,9 +16,11 @@ mod sim_kit;
 use command_line::{Scratch, kbc, root};
 use kbc::command::{AgentId, Peer, Program, QueueId};
 use kbc::diag::Sink;
-use kbc::oplog::Engine;
+use kbc::oplog::{Engine, MemoryLog};
+use kbc::sim::{Breakdown, Options, simulate};
 use kbc::source::SourceMap;
 use kbc::topology::{Machine, load};
+use kbc::units::Ps;
 use serde_json::Value;
 use sim_kit::*;
 
@@ -178,6 +180,64 @@ fn a_virtual_channel_may_wait_for_its_last_credit() {
     };
     assert_eq!(gaps("wait_for_tail_credit: false"), [2, 2, 2]);
     assert_eq!(gaps("wait_for_tail_credit: true"), [4 + 2 + 2 + 1; 3]);
+}
+
+/// What the message of the first wire paid: link by link, and its latency, in nanoseconds.
+fn account(machine: &Machine, wires: &[(u32, u32, u64)]) -> (Vec<Breakdown>, u64) {
+    let program = messages(machine.pe_count(), wires);
+    let options = Options { accounts: Some(wires.len()), ..Options::default() };
+    let mut log = MemoryLog::default();
+    let outcome = simulate(&program, machine, &options, &mut log, &mut |_| {}).unwrap();
+    let accounts = outcome.accounts.unwrap();
+    let sum = accounts.costs().total();
+    assert_eq!(sum, accounts.latency, "{accounts:?}");
+    let mine = accounts.worst.iter().find(|it| it.agent.0 == wires[0].0).unwrap();
+    assert_eq!(mine.costs().total(), mine.latency(), "{mine:?}");
+    (mine.hops.iter().map(|hop| hop.1).collect(), mine.latency().0 / 1000)
+}
+
+fn total(costs: &[Breakdown], part: fn(&Breakdown) -> Ps) -> u64 {
+    costs.iter().map(part).sum::<Ps>().0 / 1000
+}
+
+#[test]
+fn a_message_alone_pays_routers_and_its_own_flits_link_by_link() {
+    // The last of 50 flits is injected in cycle 50, on the first link 4 later, and 4 later on each further one and at its
+    // PE: three of these are the router's, one the flit's.
+    let (costs, latency) = account(&row(5, ""), &[(0, 3, 50)]);
+    assert_eq!(latency, 2 + 4 * 4 + 49);
+    let paid = |it: &Breakdown| (it.overhead.0 / 1000, it.serialisation.0 / 1000, it.lost().0);
+    assert_eq!(costs.iter().map(paid).collect::<Vec<_>>(), [(3, 52, 0), (3, 1, 0), (6, 2, 0)]);
+}
+
+#[test]
+fn what_a_message_waits_for_room_is_told_from_what_others_cost() {
+    // Room for 2 flits where 6 cycles pass before it is known again: all of the delay is for want of room.
+    for flits in [10, 60, 300] {
+        let alone = 2 + 4 * 4 + flits - 1;
+        let (costs, latency) = account(&row(4, ", vcs: 1, buffer_flits: 2"), &[(0, 3, flits)]);
+        assert!(latency > alone);
+        assert_eq!(total(&costs, |it| it.credit), latency - alone, "{flits} flits: {costs:?}");
+        assert_eq!(total(&costs, |it| it.queueing), 0, "{flits} flits: {costs:?}");
+    }
+    // Two share the link into PE 0, behind which there is always room: all of it is queueing, and on that link.
+    let machine = star(3, ", vcs: 8, buffer_flits: 0");
+    let wires = [(1, 0, 100), (2, 0, 100)];
+    let alone = account(&machine, &wires[..1]).1;
+    let (costs, latency) = account(&machine, &wires);
+    assert!(latency > alone + 90);
+    assert_eq!(
+        costs.iter().map(|it| it.queueing.0 / 1000).collect::<Vec<_>>(),
+        [0, latency - alone]
+    );
+    assert_eq!(total(&costs, |it| it.credit), 0);
+    // A message on the only virtual channel stands behind one that stands for want of room; so does the room.
+    let blocked = [(0, 4, 40), (4, 3, 400), (1, 3, 60)];
+    let (costs, latency) = account(&row(5, ", vcs: 1, buffer_flits: 8"), &blocked);
+    let lost = latency - (2 + 4 * 5 + 39);
+    assert!(lost > 300);
+    assert_eq!(total(&costs, Breakdown::lost), lost, "{costs:?}");
+    assert!(total(&costs, |it| it.credit) > 0 && total(&costs, |it| it.queueing) > 0, "{costs:?}");
 }
 
 #[test]

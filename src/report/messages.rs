@@ -65,7 +65,7 @@ impl MessageTable {
         let numbered = (0u32..).zip(&accounts.links).map(|(link, costs)| (LinkId(link), *costs));
         let used = numbered.filter(|(_, costs)| costs.total() > Ps::ZERO);
         let mut links: Vec<LinkCost> = used.map(named).collect();
-        links.sort_by_key(|it| (std::cmp::Reverse((it.costs.queueing, it.costs.total())), it.link));
+        links.sort_by_key(|it| (std::cmp::Reverse((it.costs.lost(), it.costs.total())), it.link));
         let row = |account: &MessageAccount| MessageRow {
             origin: origin(account),
             hops: account.hops.iter().copied().map(named).collect(),
@@ -88,15 +88,18 @@ impl MessageTable {
             1 => String::from("one message or transfer"),
             many => format!("{} messages and transfers", grouped(many)),
         };
-        let names = ["latency", "overhead", "wire", "serial", "queueing", "memory"];
-        let heading: Vec<String> = names.iter().map(|name| format!("{name:>12}")).collect();
+        // Links with room for any number of flits have no credits.
+        let shown = |name: &str| name != "credit" || self.costs.credit > Ps::ZERO;
+        let names = ["latency", "overhead", "wire", "serial", "queueing", "credit", "memory"];
+        let heading = names.iter().filter(|name| shown(name)).map(|name| format!("{name:>12}"));
         // Writing to a string cannot fail.
         let _ = writeln!(out, "\nlatencies of {number}, in ns");
-        let _ = writeln!(out, "{}", heading.concat());
+        let _ = writeln!(out, "{}", heading.collect::<String>());
         let mut line = |costs: &Breakdown, what: &str| {
-            let Breakdown { overhead, wire, serialisation, queueing, memory } = costs;
-            for time in [&costs.total(), overhead, wire, serialisation, queueing, memory] {
-                let _ = write!(out, "{:>12}", ns(*time));
+            let Breakdown { overhead, wire, serialisation, queueing, credit, memory } = *costs;
+            let times = [costs.total(), overhead, wire, serialisation, queueing, credit, memory];
+            for (_, time) in names.iter().zip(times).filter(|(name, _)| shown(name)) {
+                let _ = write!(out, "{:>12}", ns(time));
             }
             let _ = writeln!(out, "  {what}");
         };
@@ -133,8 +136,8 @@ impl MessageRow {
     fn describe(&self) -> String {
         let MessageAccount { kind, bytes, sent, .. } = &self.account;
         let bytes = grouped(*bytes);
-        let queued = self.hops.iter().max_by_key(|hop| hop.costs.queueing);
-        let queued = queued.filter(|hop| hop.costs.queueing > Ps::ZERO);
+        let queued = self.hops.iter().max_by_key(|hop| hop.costs.lost());
+        let queued = queued.filter(|hop| hop.costs.lost() > Ps::ZERO);
         let at = queued.map_or_else(String::new, |hop| format!(", behind others at {}", hop.from));
         format!("{kind} of {bytes} B by {}, sent at {}{at}", self.origin, ns(*sent))
     }
@@ -167,6 +170,7 @@ fn parts(costs: &Breakdown) -> Value {
         "wire_ps": costs.wire.0,
         "serialisation_ps": costs.serialisation.0,
         "queueing_ps": costs.queueing.0,
+        "credit_ps": costs.credit.0,
         "memory_ps": costs.memory.0,
     })
 }

@@ -4,7 +4,8 @@
 //! The clock of a message is that of its last byte. It waits at its source until it has been read, at
 //! each link until it has entered it, goes over the wire and through the node behind, and is written at
 //! its target. Its stay in front of a link is *queueing* as far as it came later there than on an idle
-//! route, and *serialisation* otherwise: its own bytes. So a message that meets nobody pays exactly its
+//! route, and *serialisation* otherwise: its own bytes. With finite buffers the part of that delay for which
+//! there was no room behind the link is *credit*. So a message that meets nobody pays exactly its
 //! closed form, and nothing is counted twice although a message is on several links at once.
 
 use crate::arena::Id;
@@ -25,14 +26,21 @@ pub struct Breakdown {
     pub serialisation: Ps,
     /// Behind others.
     pub queueing: Ps,
+    /// For room in a buffer, where buffers are finite.
+    pub credit: Ps,
     /// For the memories at its ends: channels of HBM that are busy, a stream that has not begun.
     pub memory: Ps,
 }
 
 impl Breakdown {
+    /// What others cost: behind them, and for room that they left none of.
+    pub fn lost(&self) -> Ps {
+        self.queueing + self.credit
+    }
+
     /// All of it.
     pub fn total(&self) -> Ps {
-        self.overhead + self.wire + self.serialisation + self.queueing + self.memory
+        self.overhead + self.wire + self.serialisation + self.lost() + self.memory
     }
 }
 
@@ -42,6 +50,7 @@ impl std::ops::AddAssign for Breakdown {
         self.wire += other.wire;
         self.serialisation += other.serialisation;
         self.queueing += other.queueing;
+        self.credit += other.credit;
         self.memory += other.memory;
     }
 }
@@ -83,8 +92,8 @@ impl MessageAccount {
     }
 
     /// Those that lost most to others first, then those that took longest, then the earliest.
-    fn rank(&self, queueing: Ps) -> impl Ord + use<> {
-        let long = std::cmp::Reverse((queueing, self.latency()));
+    fn rank(&self, lost: Ps) -> impl Ord + use<> {
+        let long = std::cmp::Reverse((lost, self.latency()));
         (long, self.sent, self.agent, self.seq)
     }
 }
@@ -115,11 +124,12 @@ impl Accounts {
 }
 
 /// A message's stay in front of a link.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stay {
     pub(super) link: u32,
     pub(super) serialisation: Ps,
     pub(super) queueing: Ps,
+    pub(super) credit: Ps,
     /// In the node that it leaves, beyond what the link has.
     pub(super) overhead: Ps,
 }
@@ -165,12 +175,12 @@ impl Ledger {
 
     /// Enters a message that has arrived, whose stays are in [`Ledger::stays`].
     pub(super) fn enter(&mut self, passage: &Passage) {
-        let mut queueing = passage.ends.queueing;
+        let mut lost = passage.ends.lost();
         self.accounts.messages += 1;
         self.accounts.latency += passage.arrived.since(passage.sent);
         self.accounts.ends += passage.ends;
         for stay in &self.stays {
-            queueing += stay.queueing;
+            lost += stay.queueing + stay.credit;
             self.accounts.links[stay.link as usize] += paid(&self.fixed, stay);
         }
         debug_assert_eq!(
@@ -179,11 +189,11 @@ impl Ledger {
             passage.arrived.since(passage.sent),
             "the parts of a latency add up to it"
         );
-        self.rank(passage, queueing);
+        self.rank(passage, lost);
     }
 
     /// Keeps the message if it is one of the worst.
-    fn rank(&mut self, passage: &Passage, queueing: Ps) {
+    fn rank(&mut self, passage: &Passage, lost: Ps) {
         let mut message = MessageAccount {
             kind: passage.cargo.kind.name(),
             agent: AgentId(passage.cargo.agent),
@@ -196,15 +206,15 @@ impl Ledger {
             hops: Vec::new(),
         };
         let worst = &mut self.accounts.worst;
-        let rank = message.rank(queueing);
+        let rank = message.rank(lost);
         if worst.len() == self.keep
-            && worst.last().is_none_or(|last| last.rank(last.costs().queueing) <= rank)
+            && worst.last().is_none_or(|last| last.rank(last.costs().lost()) <= rank)
         {
             return;
         }
         let hop = |stay: &Stay| (LinkId(stay.link), paid(&self.fixed, stay));
         message.hops = self.stays.iter().map(hop).collect();
-        let place = worst.partition_point(|it| it.rank(it.costs().queueing) <= rank);
+        let place = worst.partition_point(|it| it.rank(it.costs().lost()) <= rank);
         worst.insert(place, message);
         worst.truncate(self.keep);
     }
@@ -229,6 +239,7 @@ fn paid(fixed: &[(Ps, Ps)], stay: &Stay) -> Breakdown {
         wire,
         serialisation: stay.serialisation,
         queueing: stay.queueing,
+        credit: stay.credit,
         memory: Ps::ZERO,
     }
 }

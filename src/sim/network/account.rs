@@ -67,9 +67,9 @@ impl Network {
         ledger.stays.clear();
         for (number, hop) in train.hops.iter().enumerate() {
             let link = self.routes.link(train.route + number as u32);
-            let (queueing, overhead) = (Ps::ZERO, Ps::ZERO);
+            let (queueing, credit, overhead) = (Ps::ZERO, Ps::ZERO, Ps::ZERO);
             let serialisation = hop.ready.since(at);
-            ledger.stays.push(Stay { link, serialisation, queueing, overhead });
+            ledger.stays.push(Stay { link, serialisation, queueing, credit, overhead });
             at = hop.ready + self.links[link as usize].costs.delay;
         }
         let mut ends = ends(train, self.now.since(at));

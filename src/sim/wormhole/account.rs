@@ -1,11 +1,14 @@
 //! What is told of messages on routers beside times: accounts, and what links do.
 //!
-//! A message's latency is divided as on interleaved links (`sim::ledger`), but by a message's packets
-//! and not by the stays of its last flit: *overhead* has the cycles of each router's pipeline, *queueing*
-//! is by how much a packet came later than on idle routers with room for all of it, and is put down to the
-//! link that its head waited longest for; what is left is *serialisation*, put down to the slowest link.
+//! A message's latency is divided as on interleaved links (`sim::ledger`), by the stays of its last flit. On each
+//! link *overhead* has the cycles of the router in front of it; by how much the flit entered it later than on idle
+//! routers with room for all of it, as far as that was not made up for behind it, is *credit* as far as
+//! the message's flits found no room behind the link, and *queueing* otherwise; what is left is *serialisation*:
+//! it came behind the message's own flits. Channels that a router has for its own PE are no links; what is
+//! spent on one counts for the link beside it.
 
 use super::TICKS;
+use super::journal::Notes;
 use super::messages::{Message, Messages};
 use super::packet::Delivery;
 use super::router::Moved;
@@ -16,18 +19,33 @@ use crate::sim::ledger::{Breakdown, Ledger, Passage, Stay};
 use crate::topology::LinkId;
 use crate::units::Ps;
 
-/// Accounts, and what the messages under way have waited for so far.
+/// Accounts, and what the messages under way have paid so far.
 #[derive(Debug)]
 pub(super) struct Books {
     ledger: Ledger,
-    /// By message: links waited for, and how long.
-    waits: Vec<Vec<(u32, Ps)>>,
+    /// By message: what each hop of its ways so far cost.
+    passed: Vec<Vec<Passed>>,
+    /// Scratch.
+    idle: Vec<u64>,
+}
+
+/// What a hop cost the last flit of a packet. Times are in ticks.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    channel: u32,
+    /// When the flit had entered the channel.
+    end: u64,
+    /// By how much later than on idle routers, beyond what it was late before, and for how long of it there
+    /// was no room.
+    lost: u64,
+    starved: u64,
 }
 
 impl Messages<'_> {
     /// Keeps accounts from now on.
     pub(in crate::sim) fn keep_accounts(&mut self, ledger: Ledger) {
-        self.books = Some(Box::new(Books { ledger, waits: Vec::new() }));
+        self.books = Some(Box::new(Books { ledger, passed: Vec::new(), idle: Vec::new() }));
+        self.network.keep_notes();
     }
 
     /// The accounts, if they were kept.
@@ -76,25 +94,37 @@ impl Messages<'_> {
     }
 
     /// A packet has come to the end of its way.
-    pub(super) fn note_waits(&mut self, delivery: &Delivery) {
+    pub(super) fn note_passed(&mut self, delivery: &Delivery, notes: &Notes) {
         let Some(books) = &mut self.books else { return };
-        let late = delivery.done.saturating_sub(self.network.idle_done(&delivery.parcel));
+        books.idle.clear();
+        let idle_done = self.network.idle(&delivery.parcel, &mut books.idle);
         let id = delivery.tag as usize;
-        if books.waits.len() <= id {
-            books.waits.resize_with(id + 1, Vec::new);
+        if books.passed.len() <= id {
+            books.passed.resize_with(id + 1, Vec::new);
         }
-        let channel = self.network.channel_at(delivery.way + u32::from(delivery.held.0));
-        books.waits[id].push((channel, self.time.time(late)));
+        let passed = &mut books.passed[id];
+        let begin = passed.len();
+        let late = |hop: usize| notes.tails[hop].saturating_sub(books.idle[hop]);
+        let mut kept = delivery.done.saturating_sub(idle_done);
+        for hop in (0..notes.tails.len()).rev() {
+            kept = kept.min(late(hop));
+            let lost = kept.saturating_sub(hop.checked_sub(1).map_or(0, late));
+            let channel = self.network.channel_at(delivery.way + hop as u32);
+            let starved = notes.starved.iter().find(|it| it.0 == channel).map_or(0, |it| it.1);
+            let starved = lost.min(starved * TICKS);
+            passed.push(Passed { channel, end: notes.tails[hop], lost, starved });
+        }
+        passed[begin..].reverse();
     }
 
     /// A message has arrived at its target, which has all of it now.
     pub(super) fn settle(&mut self, id: u32, arrived: Ps) {
         let Some(mut books) = self.books.take() else { return };
         let message = self.messages[id as usize];
-        let waits = books.waits.get_mut(id as usize).map(std::mem::take).unwrap_or_default();
+        let passed = books.passed.get_mut(id as usize).map(std::mem::take).unwrap_or_default();
         let ledger = &mut books.ledger;
         let in_network = message.done.since(message.sent + message.waited);
-        let left = self.follow(&message, &waits, in_network, ledger);
+        let left = self.follow(&message, &passed, in_network, ledger);
         let rest = arrived.since(message.done);
         let overhead = message.after.min(rest);
         let memory = message.done.since(message.sent).since(in_network) + rest.since(overhead);
@@ -104,39 +134,52 @@ impl Messages<'_> {
         self.books = Some(books);
     }
 
-    /// Puts down what a message paid on its links, of `time` in all. Gives what is left where it has
-    /// none.
-    fn follow(&self, message: &Message, waits: &[(u32, Ps)], time: Ps, ledger: &mut Ledger) -> Ps {
+    /// Puts down what a message paid on its links, of `time` in all. Gives what is left: what its last flit
+    /// took to be written.
+    fn follow(&self, message: &Message, passed: &[Passed], time: Ps, ledger: &mut Ledger) -> Ps {
         ledger.stays.clear();
         let links = self.routes.links(message.route);
-        let mut left = time;
-        for link in links {
-            left = left.since(ledger.fixed(*link));
-        }
+        let wires: Ps = links.iter().map(|link| ledger.fixed(*link)).sum();
+        let (mut left, mut before) = (time.since(wires), message.sent + message.waited);
         let pipeline = self.time.time(self.network.pipeline() * TICKS);
-        for link in links {
-            let passes = self.network.leaves_router(link.0);
-            let overhead = if passes { pipeline.min(left) } else { Ps::ZERO };
-            left = left.since(overhead);
-            let (serialisation, queueing) = (Ps::ZERO, Ps::ZERO);
-            ledger.stays.push(Stay { link: link.0, serialisation, queueing, overhead });
-        }
-        for (channel, wait) in waits {
-            // What waited for a channel of its own is put down to the link beside it.
-            let at = links.iter().position(|link| link.0 == *channel);
-            let at = at.unwrap_or(links.len().saturating_sub(1));
-            if let Some(stay) = ledger.stays.get_mut(at) {
-                let wait = (*wait).min(left);
-                stay.queueing += wait;
-                left = left.since(wait);
+        let (mut lost, mut starved) = (Ps::ZERO, Ps::ZERO);
+        for it in passed {
+            let end = self.time.time(it.end);
+            lost += self.time.time(it.lost);
+            starved += self.time.time(it.starved);
+            let is_link = (it.channel as usize) < self.machine.link_count();
+            let last = ledger.stays.last_mut().filter(|_| !is_link);
+            if !is_link && last.is_none() {
+                continue;
             }
+            let time = end.since(before).min(left);
+            left = left.since(time);
+            before = before.max(end);
+            let leaves = self.network.leaves_router(it.channel);
+            let overhead = if leaves { pipeline.min(time) } else { Ps::ZERO };
+            let costs = (overhead, time.since(overhead));
+            match last {
+                Some(last) => put(last, costs, (lost, starved)),
+                None => {
+                    before += ledger.fixed(LinkId(it.channel));
+                    let mut new = Stay { link: it.channel, ..Stay::default() };
+                    put(&mut new, costs, (lost, starved));
+                    ledger.stays.push(new);
+                }
+            }
+            (lost, starved) = (Ps::ZERO, Ps::ZERO);
         }
-        let rate = |link: &LinkId| self.machine.link(*link).bandwidth;
-        let slowest = (0..links.len()).reduce(|best, at| {
-            if rate(&links[at]).is_slower_than(rate(&links[best])) { at } else { best }
-        });
-        let Some(stay) = slowest.and_then(|at| ledger.stays.get_mut(at)) else { return left };
-        stay.serialisation = left;
-        Ps::ZERO
+        left
     }
+}
+
+/// Puts the cycles of a router and other time down to a stay. Of the latter so much was lost, and so much of that for
+/// want of room.
+fn put(stay: &mut Stay, (overhead, time): (Ps, Ps), (lost, starved): (Ps, Ps)) {
+    stay.overhead += overhead;
+    let lost = lost.min(time);
+    let credit = starved.min(lost);
+    stay.credit += credit;
+    stay.queueing += lost.since(credit);
+    stay.serialisation += time.since(lost);
 }

@@ -124,6 +124,10 @@ impl<'m> Messages<'m> {
                 self.announce_source_end(number, events);
             }
         }
+        for (delivery, notes) in happened.delivered.iter().zip(&happened.notes) {
+            self.note_passed(delivery, notes);
+        }
+        happened.notes.clear();
         for delivery in happened.delivered.drain(..) {
             self.arrived(&delivery, events);
         }
@@ -241,7 +245,6 @@ impl<'m> Messages<'m> {
     /// A packet is at the end of its way: of the last one, or before a part that sends it on.
     fn arrived(&mut self, delivery: &Delivery, events: &mut EventQueue) {
         let id = delivery.tag;
-        self.note_waits(delivery);
         let message = &mut self.messages[id as usize];
         let wait = self.time.time(delivery.held.1 * TICKS);
         if wait > message.held.1 {

@@ -29,6 +29,7 @@ mod account;
 mod allocate;
 mod channel;
 mod idle;
+mod journal;
 mod layout;
 mod messages;
 mod packet;
@@ -41,6 +42,7 @@ pub(super) use messages::Messages;
 pub(super) use packet::{Delivery, Parcel};
 
 use channel::{Channel, ChannelSpec, End};
+use journal::{Journal, Notes};
 use packet::{Flit, Hop, NONE, Packet};
 use router::{Moved, Router, Surroundings, give_credit};
 use source::Source;
@@ -96,6 +98,8 @@ pub(super) struct Happened {
     pub(super) left: Vec<(u32, u64)>,
     /// Packets that have arrived.
     pub(super) delivered: Vec<Delivery>,
+    /// What was noted of each of these, if notes are kept.
+    pub(super) notes: Vec<Notes>,
     /// Flits that entered channels, if somebody wants to know.
     pub(super) moved: Option<Vec<Moved>>,
     /// For each flit that came to its target, what the sender knows its packet by; if somebody wants to
@@ -121,6 +125,8 @@ pub(super) struct RouterNetwork {
     source_of: Vec<u32>,
     sending: Vec<u32>,
     scratch: Vec<Arrival>,
+    /// Notes of packets, where somebody keeps accounts.
+    journal: Option<Box<Journal>>,
 }
 
 impl RouterNetwork {
@@ -158,7 +164,13 @@ impl RouterNetwork {
             sources: Vec::new(),
             sending: Vec::new(),
             scratch: Vec::new(),
+            journal: None,
         }
+    }
+
+    /// Notes from now on where packets are when.
+    pub(super) fn keep_notes(&mut self) {
+        self.journal = Some(Box::default());
     }
 
     /// Adds a way that packets may take; gives where it begins.
@@ -235,6 +247,7 @@ impl RouterNetwork {
             hops: &self.hops,
             wheel: &mut self.wheel,
             moved: &mut happened.moved,
+            journal: self.journal.as_deref_mut(),
             cycle,
         };
         for source in &self.sending {
@@ -266,6 +279,7 @@ impl RouterNetwork {
             hops: &self.hops,
             wheel: &mut self.wheel,
             moved: &mut happened.moved,
+            journal: self.journal.as_deref_mut(),
             cycle,
         };
         let state = &it.channels[channel as usize];
@@ -298,6 +312,7 @@ impl RouterNetwork {
         packet.written = packet.written.max(cycle * TICKS) + write;
         if flit.is_last {
             happened.delivered.push(packet.delivery());
+            happened.notes.extend(self.journal.as_mut().map(|notes| notes.take(flit.packet)));
             self.spare.push(flit.packet);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::allocate::{Pointers, turns};
 use super::channel::{Channel, End};
+use super::journal::Journal;
 use super::packet::{Flit, Hop, NONE, Packet};
 use super::wheel::{Arrival, Wheel};
 use super::{RouterParams, TICKS};
@@ -49,6 +50,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) wheel: &'a mut Wheel,
     /// What goes over channels, where somebody asks.
     pub(super) moved: &'a mut Option<Vec<Moved>>,
+    /// What is noted of packets, where somebody keeps accounts.
+    pub(super) journal: Option<&'a mut Journal>,
     pub(super) cycle: u64,
 }
 
@@ -156,7 +159,7 @@ impl Router {
         self.allocate_switch(it);
     }
 
-    fn ask(&mut self, it: &Surroundings<'_>) {
+    fn ask(&mut self, it: &mut Surroundings<'_>) {
         for number in &self.occupied {
             let place = &self.places[*number as usize];
             if place.ready > it.cycle {
@@ -172,8 +175,14 @@ impl Router {
                 self.vc_asks[port as usize].push(VcAsk { asker: *number, low, high });
                 continue;
             }
-            let channel = &it.channels[self.outputs[place.output as usize] as usize];
+            let output = self.outputs[place.output as usize];
+            let channel = &it.channels[output as usize];
             let has_room = channel.credits[usize::from(place.output_vc)] > 0;
+            if let Some(journal) = it.journal.as_mut().filter(|_| !has_room)
+                && let Some(flit) = place.buffer.front()
+            {
+                journal.starve(flit.packet, output);
+            }
             if has_room && channel.is_free_in(it.cycle + it.params.switch_cycles()) {
                 let asks = &mut self.switch_asks[place.output as usize];
                 add_switch_ask(asks, *number, &self.input_turns, it.params);
@@ -264,6 +273,9 @@ impl Router {
         let (end, arrival) = channel.send(start, (bytes, it.params.flit_bytes));
         it.wheel.push(arrival, Arrival::Flit { channel: output, vc: place.output_vc, flit });
         if flit.is_last {
+            if let Some(journal) = &mut it.journal {
+                journal.tail(flit.packet, end);
+            }
             channel.release(place.output_vc);
             place.output = NONE;
             place.ready = it.cycle + it.params.head_cycles();

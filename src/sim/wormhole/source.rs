@@ -60,6 +60,9 @@ impl Source {
             if vc != NONE && it.channels[self.channel as usize].credits[vc as usize] > 0 {
                 return self.send(class, packet, it);
             }
+            if let Some(journal) = it.journal.as_mut().filter(|_| vc != NONE) {
+                journal.starve(packet, self.channel);
+            }
         }
         None
     }
@@ -101,6 +104,9 @@ impl Source {
         self.last_class = class;
         let tag = packet.parcel.tag;
         if flit.is_last {
+            if let Some(journal) = &mut it.journal {
+                journal.tail(number, end);
+            }
             channel.release(vc as u16);
             self.held[class] = NONE;
             self.queues[class].pop_front();
