@@ -136,6 +136,27 @@ const DATA: &str = "
 ";
 
 #[test]
+fn elements_are_put_where_an_array_says() {
+    let text = format!(
+        "import torch
+
+def run():{DATA}
+    x[x > 1] = 0.0
+    torch.testing.assert_equal(x, [[0.0, -2.0, 0.25], [0.0, 0.5, -1.0]])
+    x[[1, 0]] = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=torch.float64)
+    torch.testing.assert_equal(x, [[4.0, 5.0, 6.0], [1.0, 2.0, 3.0]])
+    x[0][torch.tensor([2])] = 9
+    v[[]] = 5
+    torch.testing.assert_equal(x[0], [4.0, 5.0, 9.0])
+    assert v[[]].shape == (0,) and torch.zeros((0, 3)).cumsum(0).dtype == 'f32'
+    assert x.norm(0).item() == 6.0 and x.norm(-float('inf')).item() == 1.0
+"
+    );
+    let found = simulate(&text, &launch(1, "", ""), None);
+    assert_eq!(found.verdict, "verified", "{}", found.text());
+}
+
+#[test]
 fn references_are_what_their_definitions_say() {
     let mut text = format!("import torch\nimport torch.nn.functional as F\n\ndef run():{DATA}");
     for (expression, list) in MADE_BY_NUMPY {

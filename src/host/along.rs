@@ -69,6 +69,32 @@ impl Array {
         }))
     }
 
+    /// This array with the elements at these places, counted row by row, replaced by those of `values`, each
+    /// rounded to the array's type.
+    ///
+    /// # Errors
+    /// There are not as many, or one is outside of the array.
+    pub fn put(&self, places: &[u64], values: &Array) -> Result<Array, HostError> {
+        let size = self.dtype.bytes() as usize;
+        let mut bytes = self.to_bytes();
+        let new = values.cast(self.dtype).to_bytes();
+        if new.len() != places.len() * size {
+            let (given, wanted) = (values.elements(), places.len());
+            return Err(HostError::Shape(format!("{given} elements for {wanted} places")));
+        }
+        for (place, value) in places.iter().zip(new.chunks_exact(size)) {
+            let start = *place as usize * size;
+            let Some(old) = bytes.get_mut(start..start + size) else {
+                let count = self.elements();
+                return Err(HostError::Index(format!(
+                    "element {place} of an array of {count} elements"
+                )));
+            };
+            old.copy_from_slice(value);
+        }
+        Array::from_bytes(self.dtype, &self.shape(), &bytes)
+    }
+
     /// The sums of the elements up to each, along an axis, computed in `f64` or in 128 bits, each rounded once.
     ///
     /// # Errors
@@ -76,7 +102,8 @@ impl Array {
     pub fn cumsum(&self, axis: usize) -> Result<Array, HostError> {
         let shape = self.shape();
         let lines = Lines::of(&shape, axis)?;
-        if let Some(mut values) = self.to_ints() {
+        let ints = self.to_ints().filter(|_| self.dtype.is_int());
+        if let Some(mut values) = ints {
             run(&lines, &mut values, |sum, next| sum.wrapping_add(next));
             let wrapped = values.into_iter().map(|value| value as i64).collect();
             return Array::from_ints(DType::I64, &shape, wrapped);

@@ -6,7 +6,7 @@ use super::{bind, fault};
 use crate::diag::hosting;
 use crate::dtype::DType;
 use crate::host::{Arithmetic, Array, HostError, Reduction};
-use crate::ops::{BinaryOp, UnaryOp};
+use crate::ops::{BinaryOp, CompareOp, UnaryOp};
 use crate::script::args::{Args, Given, Signature, pure};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result};
@@ -197,7 +197,8 @@ pub(super) fn log_of_sum(x: &Array, axis: Option<usize>, keep: bool) -> Made {
     sum.arithmetic(Arithmetic::Op(BinaryOp::Add), &largest)
 }
 
-/// `norm(input, p=2, dim=None, keepdim=False)`: (Σ |x|^p)^(1/p); the largest |x| for an infinite `p`.
+/// `norm(input, p=2, dim=None, keepdim=False)`: (Σ |x|^p)^(1/p); the largest |x| for an infinite `p`, and how
+/// many are not zero for 0.
 fn norm(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let params = ["input", "p?", "dim?", "keepdim?"];
     let [input, p, dim, keep] = args.bind(Signature { name: "norm", params })?;
@@ -206,10 +207,15 @@ fn norm(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let (axis, keep) = axis_and_keep(tensor_of(&input)?, (dim.as_ref(), keep.as_ref()))?;
     in_f64(evaluator, &input, |x| {
         let sizes = x.unary(UnaryOp::Abs)?;
-        if power == f64::INFINITY {
-            return sizes.reduce(Reduction::Max, axis, keep);
-        }
         let number = |value: f64| Array::scalar(DType::F64, value);
+        if power == 0.0 {
+            let is_there = sizes.compare(CompareOp::Ne, &number(0.0))?.cast(DType::F64);
+            return is_there.reduce(Reduction::Sum, axis, keep);
+        }
+        if power.is_infinite() {
+            let extreme = if power > 0.0 { Reduction::Max } else { Reduction::Min };
+            return sizes.reduce(extreme, axis, keep);
+        }
         let powers = sizes.arithmetic(Arithmetic::Pow, &number(power))?;
         let total = powers.reduce(Reduction::Sum, axis, keep)?;
         total.arithmetic(Arithmetic::Pow, &number(1.0 / power))
@@ -222,6 +228,10 @@ pub(super) fn indices_of(evaluator: &mut Evaluator<'_>, given: &Given) -> Result
         Some(tensor) => tensor.read(evaluator, given.span)?,
         None => Some(super::create::array_of_list(evaluator, given, DType::F32)?),
     };
+    // An empty list names no place; it is not a list of no truth values.
+    let is_list = given.value.as_sequence().is_some();
+    let array =
+        array.map(|it| if is_list && it.elements() == 0 { it.cast(DType::I64) } else { it });
     match array {
         Some(array) if array.elements() > 0 && array.dtype().is_float() => {
             Err(given.wrong("an index", "ints, or truth values,"))
@@ -270,4 +280,14 @@ pub(super) fn by_array(x: &Array, index: &Array) -> Made {
     let inner = Shape(own.0.iter().skip(shape.rank()).copied().collect());
     let flat = Shape([&[shape.elements()][..], &inner.0].concat());
     x.reshape(&flat)?.take(0, &wanted)
+}
+
+/// `x[index] = value` for such an index: `x` with these elements replaced; a value is broadcast to them.
+pub(super) fn put_by_array(x: &Array, index: &Array, value: &Array) -> Made {
+    let shape = x.shape();
+    let all = Array::from_ints(DType::I64, &shape, (0..shape.elements() as i64).collect())?;
+    let chosen = by_array(&all, index)?;
+    let places = chosen.to_ints().unwrap_or_default();
+    let places: Vec<u64> = places.into_iter().map(|place| place as u64).collect();
+    x.put(&places, &value.broadcast_to(&chosen.shape())?)
 }

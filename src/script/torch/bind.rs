@@ -149,7 +149,7 @@ fn one_index(evaluator: &mut Evaluator<'_>, part: &Subscript, extent: u64) -> Re
                 let message = format!("an index of a tensor is {found}, and an int is needed");
                 let label = format!("this is {found}");
                 Fault::new(hosting::HOST_TYPE, message, *span, label)
-                    .note("tensors are indexed by ints, slices and None here")
+                    .note("tensors are indexed by ints, slices and None, or by one list or tensor that stands alone")
             })
         }
         Subscript::Slice(bounds, _) if *bounds == SliceBounds::default() => Ok(Index::All),

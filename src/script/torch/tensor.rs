@@ -509,9 +509,19 @@ impl Object for TensorValue {
         value: &Value,
         span: Span,
     ) -> Result<bool> {
-        let indices = bind::indices(evaluator, index, &self.shape)?;
         let dtype = self.dtype(evaluator, span)?;
         let Some(found) = operand(evaluator, value, dtype, span)? else { return Ok(false) };
+        if let Some(given) = array_index(index) {
+            let wanted = along::indices_of(evaluator, &given)?;
+            let own = self.read(evaluator, span)?;
+            if let (Some(wanted), Some(own), Operand::Array(new)) = (wanted, own, found) {
+                let made = along::put_by_array(&own, &wanted, &new);
+                let made = made.map_err(|error| fault(error, span))?;
+                self.assign(evaluator, &[], &made, span)?;
+            }
+            return Ok(true);
+        }
+        let indices = bind::indices(evaluator, index, &self.shape)?;
         if let Operand::Array(array) = found {
             self.assign(evaluator, &indices, &array, span)?;
         }
