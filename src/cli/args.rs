@@ -63,7 +63,8 @@ pub(super) enum Verb {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Kernel files (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
+    /// Kernel files (`.kb`, `.py`), textual IR (`.kir`) or MSCCL++ execution plans (`.json`); `-` reads
+    /// standard input.
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
     /// Check again whenever a file changes, until interrupted.
@@ -107,7 +108,8 @@ pub(super) struct LintArgs {
 /// Arguments of `compile`.
 #[derive(Debug, Args)]
 pub(super) struct CompileArgs {
-    /// A kernel file (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
+    /// A kernel file (`.kb`, `.py`), textual IR (`.kir`) or an MSCCL++ execution plan (`.json`); `-` reads
+    /// standard input.
     pub(super) file: PathBuf,
     /// The launch.
     #[command(flatten)]
@@ -145,7 +147,8 @@ pub(super) enum Emit {
 /// Arguments of `sim`.
 #[derive(Debug, Args)]
 pub(super) struct SimArgs {
-    /// A kernel file (`.kb`, `.py`) or textual IR (`.kir`); `-` reads standard input.
+    /// A kernel file (`.kb`, `.py`), textual IR (`.kir`) or an MSCCL++ execution plan (`.json`); `-` reads
+    /// standard input.
     pub(super) file: PathBuf,
     /// The launch.
     #[command(flatten)]
