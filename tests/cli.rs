@@ -273,3 +273,93 @@ fn a_number_becomes_what_data_makes_of_it() {
     let wanted: Vec<u8> = [4950.0_f32, 99.0, 7.0].iter().flat_map(|it| it.to_le_bytes()).collect();
     assert_eq!(saved.bytes, wanted);
 }
+
+const PLACED: &str = r#"
+def kernel(x_ptr, n, tl):
+    tl.store(x_ptr, tl.load(x_ptr, shape=(n,), dtype="f32") + 1.0)
+
+
+def run(torch, own=None):
+    if own is not None:
+        torch.ahbm.set_device(own)
+    print("device", torch.ahbm.current_device())
+    dp = torch.DPPolicy(cube="replicate", pe="replicate", num_pes=4, num_cubes=1)
+    x = torch.zeros((64,), dp=dp)
+    torch.launch(kernel, x, 64)
+    print(x.shards())
+    torch.testing.assert_close(x, torch.ones((64,)))
+"#;
+
+/// kernbench's `--device`: where a host program's policies place tensors, unless it says itself.
+#[test]
+fn the_current_device_comes_from_the_command_line() {
+    for (words, device, on) in [
+        ("", "device 0", "4 of 256 PEs"),
+        ("--device sip:1", "device 1", "4 of 256 PEs"),
+        ("--device cube:17", "device 17", "4 of 256 PEs"),
+        ("--device all", "device all", "8 of 256 PEs"),
+        ("--device all --set own=1", "device 1", "4 of 256 PEs"),
+        ("--device sip:0 --ws 4", "device 0", "4 PEs"),
+    ] {
+        let mut args = vec!["sim", "k.kb"];
+        args.extend(words.split_whitespace());
+        let ran = with_file(PLACED, &args);
+        assert_eq!(ran.code, 0, "{words}: {ran:?}");
+        assert!(ran.stdout.contains(device), "{words}\n{}", ran.stdout);
+        assert!(ran.stdout.contains(&format!("kernel on {on} of default")), "{}", ran.stdout);
+        if words.starts_with("--device sip:1") {
+            assert!(ran.stdout.contains("sip1.cube0.pe0"), "{}", ran.stdout);
+        }
+    }
+    for (words, why) in [
+        ("--device gpu", "--device gpu: expected a SIP"),
+        ("--device sip:2", "--device sip:2: the world reaches 2 SIPs, from 0 on"),
+        ("--device sip:1 --ws 128", "--device sip:1: the world reaches 1 SIP, from 0 on"),
+        ("--device cube:2 --ws 9", "--device cube:2: the world reaches 2 cubes, from 0 on"),
+        ("--device all --entry kernel", "--device is for host programs"),
+    ] {
+        let mut args = vec!["sim", "k.kb"];
+        args.extend(words.split_whitespace());
+        let ran = with_file(PLACED, &args);
+        assert_eq!(ran.code, 2, "{words}: {ran:?}");
+        assert!(ran.stderr.contains(why), "{words}\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_report_says_how_many_pes_ran() {
+    let three = PLACED
+        .replace("    print(x", "    torch.launch(kernel, torch.zeros((256, 4)), 4)\n    print(x");
+    let three = three.replace(
+        "torch.ones((64,)))",
+        "torch.ones((64,)))\n    torch.launch(kernel, x, 64)\n    torch.launch(kernel, x, 64)",
+    );
+    let ran = with_file(&three, &["sim", "k.kb", "--no-data"]);
+    assert!(ran.stdout.contains("4 launches on 256 PEs of default"), "{}", ran.stdout);
+    let row: Vec<&str> =
+        ran.stdout.lines().filter(|it| it.trim_start().starts_with("kernel ")).collect();
+    let pes: Vec<&str> = row.iter().filter_map(|it| it.split_whitespace().nth(1)).collect();
+    assert_eq!(pes, ["4", "256", "4", "4"], "{}", ran.stdout);
+    let ran = with_file(PLACED, &["sim", "k.kb", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&json["pes"], &json["launches"][0]["pes"]), (&256.into(), &4.into()));
+    assert!(json["communicators"].is_null());
+}
+
+#[test]
+fn a_communicator_file_beside_the_program_is_named() {
+    let scratch = Scratch::new();
+    scratch.write("k.kb", PLACED);
+    scratch.write("ccl.yaml", "defaults:\n  n_slots: 2\n");
+    scratch.write("other.yaml", "defaults:\n  n_slots: 3\n");
+    let ran = kbc(scratch.path(), &["sim", "k.kb", "--json"]);
+    let said = "note: collectives and queues as ccl.yaml says";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json["communicators"], "ccl.yaml");
+    // One that was asked for needs no note.
+    let ran = kbc(scratch.path(), &["sim", "k.kb", "--json", "--ccl", "other.yaml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json["communicators"], "other.yaml");
+}

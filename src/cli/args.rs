@@ -153,6 +153,9 @@ pub(super) struct SimArgs {
     /// The launch.
     #[command(flatten)]
     pub(super) launch: LaunchArgs,
+    /// The current device of a host program until it says otherwise: where policies place tensors.
+    #[arg(long, value_name = "sip:N|cube:N|all")]
+    pub(super) device: Option<String>,
     /// What the result must equal, for a file without `run`: `all_reduce:sum`, `broadcast`, ….
     #[arg(long, value_name = "DEFINITION")]
     pub(super) check: Option<String>,

@@ -106,6 +106,10 @@ pub(super) fn program(
         if let Err(reported) = session.communicate((&name, &text), &mut read, options) {
             return Ok(Err(reported));
         }
+        if args.ccl.is_none() {
+            session
+                .note(format!("collectives and queues as {name} says (--ccl names another file)"));
+        }
     }
     load(session, path)
 }

@@ -9,7 +9,7 @@ use super::progress::{Mark, Progress};
 use crate::diag::Reported;
 use crate::driver::{
     Cost, Expectation, Session, SimError, SimOptions, SimReport, SimRequest, TensorValue,
-    UsageError,
+    UsageError, parse_device,
 };
 use crate::report::Trace;
 
@@ -29,6 +29,7 @@ pub(super) fn run(console: Console, args: &SimArgs) -> Result<(), Failure> {
         rtol: args.rtol,
         atol: args.atol,
         messages: args.messages,
+        device: args.device.as_deref().map(parse_device).transpose()?,
     };
     let mut session = launch::session(&args.launch.lints)?;
     if let Some(path) = &args.trace {

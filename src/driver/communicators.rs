@@ -13,6 +13,8 @@ pub type ReadBeside<'r> = dyn FnMut(&str) -> Result<Vec<u8>, String> + 'r;
 /// A communicator file; an empty one where there is none.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
+    /// Its path, if there is one.
+    pub(super) name: Option<String>,
     /// What it says.
     pub(super) said: Arc<Communicators>,
     /// The files of its algorithms, by path.
@@ -64,7 +66,7 @@ impl Session {
         options.ipcq = said.queues();
         options.world = options.world.or(said.world());
         options.ranks = options.ranks.or(said.ranks());
-        self.communicators = Loaded { said: Arc::new(said), units };
+        self.communicators = Loaded { name: Some(name.to_owned()), said: Arc::new(said), units };
         result
     }
 }

@@ -36,7 +36,9 @@ pub use front::{Known, Unit};
 pub use given::{Argument, ArgumentValue, Expectation, ReadFile, Saved, TensorValue, parse_grid};
 pub use lints::Lints;
 pub use machine::Target;
-pub use options::{LaunchOptions, PlanSettings, SimOptions, UsageError, parse_bytes, parse_ipcq};
+pub use options::{
+    LaunchOptions, PlanSettings, SimOptions, UsageError, parse_bytes, parse_device, parse_ipcq,
+};
 pub use outcome::{Cost, Data, LaunchResult, SimReport};
 pub use probe::{
     Case, Group, Hop, Measured, ProbeError, ProbeOptions, ProbeReport, Probed, SWEEP, Sample,
@@ -111,6 +113,11 @@ impl Session {
     /// Takes what a host program printed before it failed.
     pub fn take_printed(&mut self) -> String {
         std::mem::take(&mut self.printed)
+    }
+
+    /// Says something about the run itself.
+    pub fn note(&mut self, text: String) {
+        self.notes.push(text);
     }
 
     /// Takes the lines that are about the run itself: what was assumed or changed for it.

@@ -2,7 +2,7 @@
 
 use super::given::{Argument, Expectation};
 use crate::dtype::DType;
-use crate::host::RankUnit;
+use crate::host::{RankUnit, SipChoice};
 use crate::import::Semantics;
 use crate::launch::{Deal, IpcqOptions};
 use crate::topology::SlotKind;
@@ -103,6 +103,8 @@ pub struct SimOptions {
     pub atol: Option<f64>,
     /// Links and messages whose costs the text shows.
     pub messages: usize,
+    /// `--device`: the SIPs on which a host program's policies place tensors until it says otherwise.
+    pub device: Option<SipChoice>,
 }
 
 impl SimOptions {
@@ -118,6 +120,18 @@ const KEPT_MESSAGES: usize = 10;
 /// An option that means nothing: a mistake on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageError(pub String);
+
+/// Reads `sip:1`, `sip1`, `cube:17` or `all`.
+///
+/// # Errors
+/// It is none of them.
+pub fn parse_device(text: &str) -> Result<SipChoice, UsageError> {
+    SipChoice::parse(text).ok_or_else(|| {
+        UsageError(format!(
+            "--device {text}: expected a SIP, such as sip:0, a cube, such as cube:17, or `all`"
+        ))
+    })
+}
 
 /// Reads `kind=tcm,slots=4,slot_size=auto`.
 ///

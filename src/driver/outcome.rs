@@ -1,7 +1,10 @@
 //! What a simulation found out, for people and for programs.
 
+use std::collections::BTreeSet;
+
 use super::given::Saved;
 use super::machine::Target;
+use crate::command::Program;
 use crate::commcheck::Verdict;
 use crate::report::Report;
 use crate::sim::{HostPath, Outcome};
@@ -49,6 +52,8 @@ pub struct LaunchResult {
     pub report: Option<Report>,
     /// Time and counts.
     pub outcome: Outcome,
+    /// The PEs that ran any of its programs.
+    pub pes: u32,
     /// What the host takes around it; `None` where no host reaches the PEs.
     pub host: Option<HostPath>,
     /// What its kernel printed, a line each.
@@ -68,6 +73,8 @@ pub struct SimReport {
     pub printed: String,
     /// The tensors that were asked for.
     pub saved: Vec<Saved>,
+    /// The communicator file that says which algorithms and queues collectives run with.
+    pub communicators: Option<String>,
 }
 
 /// What the process cost, which only `cli` can measure.
@@ -87,7 +94,8 @@ impl SimReport {
         printed: String,
     ) -> SimReport {
         let (machine, world) = (target.spec.name().to_owned(), target.world);
-        SimReport { machine, world, launches, data, printed, saved: Vec::new() }
+        let (saved, communicators) = (Vec::new(), None);
+        SimReport { machine, world, launches, data, printed, saved, communicators }
     }
 
     /// Text for people: that of [`SimReport::text`] while there are few launches, a line for each
@@ -114,19 +122,23 @@ impl SimReport {
         let mut text = format!(
             "{} launches on {} of {}: {total} (--report FILE explains each)\n\n",
             grouped(self.launches.len() as u64),
-            ranks(self.world),
+            pes(self.world, self.world),
             self.machine,
         );
-        let lines: Vec<[String; 4]> = self.launches.iter().map(launch_line).collect();
-        let heading = ["launch", "time", "messages", "bound by"].map(String::from);
+        let lines: Vec<[String; 5]> = self.launches.iter().map(launch_line).collect();
+        let heading = ["launch", "PEs", "time", "messages", "bound by"].map(String::from);
+        // Who ran a launch is said where that is not always everybody.
+        let is_partial = self.launches.iter().any(|launch| launch.pes != self.world);
         let width = |column: usize| {
             let cells = lines.iter().chain([&heading]).map(|line| line[column].chars().count());
             cells.max().unwrap_or(0)
         };
-        let widths = [0, 1, 2].map(width);
-        for [label, time, messages, bound] in [&heading].into_iter().chain(&lines) {
-            let [first, second, third] = widths;
-            let line = format!("  {label:first$}  {time:>second$}  {messages:>third$}  {bound}");
+        let widths = [0, 1, 2, 3].map(width);
+        for [label, pes, time, messages, bound] in [&heading].into_iter().chain(&lines) {
+            let [first, second, third, fourth] = widths;
+            let pes = if is_partial { format!("  {pes:>second$}") } else { String::new() };
+            let line =
+                format!("  {label:first$}{pes}  {time:>third$}  {messages:>fourth$}  {bound}");
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -154,7 +166,7 @@ impl SimReport {
         text.push_str(&format!(
             "{} on {} of {}\n\ntime           {}\n{host}messages       {}\ncommunication  {check}\n",
             launch.label,
-            ranks(self.world),
+            pes(launch.pes, self.world),
             self.machine,
             outcome.time,
             grouped(outcome.messages),
@@ -202,22 +214,25 @@ impl SimReport {
             "wall_s": cost.wall_s,
             "peak_rss_bytes": cost.peak_rss_bytes,
             "data": { "verdict": self.data.verdict() },
+            "communicators": self.communicators,
             "printed": self.printed,
             "launches": launches,
         })
     }
 }
 
-/// A launch in the table of many: its label, time, messages, and what bounds it.
-fn launch_line(launch: &LaunchResult) -> [String; 4] {
+/// A launch in the table of many: its label, PEs, time, messages, and what bounds it.
+fn launch_line(launch: &LaunchResult) -> [String; 5] {
     let bound = launch.report.as_ref().map_or_else(String::new, |report| report.bound_by().into());
     let Outcome { time, messages, .. } = &launch.outcome;
-    [launch.label.clone(), time.to_string(), grouped(*messages), bound]
+    let pes = grouped(u64::from(launch.pes));
+    [launch.label.clone(), pes, time.to_string(), grouped(*messages), bound]
 }
 
 fn launch_json(launch: &LaunchResult) -> serde_json::Value {
     serde_json::json!({
         "label": launch.label,
+        "pes": launch.pes,
         "time_ps": launch.outcome.time.0,
         "host_time_ps": launch.host.map(|host| host.total().0),
         "host_ps": launch.host.map(host_json),
@@ -264,7 +279,19 @@ fn printed_text(lines: &[String]) -> String {
     text
 }
 
-fn ranks(world: u32) -> String {
+/// `256 PEs`; `8 of 256 PEs` where not all of the world ran.
+fn pes(ran: u32, world: u32) -> String {
     let plural = if world == 1 { "" } else { "s" };
-    format!("{} PE{plural}", grouped(u64::from(world)))
+    let world_text = grouped(u64::from(world));
+    match ran == world {
+        true => format!("{world_text} PE{plural}"),
+        false => format!("{} of {world_text} PE{plural}", grouped(u64::from(ran))),
+    }
+}
+
+/// The PEs that run any program of a launch.
+pub(super) fn running_pes(program: &Program) -> u32 {
+    let running = program.agents.values().filter(|agent| agent.count > 0);
+    let pes: BTreeSet<u32> = running.map(|agent| agent.pe.0).collect();
+    pes.len() as u32
 }

@@ -3,7 +3,7 @@
 use super::front::Body;
 use super::machine::Target;
 use super::options::PlanSettings;
-use super::outcome::{Data, LaunchResult, SimReport};
+use super::outcome::{Data, LaunchResult, SimReport, running_pes};
 use super::simulate::SimRequest;
 use super::simulator::{Progress, links};
 use super::{LaunchOptions, Session, Stage, StreamChoice, Unit};
@@ -151,7 +151,7 @@ impl Session {
         let noun = if launches == 1 { "launch" } else { "launches" };
         let bytes = grouped(message);
         let label = format!("{} ({} of {bytes} B, {launches} {noun})", plan.name, plan.collective);
-        let draws = self.trace.is_some();
+        let (draws, pes) = (self.trace.is_some(), running_pes(&program));
         let options =
             sim::Options { accounts: sim.kept_messages(), spans: draws, ..sim::Options::default() };
         let mut runner =
@@ -163,6 +163,7 @@ impl Session {
                 verdict,
                 report: None,
                 outcome,
+                pes,
                 host: None,
                 printed: Vec::new(),
             };
@@ -194,7 +195,7 @@ impl Session {
             replay(&program, &log, sim.seed, &mut self.sink)?
         };
         let result =
-            LaunchResult { label, verdict, report, outcome, host: None, printed: Vec::new() };
+            LaunchResult { label, verdict, report, outcome, pes, host: None, printed: Vec::new() };
         Ok(SimReport::new(&target, vec![result], data, String::new()))
     }
 

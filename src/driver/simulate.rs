@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use super::direct::MadeTensor;
 use super::given::Results;
+use super::machine::Target;
 use super::options::UsageError;
 use super::outcome::{Data, SimReport};
 use super::settings::{self, Prepared};
 use super::simulator::{Job, Parts, Progress, Simulator};
 use super::{LaunchOptions, Session, SimOptions, Unit};
 use crate::diag::{Diagnostic, Label, Reported, Sink, lowering, runtime as codes};
+use crate::host::SipChoice;
 use crate::replay::data::{Values, generate};
 use crate::replay::verify::{Collective, CollectiveReport, Disagreement, LayoutError};
 use crate::script::Verdict;
@@ -26,6 +28,12 @@ pub enum SimError {
     Usage(UsageError),
     /// The program is wrong, which has been reported.
     Program(Reported),
+}
+
+impl From<UsageError> for SimError {
+    fn from(error: UsageError) -> SimError {
+        SimError::Usage(error)
+    }
 }
 
 impl From<Reported> for SimError {
@@ -45,6 +53,35 @@ pub struct SimRequest<'a> {
     pub sim: &'a SimOptions,
 }
 
+/// Whether a host program is run, rather than a kernel or a plan.
+fn is_host(SimRequest { unit, launch, .. }: SimRequest<'_>, has_definition: bool) -> bool {
+    let is_named = launch.entry.as_deref().is_none_or(|entry| entry == HOST_ENTRY);
+    is_named
+        && !has_definition
+        && !launch.is_given()
+        && unit.plan().is_none()
+        && unit.host_function(HOST_ENTRY).is_some()
+}
+
+/// A device of the command line must be one of the world's.
+fn is_reached(device: Option<SipChoice>, target: &Target) -> Result<(), UsageError> {
+    let extent = target.spec.extent();
+    let (of_cube, cubes) = (extent.pes.count().max(1), extent.cubes.count().max(1));
+    let (number, reached, noun) = match device {
+        None | Some(SipChoice::All) => return Ok(()),
+        Some(SipChoice::One(sip)) => (sip, target.world.div_ceil(of_cube * cubes), "SIP"),
+        Some(SipChoice::Cube(cube)) => (cube, target.world.div_ceil(of_cube), "cube"),
+    };
+    if number < reached {
+        return Ok(());
+    }
+    let plural = if reached == 1 { "" } else { "s" };
+    let name = noun.to_lowercase();
+    let why =
+        format!("--device {name}:{number}: the world reaches {reached} {noun}{plural}, from 0 on");
+    Err(UsageError(why))
+}
+
 impl Session {
     /// Runs a file: its host program, or its kernel with tensors made up for it.
     ///
@@ -55,10 +92,28 @@ impl Session {
         request: SimRequest<'s>,
         progress: &'s mut Progress<'s>,
     ) -> Result<SimReport, SimError> {
+        let ran = self.run_any(request, progress);
+        let communicators = self.communicators.name.clone();
+        ran.map(|mut report| {
+            report.communicators = communicators;
+            report
+        })
+    }
+
+    fn run_any<'s>(
+        &'s mut self,
+        request: SimRequest<'s>,
+        progress: &'s mut Progress<'s>,
+    ) -> Result<SimReport, SimError> {
         let definition = match &request.sim.definition {
             Some(text) => Some(collective(text)?),
             None => None,
         };
+        let is_host = is_host(request, definition.is_some());
+        if request.sim.device.is_some() && !is_host {
+            let why = "--device is for host programs, and none is run here (a function `run`)";
+            return Err(SimError::Usage(UsageError(why.into())));
+        }
         if let Some(plan) = request.unit.plan() {
             return Ok(self.run_plan(request, (plan, definition), progress)?);
         }
@@ -74,9 +129,8 @@ impl Session {
             let why = "--save and --expect need --arg: they name tensors that it gives";
             return Err(SimError::Usage(UsageError(why.into())));
         }
-        let is_host = request.launch.entry.as_deref().is_none_or(|entry| entry == HOST_ENTRY);
-        if is_host && definition.is_none() && request.unit.host_function(HOST_ENTRY).is_some() {
-            return Ok(self.run_host(request, progress)?);
+        if is_host {
+            return self.run_host(request, progress);
         }
         if let Some(plan) = self.recipe(request.unit, request.launch)? {
             return Ok(self.run_plan(request, (&plan, definition), progress)?);
@@ -88,8 +142,10 @@ impl Session {
         &'s mut self,
         request: SimRequest<'s>,
         progress: &'s mut Progress<'s>,
-    ) -> Result<SimReport, Reported> {
+    ) -> Result<SimReport, SimError> {
         let target = self.target(request.launch)?;
+        let device = request.sim.device;
+        is_reached(device, &target)?;
         self.notes.extend(target.note.clone());
         let known = self.known_constants(request.unit, request.launch)?;
         let module = request.unit.ast().expect("a host function was found in the tree");
@@ -104,7 +160,7 @@ impl Session {
         let script = self.script(module, &target, request.launch);
         let modules = library.iter().filter_map(|(name, unit)| Some((name.clone(), unit.ast()?)));
         let script = script.with_library(modules.collect());
-        let script = script.with_imports(self.library.values().cloned().collect());
+        let script = script.with_imports(self.library.values().cloned().collect()).on(device);
         let Session { sources, sink, trace, .. } = self;
         let mut simulator = Simulator::new(Parts {
             sources,
@@ -120,7 +176,7 @@ impl Session {
         });
         let Some(ran) = script.run(&mut simulator) else {
             let message = "the host function was found, but did not run";
-            return Err(sink.error(super::compile::bug(message)));
+            return Err(sink.error(super::compile::bug(message)).into());
         };
         let verdict = ran.verdict();
         let reported = sink.take_all(ran.diagnostics);
@@ -128,7 +184,7 @@ impl Session {
             (Some(Verdict::Mismatch), _) => Data::Mismatch,
             (_, Some(reported)) => {
                 self.printed = ran.printed;
-                return Err(reported);
+                return Err(reported.into());
             }
             (Some(Verdict::Verified), None) => {
                 let checks = if ran.checks == 1 { "check" } else { "checks" };

@@ -6,7 +6,7 @@ use super::backing::Backing;
 use super::compile::{self, Request};
 use super::front::{self, Known, Unit};
 use super::machine::Target;
-use super::outcome::LaunchResult;
+use super::outcome::{LaunchResult, running_pes};
 use super::settings::{self, Neighborhood};
 use super::{LaunchOptions, SimOptions, costs, given};
 use crate::arena::Id;
@@ -278,6 +278,7 @@ impl<'s> Simulator<'s> {
             verdict,
             report,
             outcome,
+            pes: running_pes(&program),
             host,
             printed,
         });

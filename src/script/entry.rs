@@ -10,7 +10,7 @@ use super::evaluator::Evaluator;
 use super::fault::{Fault, Result};
 use super::value::Value;
 use crate::diag::{Diagnostic, hosting, nearest_help};
-use crate::host::{RankUnit, Ranks, Scalar};
+use crate::host::{RankUnit, Ranks, Scalar, SipChoice};
 use crate::launch::NeighborTable;
 use crate::source::Span;
 use crate::syntax::ast::{ExprId, Function, FunctionStyle, Module, Param};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub ranks: RankUnit,
     /// What they may use.
     pub limits: Limits,
+    /// The current device until the program says otherwise: where its policies place tensors.
+    pub device: Option<SipChoice>,
 }
 
 /// The arguments of a kernel: which parameters are tensors, and the values of the others.
@@ -75,6 +77,13 @@ impl<'a> Script<'a> {
         Script { imports: Arc::new(imports), ..self }
     }
 
+    /// The same, with another current device at the beginning.
+    #[must_use]
+    pub fn on(mut self, device: Option<SipChoice>) -> Script<'a> {
+        self.settings.device = device;
+        self
+    }
+
     /// The same, with what a communicator file says.
     pub fn with_communicators(self, communicators: Arc<Communicators>) -> Script<'a> {
         Script { communicators, ..self }
@@ -97,6 +106,7 @@ impl<'a> Script<'a> {
             facts: facts.collect(),
             ranks: RankUnit::Pe,
             limits: self.settings.limits,
+            device: None,
         };
         Some(Script { module, settings, ..self.clone() })
     }

@@ -123,7 +123,7 @@ impl<'a> Evaluator<'a> {
             seeds: Seeds::default(),
             machine: None,
             unit: script.settings.ranks,
-            sips: None,
+            sips: script.settings.device,
             seat: None,
             exceptions: attempt::Exceptions::default(),
             loops: Vec::new(),
