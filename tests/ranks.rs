@@ -271,3 +271,237 @@ fn cubes_are_ranks_as_well() {
         }
     }
 }
+
+const PARTS: &str = r#"
+from kernbench.policy.placement.dp import DPPolicy
+
+
+def double(x_ptr, w_ptr, n, tl):
+    place = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
+    x = tl.load(x_ptr + place * n * 4, shape=(n,), dtype="f32")
+    w = tl.load(w_ptr, shape=(n,), dtype="f32")
+    tl.store(x_ptr + place * n * 4, x * 2.0 + w)
+
+
+def worker(rank, ws, torch, rows, n, apart):
+    cut = DPPolicy(cube="row_wise", pe="row_wise")
+    if apart:
+        # On one SIP they run one after another.
+        torch.ahbm.set_device("sip:0")
+    torch.manual_seed(rank)
+    x = torch.randint(-5, 6, (rows, n), dtype="f32", dp=cut)
+    before = x.numpy()
+    w = torch.full((n,), float(rank), dp=DPPolicy())
+    torch.launch(double, x, w, n)
+    torch.testing.assert_equal(x, before * 2 + rank)
+    torch.testing.assert_equal(w, torch.full((n,), float(rank)))
+    for it in x.shards():
+        assert it.sip == (0 if apart else rank), it
+
+
+def run(torch, rows=16, n=64, apart=False):
+    torch.distributed.init_process_group(ranks="sip")
+    ws = torch.distributed.get_world_size()
+    torch.multiprocessing.spawn(worker, args=(ws, torch, rows, n, apart), nprocs=ws)
+"#;
+
+#[test]
+fn launches_of_ranks_on_different_sips_run_at_the_same_time() {
+    let one = times(PARTS, &machine(1, [2, 1])).unwrap();
+    let two = times(PARTS, &machine(2, [2, 1])).unwrap();
+    let three = times(PARTS, &machine(3, [2, 1])).unwrap();
+    // A SIP has all it uses for itself: one launch, which takes as long as that of one rank.
+    assert_eq!((one.len(), &two, &three), (1, &one, &one));
+    let same = times(PARTS, &set(machine(2, [2, 1]), &[("apart", "True")])).unwrap();
+    assert_eq!(same, [one[0].clone(), one[0].clone()]);
+    for apart in ["False", "True"] {
+        let found = simulate(PARTS, &set(machine(3, [2, 1]), &[("apart", apart)]), None);
+        let launches = if apart == "True" { 3 } else { 1 };
+        assert_eq!(found.launches, launches, "apart={apart}");
+        assert_eq!(found.verdict, "verified", "apart={apart}\n{}", found.text());
+    }
+}
+
+/// A machine of two cubes side by side, on which messages take no more than their latency.
+const WIDE: &str = "system: {sips: {count: 1}}\nsip: {cube_mesh: {w: 2, h: 1}, ucie: {bw_gbs: inf}}\n\
+                    cube: {noc: {bw_gbs: inf}}\n";
+
+const LANES: &str = r#"
+from kernbench.policy.placement.dp import DPPolicy
+
+
+def by_lanes(rank, torch, n):
+    x = torch.ones((8, n), dtype="f16", dp=DPPolicy(pe="row_wise"))
+    torch.distributed.all_reduce(x, algorithm="ring")
+
+
+def alone(rank, torch, n, place):
+    group = torch.distributed.new_group([place, 8 + place])
+    if rank in (place, 8 + place):
+        x = torch.ones((1, n), dtype="f16")
+        torch.distributed.all_reduce(x, group=group, algorithm="ring")
+
+
+def run(torch, n=64):
+    dist = torch.distributed
+    for place in range(8):
+        torch.multiprocessing.spawn(alone, args=(torch, n, place), nprocs=16)
+    dist.init_process_group(ranks="cube")
+    torch.multiprocessing.spawn(by_lanes, args=(torch, n), nprocs=2)
+"#;
+
+#[test]
+fn lanes_that_share_no_link_take_as_long_as_the_longest_alone() {
+    let topology = Some((String::from("wide.yaml"), String::from(WIDE)));
+    let options = LaunchOptions { topology, world: None, ..launch(1, "", "") };
+    for n in ["1", "64", "4096"] {
+        let found = times(LANES, &set(options.clone(), &[("n", n)])).unwrap();
+        let (alone, lanes) = found.split_at(8);
+        assert_eq!(lanes.len(), 1, "all lanes are one launch");
+        assert_eq!(alone.iter().map(|it| it.1).max(), Some(lanes[0].1), "{n} elements\n{found:?}");
+    }
+    // Where they share links they take longer, and never as long as one after the other.
+    let narrow = times(LANES, &set(machine(1, [2, 1]), &[("n", "16384")])).unwrap();
+    let longest = narrow[..8].iter().map(|it| it.1).max().unwrap();
+    let all: u64 = narrow[..8].iter().map(|it| it.1).sum();
+    assert!(longest < narrow[8].1 && narrow[8].1 < all, "{narrow:?}");
+}
+
+#[test]
+fn kernbench_s_own_algorithm_takes_as_long_among_cubes_as_by_itself() {
+    const BENCH: &str = include_str!("../kernels/ccl_sips.kb");
+    const KERNEL: &str = include_str!("../kernels/lrab_allreduce.kb");
+    for (file, pes) in [("kernbench6.yaml", 768), ("sips6.yaml", 768), ("default.yaml", 256)] {
+        let path = format!("{}/topology/{file}", env!("CARGO_MANIFEST_DIR"));
+        let yaml = std::fs::read_to_string(path).unwrap();
+        for n in ["128", "1024"] {
+            let topology = Some((String::from(file), yaml.clone()));
+            let options = LaunchOptions { topology, ..launch(pes, "", "") };
+            let alone = times(KERNEL, &set(options.clone(), &[("n_elem", n)])).unwrap();
+            let settings = [("n_elem", n), ("unit", "cube"), ("algorithm", "lrab")];
+            let bench = times(BENCH, &set(options, &settings)).unwrap();
+            assert_eq!(bench.len(), 1);
+            assert_eq!(alone[0].1, bench[0].1, "{file}, {n} elements");
+        }
+    }
+}
+
+fn refused(worker: &str, unit: &str) -> (String, String) {
+    let text = format!(
+        "from kernbench.policy.placement.dp import DPPolicy\n\n\n\
+         def worker(rank, torch):\n    dist = torch.distributed\n{worker}\n\n\
+         def run(torch):\n    torch.distributed.init_process_group(ranks=\"{unit}\")\n    \
+         torch.multiprocessing.spawn(worker, args=(torch,), nprocs=2)\n"
+    );
+    let found = simulate(&text, &machine(2, [1, 1]), None);
+    let mut codes = found.codes();
+    codes.dedup();
+    (codes.join(" "), found.text())
+}
+
+#[test]
+fn mistakes_are_told_with_both_places() {
+    let says = |(codes, text): &(String, String), code: &str, words: &[&str]| {
+        assert_eq!(codes, code, "{text}");
+        for word in words {
+            assert!(text.contains(word), "`{word}` is missing\n{text}");
+        }
+    };
+    let layouts = refused(
+        "    if rank == 0:\n        x = torch.ones((8, 8), dp=DPPolicy(pe=\"row_wise\"))\n        \
+         dist.all_reduce(x)\n    else:\n        \
+         x = torch.ones((8, 8), dp=DPPolicy(pe=\"column_wise\"))\n        dist.all_reduce(x)\n",
+        "sip",
+    );
+    let words = ["ranks 0 and 1 do not agree", "pe=\"column_wise\"", "rank 0 calls it here"];
+    says(&layouts, "K0818", &words);
+    let mixed = refused(
+        "    dp = DPPolicy(pe=\"row_wise\") if rank == 0 else None\n    \
+         dist.all_reduce(torch.ones((8, 8), dp=dp))\n",
+        "sip",
+    );
+    says(&mixed, "K0818", &["on one PE", "on 8 PEs"]);
+    let number = refused("    torch.ahbm.set_device(2)\n", "sip");
+    says(&number, "K0807", &["there is no device 2: the world has 2 SIPs", "spawned here"]);
+    let cube = refused("    torch.ahbm.set_device(\"cube:2\")\n", "cube");
+    says(&cube, "K0807", &["there is no device 2", "2 cubes"]);
+    let freed = refused(
+        "    x = torch.ones((8, 8), dp=DPPolicy(pe=\"row_wise\"))\n    x.free()\n    \
+         dist.all_reduce(x)\n",
+        "sip",
+    );
+    says(&freed, "K0831", &["freed here", "used here"]);
+    let group = refused("    dist.new_group([0, 3])\n", "sip");
+    says(&group, "K0807", &["rank 3 of a group, in a world of 2 SIPs"]);
+    let late = refused("    dist.init_process_group(ranks=\"cube\")\n", "sip");
+    says(&late, "K0807", &["the ranks of this spawn are SIPs, and `ranks` says cubes"]);
+    let whole = refused(
+        "    x = torch.ones((8, 8), dp=DPPolicy(pe=\"row_wise\"))\n    \
+         out = torch.zeros((16, 8), dp=DPPolicy(pe=\"row_wise\"))\n    \
+         dist.all_gather_into_tensor(out, x)\n",
+        "sip",
+    );
+    says(&whole, "K0813", &["lie on other PEs", "pass a list with a tensor for each rank"]);
+    let part = refused(
+        "    x = torch.ones((8, 8), dp=DPPolicy(pe=\"row_wise\"))\n    dist.all_reduce(x[0:4])\n",
+        "sip",
+    );
+    says(&part, "K0807", &["a part of tensor"]);
+    let one_pe = refused(
+        "    torch.ahbm.set_device(0)\n    \
+         dist.all_reduce(torch.ones((8, 8), dp=DPPolicy(pe=\"row_wise\")))\n",
+        "sip",
+    );
+    says(&one_pe, "K0807", &["have their tensors on PE 0"]);
+    let cubes = refused("    torch.ones((8, 8), dp=DPPolicy(num_cubes=2))\n", "cube");
+    says(&cubes, "K0830", &["`num_cubes` is 2"]);
+}
+
+#[test]
+fn a_world_that_ends_within_a_rank_is_refused() {
+    let text = "def run(torch):\n    torch.distributed.init_process_group(ranks=\"cube\")\n";
+    let found = simulate(text, &launch(12, "", ""), None);
+    assert_eq!(found.codes(), ["K0807"], "{}", found.text());
+    assert!(found.text().contains("a world of 12 PEs ends within one"), "{}", found.text());
+    let unknown = text.replace("cube", "cubes");
+    let found = simulate(&unknown, &launch(16, "", ""), None);
+    assert!(found.text().contains("a rank is a PE, a cube or a SIP"), "{}", found.text());
+}
+
+/// What is drawn: a machine, its ranks, a policy, a shape, a type, a reduction.
+fn case() -> impl Strategy<Value = (LaunchOptions, String)> {
+    let form = || prop::sample::select(vec!["replicate", "row_wise", "column_wise", "tiled"]);
+    let place = (1u32..=3, 1u32..=2, 1u32..=2, prop::sample::select(vec!["sip", "cube"]));
+    let policy = (form(), form(), 0u32..=8, 0u32..=1);
+    let tensor = (1u32..=9, 1u32..=9, prop::sample::select(vec!["f32", "f16", "i32"]));
+    let rest = (prop::sample::select(vec!["sum", "max", "min"]), 1u32..50);
+    (place, policy, tensor, rest).prop_map(|(place, policy, tensor, (op, salt))| {
+        let ((sips, w, h, unit), (cube, pe, num_pes, num_cubes)) = (place, policy);
+        let (rows, columns, dtype) = tensor;
+        let settings = format!(
+            "unit={unit} cube={cube} pe={pe} num_pes={num_pes} num_cubes={num_cubes} rows={rows} \
+             columns={columns} dtype={dtype} op={op} salt={salt}"
+        );
+        let words: Vec<(&str, &str)> =
+            settings.split_whitespace().filter_map(|it| it.split_once('=')).collect();
+        let options = set(machine(sips, [w, h]), &words);
+        (set(options, &[("what", EVERY)]), settings.clone())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(11),
+        ..ProptestConfig::default()
+    })]
+
+    /// Any collective among any ranks, on tensors of any shape under any policy, equals its definition, and
+    /// every copy is right.
+    #[test]
+    fn any_collective_on_any_cut_equals_its_definition((options, shown) in case()) {
+        let found = simulate(CUT, &options, None);
+        prop_assert_eq!(found.verdict, "verified", "{}\n{}", shown, found.text());
+    }
+}

@@ -328,42 +328,9 @@ impl<'d> Context<'d> {
         Ok(ticket)
     }
 
-    /// Puts what the tensor `from` holds into the copy of a rank of the replicated tensor `to`.
-    /// Nothing where nothing has written it.
-    ///
-    /// # Errors
-    /// As the device says.
-    pub fn copy_to_window(
-        &mut self,
-        from: TensorId,
-        (to, rank): (TensorId, u32),
-    ) -> Result<(), HostError> {
-        if !self.entries[from].is_written {
-            return Ok(());
-        }
-        let Data::Known(array) = self.read(from)? else { return Ok(()) };
-        let tensor = &self.entries[to].tensor;
-        self.device.write_copy(tensor, rank, &array.to_bytes()).map_err(refused)
-    }
-
-    /// Makes the tensor `to` hold what a rank sees in its copy of the replicated tensor `from`.
-    ///
-    /// # Errors
-    /// As the device says.
-    pub fn copy_from_window(
-        &mut self,
-        (from, rank): (TensorId, u32),
-        to: TensorId,
-    ) -> Result<(), HostError> {
-        if !self.has_data() {
-            return Ok(());
-        }
-        let array = self.fetch(from, rank)?;
-        let entry = &mut self.entries[to];
-        entry.host = Some(array);
-        entry.is_newer = true;
-        entry.is_written = true;
-        Ok(())
+    /// Whether anything may have written a tensor.
+    pub fn is_written(&self, id: TensorId) -> bool {
+        self.entries[id].is_written
     }
 
     /// The bytes of what a PE holds of a tensor, in the order of its memory; zeros where nothing has written

@@ -257,6 +257,15 @@ impl Part {
         (at.pe < self.pes).then_some(PeCoord { sip, cube, pe: at.pe })
     }
 
+    /// Whether a PE is in both.
+    pub fn overlaps(&self, other: &Part) -> bool {
+        let meet = |(start, count): (u32, u32), (first, more): (u32, u32)| {
+            start < first + more && first < start + count
+        };
+        meet((self.first_sip, self.sips), (other.first_sip, other.sips))
+            && meet((self.first_cube, self.cubes), (other.first_cube, other.cubes))
+    }
+
     /// Whether both have as many SIPs, cubes and PEs.
     pub fn is_like(&self, other: &Part) -> bool {
         (self.sips, self.cubes, self.pes) == (other.sips, other.cubes, other.pes)
@@ -431,6 +440,7 @@ mod tests {
         let at = |sip, cube, pe| PeCoord { sip, cube, pe };
         assert_eq!(other.place(at(0, 3, 7)), Some(at(0, 0, 7)));
         assert_eq!(other.place(at(0, 2, 7)), None);
+        assert!(other.overlaps(&both) && !other.overlaps(&part));
         assert_eq!(part.place(at(1, 1, 3)), None);
         let alone = part.extent(&EXTENT);
         assert_eq!([alone.sips, alone.cubes, alone.pes], [grid(1, 1), grid(2, 1), grid(3, 1)]);

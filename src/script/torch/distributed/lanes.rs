@@ -262,7 +262,8 @@ impl<'c> Side<'c> {
             let message =
                 format!("ranks {one} and {two} of the collective have their tensors on PE {pe}");
             return Err(Fault::new(hosting::HOST_VALUE, message, span, "not apart")
-                .note("`set_device` says where a rank's tensors lie"));
+                .note("`set_device` says where a rank's tensors lie")
+                .raising("RuntimeError", None));
         }
         Ok(Side { bundles, shares, blocks })
     }

@@ -15,6 +15,7 @@ mod parcel;
 mod plan;
 mod rank;
 mod schedule;
+mod window;
 
 use std::any::Any;
 

@@ -1,10 +1,11 @@
 //! What can be done next with what stands first in the queues of the ranks.
 
 use super::schedule::{Member, State};
+use super::window::{Ready, Window};
 use super::{Done, Posted, What};
 use crate::diag::hosting;
 use crate::dtype::DType;
-use crate::host::{Argument, LaunchRequest, Placement, Runners, Tensor, TensorHandle, TensorSpec};
+use crate::host::{Argument, LaunchRequest, Placement, Runners, Tensor};
 use crate::script::evaluator::Evaluator;
 use crate::script::fault::{Fault, Result, ranks_in_words};
 use crate::script::torch::distributed::{
@@ -39,13 +40,6 @@ fn head<'m>(members: &'m [Member<'_>], rank: usize) -> Option<&'m Posted> {
 
 // ---- launches -------------------------------------------------------------------------------
 
-/// A rank's launch at the head of its queue.
-struct Ready {
-    rank: usize,
-    span: Span,
-    request: LaunchRequest,
-}
-
 /// Runs every launch that stands first: those that are alike together, each on its rank's device.
 fn launches(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result<bool> {
     let mut groups: Vec<Vec<Ready>> = Vec::new();
@@ -57,6 +51,7 @@ fn launches(evaluator: &mut Evaluator<'_>, members: &mut [Member<'_>]) -> Result
         let ready = Ready { rank, span: *span, request: request.clone() };
         let alike = groups.iter_mut().find(|group| {
             group.first().is_some_and(|first| is_alike(&first.request, &ready.request))
+                && group.iter().all(|it| is_apart(&it.request.runners, &ready.request.runners))
         });
         match alike {
             Some(group) => group.push(ready),
@@ -77,7 +72,7 @@ fn is_alike(left: &LaunchRequest, right: &LaunchRequest) -> bool {
     let same = |(a, b): (&(String, Argument), &(String, Argument))| match (&a.1, &b.1) {
         (Argument::Scalar(x), Argument::Scalar(y)) => a.0 == b.0 && x == y,
         (Argument::Tensor(x), Argument::Tensor(y)) => {
-            let is_own = is_own(x) && is_own(y) && x.shape == y.shape && x.dtype == y.dtype;
+            let is_own = x.is_cut_like(y) && x.dtype == y.dtype;
             a.0 == b.0 && (is_own || x.id == y.id)
         }
         (Argument::Scalar(_), Argument::Tensor(_)) | (Argument::Tensor(_), Argument::Scalar(_)) => {
@@ -87,15 +82,20 @@ fn is_alike(left: &LaunchRequest, right: &LaunchRequest) -> bool {
     left.kernel == right.kernel
         && left.label == right.label
         && left.grid == right.grid
-        && matches!((&left.runners, &right.runners), (Runners::Each(_), Runners::Each(_)))
-        && left.runners != right.runners
         && left.args.len() == right.args.len()
         && left.args.iter().zip(&right.args).all(same)
 }
 
-/// Whether a tensor lies on one rank.
-fn is_own(tensor: &Tensor) -> bool {
-    matches!(tensor.placement, Placement::Single(_))
+/// Whether launches can run at the same time: on PEs that differ, or on parts of the machine that are alike
+/// and have no PE in common.
+fn is_apart(left: &Runners, right: &Runners) -> bool {
+    match (left, right) {
+        (Runners::Each(left), Runners::Each(right)) => left.iter().all(|pe| !right.contains(pe)),
+        (Runners::Parts(left), Runners::Parts(right)) => left
+            .iter()
+            .all(|own| right.iter().all(|other| own.is_like(other) && !own.overlaps(other))),
+        (_, _) => false,
+    }
 }
 
 /// One launch that all of `group` run, each on its own tensors. Tensors of theirs that are alike
@@ -104,83 +104,35 @@ fn launch(evaluator: &mut Evaluator<'_>, group: &[Ready]) -> Result<()> {
     let Some(first) = group.first() else { return Ok(()) };
     let span = first.span;
     let mut request = first.request.clone();
-    // A launch on a part of the machine is alone in its group.
-    if !matches!(request.runners, Runners::Parts(_)) {
-        let all = group.iter().flat_map(|it| devices(&it.request)).collect();
-        request.runners = Runners::Each(all);
-    }
+    request.runners = together(group);
     let mut windows = Vec::new();
     if group.len() > 1 {
         for (place, (_, argument)) in request.args.iter_mut().enumerate() {
             let Argument::Tensor(tensor) = argument else { continue };
-            if group.iter().all(|it| id_at(it, place) == Some(tensor.id)) {
+            if group.iter().all(|it| it.tensor(place).map(|it| it.id) == Some(tensor.id)) {
                 continue;
             }
             let window = Window::open(evaluator, (group, place), tensor, span)?;
-            *argument = machine(evaluator, span)?.argument(window.handle.id());
+            *argument = machine(evaluator, span)?.argument(window.id());
             windows.push(window);
         }
     }
     let launched = machine(evaluator, span)?.launch(request);
     launched.map_err(|error| fault(error, span))?;
-    windows.iter().try_for_each(|window| window.close(evaluator, group, span))
+    windows.iter().try_for_each(|window| window.close(evaluator, span))
 }
 
-fn devices(request: &LaunchRequest) -> Vec<u32> {
-    match &request.runners {
-        Runners::Each(devices) => devices.clone(),
-        Runners::All | Runners::Groups(_) | Runners::Parts(_) => Vec::new(),
-    }
-}
-
-fn id_at(ready: &Ready, place: usize) -> Option<crate::host::TensorId> {
-    let (_, Argument::Tensor(tensor)) = ready.request.args.get(place)? else { return None };
-    Some(tensor.id)
-}
-
-/// One address for a tensor of each rank.
-struct Window {
-    handle: TensorHandle,
-    /// Its place among the arguments.
-    place: usize,
-}
-
-impl Window {
-    fn open(
-        evaluator: &mut Evaluator<'_>,
-        (group, place): (&[Ready], usize),
-        like: &Tensor,
-        span: Span,
-    ) -> Result<Window> {
-        let spec = TensorSpec {
-            name: like.name.clone(),
-            shape: like.shape.clone(),
-            dtype: like.dtype,
-            placement: Placement::Replicated,
-        };
-        let machine = machine(evaluator, span)?;
-        let refuse = |error| fault(error, span);
-        let handle = machine.create(spec, || Ok(None)).map_err(refuse)?;
-        for ready in group {
-            let Some(id) = id_at(ready, place) else { continue };
-            for device in devices(&ready.request) {
-                machine.copy_to_window(id, (handle.id(), device)).map_err(refuse)?;
-            }
+/// Who runs what all of a group launch.
+fn together(group: &[Ready]) -> Runners {
+    let (mut pes, mut parts) = (Vec::new(), Vec::new());
+    for ready in group {
+        match &ready.request.runners {
+            Runners::Each(own) => pes.extend(own.iter().copied()),
+            Runners::Parts(own) => parts.extend(own.iter().copied()),
+            Runners::All | Runners::Groups(_) => {}
         }
-        Ok(Window { handle, place })
     }
-
-    fn close(&self, evaluator: &mut Evaluator<'_>, group: &[Ready], span: Span) -> Result<()> {
-        let machine = machine(evaluator, span)?;
-        let refuse = |error| fault(error, span);
-        for ready in group {
-            let Some(id) = id_at(ready, self.place) else { continue };
-            for device in devices(&ready.request) {
-                machine.copy_from_window((self.handle.id(), device), id).map_err(refuse)?;
-            }
-        }
-        Ok(())
-    }
+    if parts.is_empty() { Runners::Each(pes) } else { Runners::Parts(parts) }
 }
 
 // ---- collectives ----------------------------------------------------------------------------
