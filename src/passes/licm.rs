@@ -228,7 +228,7 @@ impl Writes {
     /// Whether `read` is not written.
     fn spare(&self, read: Interval) -> bool {
         let Writes::Bytes(bytes) = self else { return false };
-        let after = bytes.partition_point(|it| it.last < read.first);
+        let after = bytes.partition_point(|it| it.hi < read.lo);
         bytes.get(after).is_none_or(|it| !it.meets(read))
     }
 }
@@ -245,7 +245,7 @@ fn joined(mut bytes: Vec<Interval>) -> Vec<Interval> {
     let mut joined: Vec<Interval> = Vec::new();
     for next in bytes {
         match joined.last_mut() {
-            Some(last) if next.first <= last.last => last.last = last.last.max(next.last),
+            Some(last) if next.lo <= last.hi => last.hi = last.hi.max(next.hi),
             Some(_) | None => joined.push(next),
         }
     }

@@ -9,13 +9,13 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::form::{Affine, Axis, Linear};
-use super::interval::Interval;
 use super::mask::Mask;
 use super::symbol::{Kind, Symbols};
 use crate::arena::SideTable;
 use crate::dtype::DType;
 use crate::ir::{BlockId, For, Function, If, Literal, Nest, Op, OpId, Type, Value};
 use crate::ops::BinaryOp;
+use crate::passes::intervals::Interval;
 
 /// After so many walks nothing is believed of loops any more.
 const MOST_WALKS: usize = 24;

@@ -7,8 +7,8 @@
 //! Everything here counts in whole numbers; whether an integer type holds them is asked of
 //! [`Affine::interval`].
 
-use super::interval::Interval;
 use super::symbol::{Symbol, Symbols};
+use crate::passes::intervals::Interval;
 
 /// A sum of scalars, each times a constant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,10 +1,10 @@
 //! Masks as conjunctions of comparisons.
 
 use super::form::Affine;
-use super::interval::Interval;
 use super::symbol::Symbols;
 use crate::ir::Value;
 use crate::ops::CompareOp;
+use crate::passes::intervals::Interval;
 
 /// The lanes where each form is below 0 and each truth value is as told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,13 +13,12 @@
 //! Atomic ops stay what they are; their offsets become strides.
 //!
 //! Integers that may wrap round at the end of their type have no form; what each scalar can be is
-//! known from the launch (`interval`).
+//! known from the launch.
 
 mod access;
 mod analysis;
 mod form;
 mod forms;
-mod interval;
 mod mask;
 mod rewrite;
 mod split;

@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::interval::Interval;
 use crate::arena::{Arena, SideTable};
 use crate::id;
 use crate::ir::Value;
+use crate::passes::intervals::Interval;
 
 id! {
     /// A scalar that forms are sums of.

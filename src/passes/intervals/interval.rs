@@ -5,26 +5,29 @@ use crate::ops::BinaryOp;
 
 /// The integers from `lo` to `hi`, both included. Far wider than any integer type, so arithmetic
 /// that saturates still lies outside of all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Interval {
-    pub(super) lo: i128,
-    pub(super) hi: i128,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::passes) struct Interval {
+    /// The least.
+    pub(in crate::passes) lo: i128,
+    /// The greatest.
+    pub(in crate::passes) hi: i128,
 }
 
 impl Interval {
     /// What `i64` holds.
-    pub(super) const I64: Interval = Interval { lo: i64::MIN as i128, hi: i64::MAX as i128 };
+    pub(in crate::passes) const I64: Interval =
+        Interval { lo: i64::MIN as i128, hi: i64::MAX as i128 };
 
-    pub(super) fn new(lo: i128, hi: i128) -> Interval {
+    pub(in crate::passes) fn new(lo: i128, hi: i128) -> Interval {
         Interval { lo, hi }
     }
 
-    pub(super) fn point(value: i128) -> Interval {
+    pub(in crate::passes) fn point(value: i128) -> Interval {
         Interval { lo: value, hi: value }
     }
 
     /// Every value of an integer type, as an `i64`: of `u64` those below 2^63.
-    pub(super) fn of(dtype: DType) -> Interval {
+    pub(in crate::passes) fn of(dtype: DType) -> Interval {
         let bits = dtype.bits().min(64);
         if dtype == DType::I1 {
             return Interval::new(0, 1);
@@ -36,26 +39,31 @@ impl Interval {
     }
 
     /// Whether all of it is in `other`.
-    pub(super) fn is_in(self, other: Interval) -> bool {
+    pub(in crate::passes) fn is_in(self, other: Interval) -> bool {
         other.lo <= self.lo && self.hi <= other.hi
     }
 
+    /// Whether the two have an integer in common.
+    pub(in crate::passes) fn meets(self, other: Interval) -> bool {
+        self.lo <= other.hi && other.lo <= self.hi
+    }
+
     /// The values of either.
-    pub(super) fn union(self, other: Interval) -> Interval {
+    pub(in crate::passes) fn union(self, other: Interval) -> Interval {
         Interval::new(self.lo.min(other.lo), self.hi.max(other.hi))
     }
 
-    pub(super) fn add(self, other: Interval) -> Interval {
+    pub(in crate::passes) fn add(self, other: Interval) -> Interval {
         Interval::new(self.lo.saturating_add(other.lo), self.hi.saturating_add(other.hi))
     }
 
-    pub(super) fn scale(self, factor: i128) -> Interval {
+    pub(in crate::passes) fn scale(self, factor: i128) -> Interval {
         let (x, y) = (self.lo.saturating_mul(factor), self.hi.saturating_mul(factor));
         Interval::new(x.min(y), x.max(y))
     }
 
     /// The sum of as many of its values as `counts` says, none of which is negative.
-    pub(super) fn times(self, counts: i128) -> Interval {
+    pub(in crate::passes) fn times(self, counts: i128) -> Interval {
         Interval::new(self.lo.saturating_mul(counts).min(0), self.hi.saturating_mul(counts).max(0))
     }
 
@@ -69,7 +77,7 @@ impl Interval {
     }
 
     /// What `op` gives for values of both, as far as it is simple to say.
-    pub(super) fn binary(op: BinaryOp, x: Interval, y: Interval) -> Option<Interval> {
+    pub(in crate::passes) fn binary(op: BinaryOp, x: Interval, y: Interval) -> Option<Interval> {
         match op {
             BinaryOp::Add => Some(x.add(y)),
             BinaryOp::Sub => Some(x.add(y.scale(-1))),
@@ -113,7 +121,7 @@ impl Interval {
         }
         let most = y.hi - 1;
         if op == BinaryOp::FloorMod {
-            return Interval::new(0, most);
+            return Interval::new(0, if self.lo < 0 { most } else { self.hi.min(most) });
         }
         Interval::new(self.lo.clamp(-most, 0), self.hi.clamp(0, most))
     }
@@ -137,6 +145,28 @@ mod tests {
                     let value = Interval::point(value.as_int().unwrap().into());
                     assert!(value.is_in(found), "{} of {a} and {b}", op.name());
                 }
+            }
+        }
+    }
+
+    /// Every pair of small intervals: the interval of the results is exactly their hull.
+    #[test]
+    fn sums_and_products_are_as_tight_as_they_can_be() {
+        let all: Vec<Interval> = (-4..5)
+            .flat_map(|first| (first..5).map(move |last| Interval::new(first, last)))
+            .collect();
+        let ops: [(BinaryOp, fn(i128, i128) -> i128); 5] = [
+            (BinaryOp::Add, |x, y| x + y),
+            (BinaryOp::Sub, |x, y| x - y),
+            (BinaryOp::Mul, |x, y| x * y),
+            (BinaryOp::Minimum, i128::min),
+            (BinaryOp::Maximum, i128::max),
+        ];
+        for (x, y) in all.iter().flat_map(|x| all.iter().map(move |y| (*x, *y))) {
+            for (op, of) in ops {
+                let results = (x.lo..=x.hi).flat_map(|a| (y.lo..=y.hi).map(move |b| of(a, b)));
+                let hull = results.map(Interval::point).reduce(Interval::union);
+                assert_eq!(Interval::binary(op, x, y), hull, "{op:?} {x:?} {y:?}");
             }
         }
     }
