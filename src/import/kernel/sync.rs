@@ -2,7 +2,9 @@
 //! waited for, or wrote, the others know only once all have met.
 
 use super::{Draft, Spot, Whose};
+use crate::command::channel::Form;
 use crate::import::schema::{BufferType, OpName};
+use crate::import::shapes::{Operands, shape_of};
 
 /// Puts `nop`s into a block: around what says so, and, if `auto`, between ops that touch the same
 /// chunks of the own rank, one of them writing.
@@ -85,51 +87,25 @@ fn between(ops: Vec<Draft>) -> Vec<Draft> {
     made
 }
 
-/// What an op touches in order with the other ops of its block. Packets order themselves, and so
-/// does what a peer is waited for.
+/// What an op touches in order with the other ops of its block. Packets order themselves, unless a
+/// port sends them, and so does what a peer is waited for.
 fn accesses(op: &Draft) -> Vec<Access> {
     if let Some((_, body)) = &op.pipeline {
         return body.iter().flat_map(accesses).collect();
     }
-    let (reads, writes) = match op.name {
-        OpName::Copy
-        | OpName::Reduce
-        | OpName::ReduceSend
-        | OpName::ReadReduce
-        | OpName::ReadReduceSend => (op.sources.len(), 1),
-        OpName::Get => (0, op.targets.len()),
-        OpName::Put
-        | OpName::PutWithSignal
-        | OpName::PutWithSignalAndFlush
-        | OpName::PutPackets => (op.sources.len(), 0),
-        OpName::CopyPackets => (1, 0),
-        OpName::UnpackPackets => (0, 1),
-        OpName::ReducePackets
-        | OpName::ReduceSendPackets
-        | OpName::ReduceCopyPackets
-        | OpName::ReduceCopySendPackets => (1, 1),
-        OpName::GroupStore => (1, 0),
-        OpName::GroupLoadReduce => (0, 1),
-        OpName::Nop
-        | OpName::Barrier
-        | OpName::Signal
-        | OpName::RelaxedSignal
-        | OpName::Wait
-        | OpName::RelaxedWait
-        | OpName::Flush
-        | OpName::SemAcquire
-        | OpName::SemRelease
-        | OpName::GroupLoadReduceStore
-        | OpName::ReadPutPackets
-        | OpName::GroupStorePackets
-        | OpName::Pipeline => (0, 0),
+    let shape = shape_of(op.name, op.kind);
+    let in_order = |operands: Option<Operands>, place: usize| {
+        // The first half of a multicast sum has no shape: no op of a plan is one.
+        let Some(operands) = operands else { return op.name == OpName::GroupLoadReduce };
+        let is_plain = operands.slot(place).is_some_and(|(_, form)| form == Form::Plain);
+        is_plain || op.name == OpName::PutPackets
     };
-    let access = |writes: bool| {
-        move |it: &Spot| {
-            let Whose::Own(buffer) = it.whose else { return None };
-            Some(Access { buffer, first: it.index, end: it.index + it.size, writes })
-        }
+    let access = |(place, it): (usize, &Spot), operands: Option<Operands>, writes: bool| {
+        let Whose::Own(buffer) = it.whose else { return None };
+        let access = Access { buffer, first: it.index, end: it.index + it.size, writes };
+        in_order(operands, place).then_some(access)
     };
-    let read = op.sources.iter().take(reads).filter_map(access(false));
-    read.chain(op.targets.iter().take(writes).filter_map(access(true))).collect()
+    let (sources, targets) = (shape.map(|it| it.sources), shape.map(|it| it.targets));
+    let read = op.sources.iter().enumerate().filter_map(|it| access(it, sources, false));
+    read.chain(op.targets.iter().enumerate().filter_map(|it| access(it, targets, true))).collect()
 }
