@@ -128,24 +128,8 @@ impl DType {
     }
 
     /// Significand bits, the implicit one included, of a float; 0 for integers.
-    pub const fn significand_bits(self) -> u32 {
-        match self {
-            DType::F8E4M3 | DType::F8E4B8 => 4,
-            DType::F8E5M2 | DType::F8E5B16 => 3,
-            DType::F16 => 11,
-            DType::BF16 => 8,
-            DType::F32 => 24,
-            DType::F64 => 53,
-            DType::I1
-            | DType::I8
-            | DType::I16
-            | DType::I32
-            | DType::I64
-            | DType::U8
-            | DType::U16
-            | DType::U32
-            | DType::U64 => 0,
-        }
+    pub fn significand_bits(self) -> u32 {
+        convert::fraction_bits(self).map_or(0, |stored| stored + 1)
     }
 
     /// Half the distance between 1 and the next number: the largest relative error of one

@@ -2,8 +2,9 @@
 //! four ranks. Each ends, quickly, with a result or with a diagnostic that has a code and points
 //! into a file; none panics.
 //!
-//! The mutants are the same on every run. A failure names the mutant's number and shows its text;
-//! `KBC_MUTANT=number cargo test --test mutants` runs that one alone.
+//! The damage is the fuzzer's (`fuzz/src/mutate.rs`). The mutants are the same on every run. A failure
+//! names the mutant's number and shows its text; `KBC_MUTANT=number cargo test --test mutants` runs
+//! that one alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,15 +15,30 @@
     reason = "a test stops at the first surprise, reads files, and says what it left out"
 )]
 
+#[path = "../fuzz/src/dice.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the fuzzer uses all of it")]
+mod dice;
+#[path = "../fuzz/src/mutate.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the fuzzer uses all of it")]
+mod mutate;
+#[path = "../fuzz/src/said.rs"]
+#[allow(unreachable_pub, reason = "it is public in the fuzzer")]
+mod said;
+#[path = "../fuzz/src/words.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the fuzzer uses all of it")]
+mod words;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use kbc::diag::{ColorChoice, Diagnostic, Label, to_json, to_text};
+use dice::Dice;
+use kbc::diag::Diagnostic;
 use kbc::driver::{
     LaunchOptions, Session, SimError, SimOptions, SimRequest, Stage, StreamChoice, Unit,
 };
-use kbc::source::SourceMap;
+use mutate::mutate;
+use said::well_formed;
 
 const KERNELS: [&str; 9] = [
     include_str!("../kernels/hello_send.kb"),
@@ -43,160 +59,6 @@ const MACHINES: [&str; 4] = [
     include_str!("../topology/small.yaml"),
 ];
 
-/// What token mutations put in, beside words of the file itself.
-const TOKENS: [&str; 48] = [
-    "(",
-    ")",
-    "[",
-    "]",
-    "{",
-    "}",
-    ":",
-    ",",
-    ".",
-    "=",
-    "==",
-    "*",
-    "**",
-    "/",
-    "//",
-    "%",
-    "-",
-    "<<",
-    "~",
-    "@",
-    "\"",
-    "'",
-    "\"\"\"",
-    "f\"{\"",
-    "#",
-    "\\",
-    "\t",
-    "0",
-    "-1",
-    "1",
-    "2",
-    "1000000",
-    "10 ** 30",
-    "1 << 62",
-    "1e400",
-    "0.5",
-    "None",
-    "True",
-    "not",
-    "lambda:",
-    "for",
-    "while True:",
-    "if",
-    "return",
-    "tl",
-    "world_size",
-    "\"f16\"",
-    "\"E\"",
-];
-
-/// Text that is put in as it is.
-const BYTES: [&str; 12] = [
-    "\0", "\u{feff}", "\r", "\n", "\u{85}", "é", "🦀", " ", "    ", "\u{a0}", "\u{202e}", "\u{7f}",
-];
-
-/// A small generator with a fixed seed (SplitMix64): the same numbers everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
-    }
-
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
-        from[self.below(from.len())]
-    }
-}
-
-fn mutate(text: &str, dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    for _ in 0..=dice.below(3) {
-        bytes = match dice.below(4) {
-            0 => mutate_bytes(bytes, dice),
-            1 => mutate_lines(&bytes, dice),
-            _ => mutate_words(&bytes, dice),
-        };
-    }
-    bytes
-}
-
-fn mutate_bytes(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
-    let at = dice.below(bytes.len());
-    match dice.below(5) {
-        0 => bytes.truncate(at),
-        1 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
-        2 => {
-            let end = (at + dice.below(40)).min(bytes.len());
-            bytes.drain(at..end);
-        }
-        _ => {
-            bytes.splice(at..at, dice.pick(&BYTES).bytes());
-        }
-    }
-    bytes
-}
-
-fn mutate_lines(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
-    let mut lines: Vec<Vec<u8>> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    let (at, other) = (dice.below(lines.len()), dice.below(lines.len()));
-    match dice.below(5) {
-        0 => drop(lines.remove(at)),
-        1 => lines.insert(at, lines[other].clone()),
-        2 => lines.swap(at, other),
-        3 => lines[at].splice(0..0, *b"    ").for_each(drop),
-        _ => {
-            let indent = lines[at].iter().take_while(|byte| **byte == b' ').count();
-            lines[at].drain(..indent.min(4));
-        }
-    }
-    lines.join(&b'\n')
-}
-
-/// Replaces, adds, removes or exchanges a word, a number or a sign.
-fn mutate_words(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let mut words = words(&text);
-    let solid: Vec<usize> =
-        (0..words.len()).filter(|index| !words[*index].trim().is_empty()).collect();
-    if solid.is_empty() {
-        return dice.pick(&TOKENS).bytes().collect();
-    }
-    let (at, other) = (solid[dice.below(solid.len())], solid[dice.below(solid.len())]);
-    let token = dice.pick(&TOKENS);
-    match dice.below(6) {
-        0 => drop(words.remove(at)),
-        1 => words.insert(at, token),
-        2 => words.swap(at, other),
-        3 => words[at] = words[other],
-        _ => words[at] = token,
-    }
-    words.concat().into_bytes()
-}
-
-/// A text cut where letters and digits, blanks and other signs meet.
-fn words(text: &str) -> Vec<&str> {
-    let class = |c: char| if c.is_alphanumeric() || c == '_' { 0 } else { 1 + u8::from(c == ' ') };
-    let (mut words, mut begin, mut last) = (Vec::new(), 0, 3);
-    for (at, c) in text.char_indices() {
-        if at > begin && (class(c) != last || last == 1) {
-            words.push(&text[begin..at]);
-            begin = at;
-        }
-        last = class(c);
-    }
-    words.push(&text[begin..]);
-    words
-}
-
 /// A damaged kernel or machine.
 struct Mutant {
     kernel: Vec<u8>,
@@ -207,16 +69,16 @@ impl Mutant {
     /// The mutant of this number. Three of ten have a machine; in half of these only the machine
     /// is damaged.
     fn new(number: u64) -> Mutant {
-        let mut dice = Dice(number);
-        let kernel = dice.pick(&KERNELS);
+        let mut dice = Dice::new(number);
+        let [kernel, other] = [0; 2].map(|_| KERNELS[dice.below(KERNELS.len())]);
         let (has_machine, whole) = (dice.below(10) < 3, dice.below(2) == 0);
         let machine = has_machine.then(|| {
-            let text = dice.pick(&MACHINES);
-            mutate(text, &mut dice)
+            let [machine, other] = [0; 2].map(|_| MACHINES[dice.below(MACHINES.len())].as_bytes());
+            mutate(machine, other, &words::YAML, &mut dice)
         });
         let kernel = match has_machine && whole {
             true => kernel.as_bytes().to_vec(),
-            false => mutate(kernel, &mut dice),
+            false => mutate(kernel.as_bytes(), other.as_bytes(), &words::SOURCE, &mut dice),
         };
         Mutant { kernel, machine }
     }
@@ -262,23 +124,6 @@ impl Mutant {
         assert!(is_good || has_errors, "it is refused, and nothing says why");
         diagnostics.iter().for_each(|diagnostic| well_formed(diagnostic, session.sources()));
         is_good && !has_errors
-    }
-}
-
-/// A code, a message, places inside the files, and a rendering.
-fn well_formed(diagnostic: &Diagnostic, sources: &SourceMap) {
-    let shown = to_text(diagnostic, sources, ColorChoice::Plain);
-    assert!(diagnostic.code.id.starts_with('K') && !diagnostic.message.is_empty(), "{shown}");
-    assert_ne!(diagnostic.code.id, "K0001", "kbc blames itself: {shown}");
-    assert!(shown.contains(diagnostic.code.id), "{shown}");
-    to_json(diagnostic, sources);
-    for Label { span, .. } in diagnostic.primary.iter().chain(&diagnostic.secondary) {
-        if span.is_none() {
-            continue;
-        }
-        let text = sources.get(span.file).expect("a span is in a file that was read").text();
-        let range = span.start as usize..span.end as usize;
-        assert!(text.get(range).is_some(), "{span:?} is outside of its file: {shown}");
     }
 }
 

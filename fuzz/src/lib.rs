@@ -21,6 +21,7 @@ pub mod graft;
 pub mod mutate;
 pub mod rewire;
 pub mod runner;
+pub mod said;
 pub mod target;
 pub mod words;
 

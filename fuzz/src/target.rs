@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use kbc::commcheck;
-use kbc::diag::{ColorChoice, Diagnostic, Label, Sink, to_json, to_text};
+use kbc::diag::{Diagnostic, Sink};
 use kbc::driver::{Known, LaunchOptions, Session};
 use kbc::ir::interpret::{self, Reason};
 use kbc::ir::print::print;
@@ -20,6 +20,7 @@ use crate::dice::Dice;
 use crate::graft::graft;
 use crate::mutate::mutate;
 use crate::rewire::rewire;
+use crate::said::well_formed;
 use crate::support::{loop_kernels, on_machine, random_kernels};
 use crate::words;
 
@@ -164,23 +165,6 @@ fn generated() -> Vec<Vec<u8>> {
         texts.extend(module.map(|module| print(&module).into_bytes()));
     }
     texts
-}
-
-/// A code, a message, places inside the files, and renderings; never a mistake of kbc's.
-fn well_formed(diagnostic: &Diagnostic, sources: &SourceMap) {
-    let shown = to_text(diagnostic, sources, ColorChoice::Plain);
-    assert!(diagnostic.code.id.starts_with('K') && !diagnostic.message.is_empty(), "{shown}");
-    assert_ne!(diagnostic.code.id, "K0001", "kbc blames itself: {shown}");
-    assert!(shown.contains(diagnostic.code.id), "{shown}");
-    to_json(diagnostic, sources);
-    for Label { span, .. } in diagnostic.primary.iter().chain(&diagnostic.secondary) {
-        if span.is_none() {
-            continue;
-        }
-        let text = sources.get(span.file).expect("a span is in a file that was read").text();
-        let range = span.start as usize..span.end as usize;
-        assert!(text.get(range).is_some(), "{span:?} is outside of its file: {shown}");
-    }
 }
 
 /// Checks that what is refused has a reason, and what was said.

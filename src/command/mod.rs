@@ -269,6 +269,17 @@ impl Command {
         let outputs = stream.into_iter().flatten();
         send.into_iter().chain(outputs.map(|(queue, _)| queue))
     }
+
+    /// The slot whose message it waits for.
+    pub const fn awaited(&self) -> Option<TileRef> {
+        if let Command::IpcqRecv(IpcqRecv { slot, .. })
+        | Command::IpcqStream(IpcqStream { slot, .. })
+        | Command::Wait(Wait { slot }) = self
+        {
+            return Some(*slot);
+        }
+        None
+    }
 }
 
 /// Makes [`Command`] and [`Visit`] from rows `method: Struct, "text name";`.

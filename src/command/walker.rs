@@ -492,24 +492,10 @@ fn count(counts: &mut [u64], queue: QueueId) -> u64 {
 
 fn assertion(code: &Code, site: SiteId) -> WalkError {
     let site = &code.sites[site];
-    let message = match &site.template {
-        Template::Assert { message } => message.clone(),
-        Template::Channel(_)
-        | Template::DmaRead { .. }
-        | Template::DmaWrite { .. }
-        | Template::DmaGather { .. }
-        | Template::DmaScatter { .. }
-        | Template::DmaAtomic { .. }
-        | Template::Math { .. }
-        | Template::Gemm { .. }
-        | Template::Composite { .. }
-        | Template::CompositeWait { .. }
-        | Template::Send { .. }
-        | Template::Recv { .. }
-        | Template::Stream { .. }
-        | Template::RecvAsync { .. }
-        | Template::Wait { .. }
-        | Template::Release { .. } => String::new(),
+    let message = if let Template::Assert { message } = &site.template {
+        message.clone()
+    } else {
+        String::new()
     };
     WalkError::Assertion { span: site.span, message }
 }

@@ -205,6 +205,11 @@ fn limits(dtype: DType) -> Option<(i32, i32, f64)> {
     }
 }
 
+/// The stored fraction bits of a float type; `None` for integers.
+pub(super) fn fraction_bits(dtype: DType) -> Option<u32> {
+    limits(dtype).map(|(fraction, _, _)| fraction as u32)
+}
+
 /// The largest finite number of a float type; for integers that of `f64`.
 pub fn largest(dtype: DType) -> f64 {
     limits(dtype).map_or(f64::MAX, |(_, _, max)| max)

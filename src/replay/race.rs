@@ -21,9 +21,7 @@ use super::memory::Memory;
 use super::plan::Planner;
 use super::schedule::Agents;
 use crate::arena::Id;
-use crate::command::{
-    AgentId, Command, Place, Program, QueueId, SiteId, Step, TileRef, WalkError, Walker,
-};
+use crate::command::{AgentId, Place, Program, QueueId, SiteId, Step, TileRef, WalkError, Walker};
 use crate::diag::{Diagnostic, Sink, runtime};
 
 /// The most stretches of one image that are compared.
@@ -68,28 +66,6 @@ struct Order {
     entries: usize,
 }
 
-/// The slot whose message a command waits for.
-fn awaited(step: &Step) -> Option<TileRef> {
-    match step.command {
-        Command::IpcqRecv(it) => Some(it.slot),
-        Command::IpcqStream(it) => Some(it.slot),
-        Command::Wait(it) => Some(it.slot),
-        Command::DmaRead(_)
-        | Command::DmaWrite(_)
-        | Command::DmaGather(_)
-        | Command::DmaScatter(_)
-        | Command::DmaAtomic(_)
-        | Command::MathCmd(_)
-        | Command::GemmCmd(_)
-        | Command::CompositeCmd(_)
-        | Command::CompositeWait(_)
-        | Command::IpcqSend(_)
-        | Command::IpcqRecvAsync(_)
-        | Command::IpcqRelease(_)
-        | Command::ChannelCmd(_) => None,
-    }
-}
-
 /// Calls `visit` with the commands of every agent that were replayed.
 fn walk_again(
     program: &Program,
@@ -116,7 +92,9 @@ impl Order {
             for queue in step.command.sends_to() {
                 sends.entry((agent, queue)).or_default().push(step.seq);
             }
-            if let Some(TileRef { place: Place::Slot { queue, token }, .. }) = awaited(step) {
+            if let Some(TileRef { place: Place::Slot { queue, token }, .. }) =
+                step.command.awaited()
+            {
                 receives[agent.index()].push((step.seq, queue, token));
             }
         })?;

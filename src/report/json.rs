@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::usage::CAUSES;
-use super::{EngineUsage, LinkRow, PathRow, Report, Segment, Share, cause_name, engine_name};
+use super::{EngineUsage, LinkRow, PathRow, Report, Segment, Share, engine_name};
+use crate::oplog::Cause;
 
 /// Segments that are listed one by one; `critical_path.segments_total` says how many there are.
 const MAX_SEGMENTS: usize = 10_000;
 
 pub(super) fn render(report: &Report) -> Value {
     let (traffic, network) = (&report.traffic, report.network());
-    let waiting: serde_json::Map<String, Value> = CAUSES
-        .into_iter()
-        .map(|cause| (cause_name(cause).to_owned(), json!(report.waiting.of(cause).0)))
+    let waiting: serde_json::Map<String, Value> = Cause::ALL
+        .iter()
+        .map(|cause| (cause.name().to_owned(), json!(report.waiting.of(*cause).0)))
         .collect();
     json!({
         "kernel": report.kernel,
@@ -61,7 +61,7 @@ fn row(row: &PathRow) -> Value {
         "location": row.location,
         "source": row.source,
         "engine": engine_name(row.engine),
-        "cause": cause_name(row.cause),
+        "cause": row.cause.name(),
         "time_ps": row.total.0,
         "waited_ps": row.waited.0,
         "segments": row.count,
@@ -76,7 +76,7 @@ fn segment(segment: &Segment) -> Value {
         "span": span,
         "agent": segment.agent.0,
         "engine": engine_name(segment.engine),
-        "cause": cause_name(segment.cause),
+        "cause": segment.cause.name(),
         "link": segment.link.map(|link| link.0),
         "start_ps": segment.start.0,
         "length_ps": segment.length.0,

@@ -317,15 +317,3 @@ const fn engine_name(engine: Engine) -> &'static str {
         Engine::Store => "store",
     }
 }
-
-/// The name of a cause, as reports print it.
-const fn cause_name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Dispatch => "dispatch",
-        Cause::Operand => "operand",
-        Cause::Engine => "engine",
-        Cause::Link => "link",
-        Cause::Credit => "credit",
-        Cause::Barrier => "barrier",
-    }
-}

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::usage::{CAUSES, percent};
-use super::{EngineUsage, PathRow, Rate, Report, cause_name, engine_name};
+use super::usage::percent;
+use super::{EngineUsage, PathRow, Rate, Report, engine_name};
 use crate::oplog::Cause;
 use crate::units::{Ps, grouped};
 
@@ -75,7 +75,7 @@ fn path(report: &Report, out: &mut String) -> Written {
 
 fn path_row(report: &Report, row: &PathRow, width: usize, out: &mut String) -> Written {
     let (share, total, steps) = (percent(row.total, report.time), row.total, row.count);
-    let (engine, cause) = (engine_name(row.engine), cause_name(row.cause));
+    let (engine, cause) = (engine_name(row.engine), row.cause.name());
     let source = shortened(&row.source);
     let line = format!("{:width$}  {source}", row.location);
     let line = line.trim_end();
@@ -120,7 +120,7 @@ fn waiting(report: &Report, out: &mut String) -> Written {
     if waiting.in_receives > Ps::ZERO {
         parts.push((String::from("PE_CPU in receives"), waiting.in_receives));
     }
-    for cause in CAUSES {
+    for cause in Cause::ALL.iter().copied() {
         if waiting.of(cause) > Ps::ZERO {
             parts.push((String::from(cause_words(cause)), waiting.of(cause)));
         }

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use super::sites::{Sites, Work};
 use super::usage::pe_name;
-use super::{Run, cause_name, engine_name};
+use super::{Run, engine_name};
 use crate::arena::Id;
 use crate::command::{AgentId, SiteId};
 use crate::oplog::{Action, Engine, LinkSpan, Record};
@@ -174,7 +174,7 @@ impl Trace {
             "\"ph\":\"X\",{slice},\"dur\":{length},{},\"seq\":{},\"released_by\":\"{}\"{}}}",
             places.of(record),
             record.seq,
-            cause_name(record.cause),
+            record.cause.name(),
             held_up_at(run, record),
         ));
         if record.action == Action::Delivery

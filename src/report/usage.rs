@@ -10,24 +10,6 @@ use crate::oplog::{Action, Cause, Engine, Record};
 use crate::topology::{NodeId, PeId};
 use crate::units::{Bandwidth, Ps};
 
-/// Every engine, in order.
-const ENGINES: [Engine; Engine::ALL.len()] = [
-    Engine::Cpu,
-    Engine::DmaRead,
-    Engine::DmaWrite,
-    Engine::DmaComm,
-    Engine::Gemm,
-    Engine::Math,
-    Engine::Network,
-    Engine::Scheduler,
-    Engine::Fetch,
-    Engine::Store,
-];
-
-/// Every cause, in order.
-pub(super) const CAUSES: [Cause; 6] =
-    [Cause::Dispatch, Cause::Operand, Cause::Engine, Cause::Link, Cause::Credit, Cause::Barrier];
-
 /// How one kind of engine was used on the PEs that took part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineUsage {
@@ -232,7 +214,12 @@ impl Usage {
             let commands = self.counts[*engine as usize];
             commands > 0 || (*engine == Engine::Cpu && !run.log.is_empty())
         };
-        ENGINES.into_iter().filter(did).map(|engine| self.engine(run, engine, &pes)).collect()
+        Engine::ALL
+            .iter()
+            .copied()
+            .filter(did)
+            .map(|engine| self.engine(run, engine, &pes))
+            .collect()
     }
 
     fn engine(&self, run: &Run<'_>, engine: Engine, pes: &BTreeSet<PeId>) -> EngineUsage {

@@ -200,21 +200,10 @@ impl Analysis<'_> {
 
     /// `operand`, a number, scalar or tile, with elements of type `dtype`.
     pub(super) fn as_dtype(&mut self, operand: &Spanned, dtype: DType) -> Option<Value> {
-        match &operand.val {
-            Val::Const(constant) => self.number_as(constant, dtype, operand.span),
-            Val::Value(value) => Some(self.cast(*value, dtype, operand.span)),
-            Val::Error
-            | Val::Tuple(_)
-            | Val::Pointer(_)
-            | Val::View(_)
-            | Val::Handle(_)
-            | Val::PointerType(_)
-            | Val::Function(_)
-            | Val::Builtin(_)
-            | Val::Method(..)
-            | Val::Namespace(_)
-            | Val::Range(_) => None,
+        if let Val::Const(constant) = &operand.val {
+            return self.number_as(constant, dtype, operand.span);
         }
+        operand.val.value().map(|value| self.cast(value, dtype, operand.span))
     }
 
     /// A scalar or tile with elements of type `dtype`.

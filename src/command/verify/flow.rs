@@ -3,7 +3,7 @@
 
 use super::sites;
 use crate::arena::Id;
-use crate::command::{Access, Code, Comm, Inst, Message, Pc, Template};
+use crate::command::{Access, Code, Comm, Inst, Pc, Template};
 
 /// What a tile register holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,25 +166,14 @@ impl Flow<'_> {
             return Held::Bytes(*bytes);
         }
         let Inst::Issue { site } = inst else { return Held::Tile };
-        let bytes = |message: Message| Held::Bytes(message.bytes());
-        match &self.code.sites[*site].template {
-            Template::Recv { dst: Some(dst), .. } => self.state.tiles[dst.index()],
-            Template::Recv { message, .. } | Template::RecvAsync { message, .. } => bytes(*message),
-            Template::DmaRead { .. }
-            | Template::DmaWrite { .. }
-            | Template::DmaGather { .. }
-            | Template::DmaScatter { .. }
-            | Template::DmaAtomic { .. }
-            | Template::Math { .. }
-            | Template::Gemm { .. }
-            | Template::Composite { .. }
-            | Template::CompositeWait { .. }
-            | Template::Send { .. }
-            | Template::Stream { .. }
-            | Template::Wait { .. }
-            | Template::Release { .. }
-            | Template::Channel(_)
-            | Template::Assert { .. } => Held::Tile,
+        let template = &self.code.sites[*site].template;
+        if let Template::Recv { dst: Some(dst), .. } = template {
+            return self.state.tiles[dst.index()];
         }
+        let (Template::Recv { message, .. } | Template::RecvAsync { message, .. }) = template
+        else {
+            return Held::Tile;
+        };
+        Held::Bytes(message.bytes())
     }
 }

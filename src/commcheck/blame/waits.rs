@@ -212,24 +212,14 @@ impl Blame<'_> {
     fn waits(&self, agent: AgentId) -> String {
         let Some(blocked) = self.blocked(agent) else { return self.name(agent) };
         let template = &self.program.code(agent).sites[blocked.site].template;
-        let verb = match template {
-            Template::Send { .. } => "send",
-            Template::Wait { .. } => "wait",
-            Template::Stream { .. } => "stream",
-            Template::Recv { .. }
-            | Template::RecvAsync { .. }
-            | Template::DmaRead { .. }
-            | Template::DmaWrite { .. }
-            | Template::DmaGather { .. }
-            | Template::DmaScatter { .. }
-            | Template::DmaAtomic { .. }
-            | Template::Math { .. }
-            | Template::Gemm { .. }
-            | Template::Composite { .. }
-            | Template::CompositeWait { .. }
-            | Template::Release { .. }
-            | Template::Channel(_)
-            | Template::Assert { .. } => "recv",
+        let verb = if let Template::Send { .. } = template {
+            "send"
+        } else if let Template::Wait { .. } = template {
+            "wait"
+        } else if let Template::Stream { .. } = template {
+            "stream"
+        } else {
+            "recv"
         };
         let full = if blocked.waits == Waits::ToSend {
             format!(": queue full {}", self.fill(agent, &blocked))
