@@ -9,6 +9,13 @@
 //! Each command is a plain struct. One list makes [`Command`] and [`Visit`] from them; every
 //! consumer is an `impl Visit`, so the compiler names each one that has not yet said what a new
 //! command means to it.
+//!
+//! - `program`, `code`, `spec`: what is stored: agents and queues, instructions and templates of
+//!   commands, what commands compute;
+//! - `composite`, `window`, [`channel`]: the commands that need more than a few lines;
+//! - `walker`, `registers`, `uniform`: what is asked of a code: its stream, what an instruction touches,
+//!   what is the same for every agent;
+//! - [`print`](self::print), [`verify`]: the text form, and the rules of a sound program.
 
 pub mod channel;
 mod code;

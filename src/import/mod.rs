@@ -1,4 +1,5 @@
-//! Execution plans of MSCCL++: from JSON to a program whose agents are thread blocks.
+//! Execution plans of MSCCL++, read from JSON or made by kernels that are their recipes: to a program
+//! whose agents are thread blocks.
 //!
 //! A plan says what every thread block of every rank does. Names in it are local twice over (to the
 //! block, to the rank); here they become addresses, ends of channels and numbers of the program,
@@ -8,6 +9,17 @@
 //!
 //! Where the device does other than the documentation says, [`Semantics`] chooses; the differences
 //! are settled here, so nothing behind knows of them.
+//!
+//! ```text
+//! JSON ─ schema, json ─┐
+//!                      ├─► Plan ─ layout ─► addresses ─ lower (connect, operands, data) ─► Program
+//! IR ───── kernel ─────┘    │
+//!                           ├─ listing ─► the text that messages quote
+//!                           └─ export ──► JSON
+//! ```
+//!
+//! `shapes` says which operands each op takes; reading, lowering and the kernels' synchronisation
+//! ask it.
 
 mod connect;
 mod data;

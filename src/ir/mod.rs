@@ -7,6 +7,13 @@
 //!
 //! Spans lie beside the ops, so ops compare and print without them. Elementwise ops broadcast
 //! their operands, scalars included, to the shape of their result.
+//!
+//! - `types`, `op` (the list of all ops) with `memory_op`, `message_op`, `tile_op`, `composite` and
+//!   [`channel`]: what there is;
+//! - `walk`, `layout`: walking, substituting, and where the elements of a value lie;
+//! - [`print`](self::print), [`parse`]: the text form, in both directions;
+//! - [`verify`]: the rules, which every pass must keep;
+//! - [`eval`], [`interpret`]: the meaning, of scalar ops and of whole programs.
 
 pub mod channel;
 mod composite;

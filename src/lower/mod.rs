@@ -6,6 +6,12 @@
 //! gone, and tiles that are stored, sent or handed on lie row by row. A kernel that breaks this is
 //! a bug of kbc. Scalars become instructions that PE_CPU runs while it walks its stream; tiles
 //! become registers that name places; views become strides.
+//!
+//! - `emit`: the code in the making; `ops`, `composite`: what each op becomes;
+//! - `control`, `moves`: loops and branches, and what they hand on all at once;
+//! - `registers`: few registers for many values;
+//! - `comm`: the queues, and where they lead;
+//! - `touched`, `slice`: which addresses a kernel touches, for launches that nobody sized.
 
 mod comm;
 mod composite;

@@ -6,6 +6,11 @@
 //! back after its last use, every tile in its place in TCM. Loops stay loops.
 //!
 //! Passes keep the meaning of the kernel. The IR is verified after each in debug builds and tests.
+//!
+//! What several passes ask is worked out beside them: [`origins`], where the bytes of a value may
+//! have been made; [`liveness`], which tiles are needed where; `intervals`, between which numbers an
+//! integer lies; `carried`, what a loop need not carry; `stages`, how many copies let iterations
+//! overlap. [`lint`] looks for what is allowed and hardly meant, in the generic IR.
 
 mod affine;
 mod allocate;

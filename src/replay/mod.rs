@@ -11,6 +11,15 @@
 //!
 //! What is wrong with the data (a read of what nothing wrote, an address outside of every
 //! tensor, a division by zero) is reported with the line that did it, and the replay goes on.
+//!
+//! - records: `plan` makes tasks of them, `schedule` runs these, in order or on several threads,
+//!   `stream` finds the commands they are about;
+//! - commands: `execute`; `composite`, `lanes`, `block` and `windows` for those that move or compute by
+//!   pieces, `inspect` for prints, `channel` for thread blocks; `numeric` computes;
+//! - memories: `memory` and `image` (HBM), `local` (scratch and slots), `bytes`, `ranges`;
+//! - faults: `access`, `race`, `fault`;
+//! - what is expected: [`data`] and [`npy`] give inputs, [`verify`] compares results, `value` shows
+//!   them.
 
 mod access;
 mod block;

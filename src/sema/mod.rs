@@ -7,13 +7,16 @@
 //! * [`program`] reads the top levels of all files, [`kernels`] and [`calls`] make a function of
 //!   the IR from each kernel and each kind of call, and [`builder`] holds the one being made.
 //! * [`stmt`], [`branch`], [`loops`] and [`expr`] walk the tree; [`join`] makes one value of what
-//!   two paths bound to a name, and [`liveness`] says which names matter.
-//! * [`operands`], [`promote`] and [`shapes`] bring operands together; [`fold`] is Python's
+//!   two paths bound to a name, and [`liveness`] says which names matter. [`logic`] decides
+//!   conditions, [`comprehension`] writes comprehensions out.
+//! * [`value`] is what an expression stands for meanwhile, [`scope`] what names are bound to.
+//! * [`operators`], [`operands`], [`promote`] and [`shapes`] bring operands together; [`fold`] is Python's
 //!   arithmetic on what the compiler holds.
 //! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers, [`written`]
 //!   guesses it from the text; [`symbols`] keeps apart what is made of `tl.constexpr` parameters without a value.
 //! * [`builtins`] is the table of `tl`'s functions.
-//! * [`errors`] holds every message.
+//! * [`errors`] holds every message, [`describe`] the words for values in them; [`unused`] and
+//!   [`dialect`] warn of what is allowed.
 //!
 //! An error makes an error value, and whatever uses that is silent.
 

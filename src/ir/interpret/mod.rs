@@ -10,6 +10,10 @@
 //! Programs take turns: each runs until it ends or waits for a message that nobody has sent yet.
 //! So a launch whose programs share bytes without messages to order them has one of its meanings.
 //! Every error is a value, and a budget of steps ends what does not end.
+//!
+//! `step` says what each op does, in a line or by handing it on: to `control`, `transfer` (memory),
+//! `message`, `structured` (ops on the elements of tiles) or `composite`. `program` holds a program's
+//! calls and values, `tile` a tile's elements, `number` an element's meaning.
 
 mod composite;
 mod control;

@@ -8,67 +8,33 @@ use crate::dtype::{DType, Rounding};
 use crate::ir::{
     Arange, Assert, Atomic, Binary, Broadcast, Call, Cast, Channel, Clip, Compare, Condition,
     Const, Copy, DimRule, DmaDesc, DmaDim, DmaRead, DmaWrite, Dot, ExpandDims, Extent, Full,
-    FuncId, GatherLoad, Literal, Load, NumPrograms, Op, OpId, PointerCast, ProgramId, Recv,
-    RecvAsync, Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Stream,
+    FuncId, GatherLoad, Literal, Load, NumPrograms, OP_KINDS, Op, OpId, PointerCast, ProgramId,
+    Recv, RecvAsync, Reduce, Release, Reshape, Return, ScatterStore, Select, Send, Store, Stream,
     Ternary, Transpose, Unary, Value, Verb, Wait, Window, Wrap, Yield,
 };
 use crate::ops::{AtomicOp, BinaryOp, CompareOp, ReduceOp, TernaryOp, UnaryOp};
 use crate::source::Span;
 
-/// The names of ops that are in no table.
-const OP_NAMES: &[&str] = &[
-    "const",
-    "select",
-    "cast",
-    "pointer_cast",
-    "extent",
-    "program_id",
-    "num_programs",
-    "full",
-    "arange",
-    "reshape",
-    "transpose",
-    "expand_dims",
-    "broadcast",
-    "slice",
-    "flip",
-    "bitcast",
-    "copy",
-    "concat",
-    "scan",
-    "sort",
-    "gather",
-    "histogram",
-    "inspect",
-    "reduce_by",
-    "scan_by",
-    "dot",
-    "load",
-    "store",
-    "gather_load",
-    "scatter_store",
-    "dma_read",
-    "dma_write",
-    "composite",
-    "send",
-    "recv",
-    "recv_async",
-    "wait",
-    "channel",
-    "release",
-    "assert",
-    "call",
-    "for",
-    "while",
-    "if",
-    "yield",
-    "condition",
-    "return",
+/// Ops that text IR calls by a word of Python's, or shorter: the kind, and the name.
+const SPELT: &[(&str, &str)] = &[
+    ("constant", "const"),
+    ("for_loop", "for"),
+    ("while_loop", "while"),
+    ("branch", "if"),
+    ("yields", "yield"),
+    ("returns", "return"),
 ];
+
+/// Kinds of ops that are spelt by the names of their tables.
+const IN_TABLES: [&str; 6] = ["unary", "binary", "ternary", "compare", "reduce", "atomic"];
 
 /// Every name an op may have in text IR.
 pub fn op_names() -> Vec<&'static str> {
-    let mut names = OP_NAMES.to_vec();
+    let spelt = |kind: &'static str| {
+        SPELT.iter().find(|(known, _)| *known == kind).map_or(kind, |(_, name)| name)
+    };
+    let kinds = OP_KINDS.iter().filter(|kind| !IN_TABLES.contains(kind));
+    let mut names: Vec<&str> = kinds.map(|kind| spelt(kind)).collect();
     names.extend(AtomicOp::ALL.iter().map(|op| op.name()));
     names.extend(UnaryOp::ALL.iter().map(|op| op.name()));
     names.extend(BinaryOp::ALL.iter().map(|op| op.name()));
