@@ -156,6 +156,39 @@ def run():{DATA}
     assert_eq!(found.verdict, "verified", "{}", found.text());
 }
 
+/// What an assertion says, and whether it is a check of data.
+const ASSERTIONS: &[(&str, bool)] = &[
+    ("assert (x.numpy() == 2.0).all()", true),
+    ("assert torch.allclose(x, np.full(4, 2.0))", true),
+    ("assert x[1].item() == 2.0", true),
+    ("got = x.numpy()\n    assert got.sum() == 8", true),
+    ("assert x.shape == (4,) and 1 < 2", false),
+    ("got = x.tolist()\n    assert len(got) == 4", false),
+    ("assert np.sum([1, 2]) == 3", false),
+    ("print(x)", false),
+];
+
+#[test]
+fn an_assertion_that_looks_at_what_came_back_is_a_check() {
+    for (text, is_check) in ASSERTIONS {
+        let program = format!(
+            "import torch\nimport numpy as np
+
+def double(x_ptr, tl):
+    tl.store(x_ptr, tl.load(x_ptr, shape=(4,), dtype='f32') * 2.0)
+
+def run():
+    x = torch.ones(4)
+    torch.launch(double, x)
+    {text}
+"
+        );
+        let found = simulate(&program, &launch(1, "", ""), None);
+        let wanted = if *is_check { "verified" } else { "unchecked" };
+        assert_eq!(found.verdict, wanted, "{text}\n{}", found.text());
+    }
+}
+
 #[test]
 fn references_are_what_their_definitions_say() {
     let mut text = format!("import torch\nimport torch.nn.functional as F\n\ndef run():{DATA}");

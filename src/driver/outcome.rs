@@ -26,7 +26,10 @@ pub enum Data {
     /// It was left out.
     Skipped,
     /// It was computed, and nothing says what it must be.
-    Unchecked,
+    Unchecked {
+        /// What would say it.
+        missing: &'static str,
+    },
 }
 
 impl Data {
@@ -36,7 +39,7 @@ impl Data {
             Data::Verified { .. } => "verified",
             Data::Mismatch => "mismatch",
             Data::Skipped => "skipped",
-            Data::Unchecked => "unchecked",
+            Data::Unchecked { .. } => "unchecked",
         }
     }
 }
@@ -182,9 +185,9 @@ impl SimReport {
             Data::Verified { what } => format!("verified: {what}"),
             Data::Mismatch => String::from("MISMATCH: see the errors"),
             Data::Skipped => String::from("skipped: no data was made or moved"),
-            Data::Unchecked => String::from(
-                "unchecked: nothing says what it must be (a `run` in the file, --check or --expect)",
-            ),
+            Data::Unchecked { missing } => {
+                format!("unchecked: nothing says what it must be ({missing})")
+            }
         }
     }
 

@@ -282,7 +282,7 @@ fn replay(program: &Program, log: &SpillLog, seed: u64, sink: &mut Sink) -> Resu
         return Err(sink.error(super::compile::bug(message)));
     }
     if program.channels.definition.is_none() {
-        return Ok(Data::Unchecked);
+        return Ok(Data::Unchecked { missing: "its collective has no definition" });
     }
     let bad = replay.launches().iter().filter(|it| !it.report.is_good());
     let told = bad.map(|it| sink.error(mismatch(program, it))).last();

@@ -191,7 +191,9 @@ impl Session {
                 Data::Verified { what: format!("{} {checks} of `run` hold", ran.checks) }
             }
             (Some(Verdict::Skipped), None) => Data::Skipped,
-            (Some(Verdict::Unchecked) | None, None) => Data::Unchecked,
+            (Some(Verdict::Unchecked) | None, None) => Data::Unchecked {
+                missing: "`run` has no torch.testing.assert_close and no assert on a tensor",
+            },
         };
         Ok(SimReport::new(&target, simulator.into_results(), data, ran.printed))
     }
@@ -270,7 +272,7 @@ impl Session {
         simulator.run(&Job::own(&label, &prepared.launch), &prepared.known, sink)?;
         let data = match definition {
             _ if !has_data => Data::Skipped,
-            None => Data::Unchecked,
+            None => Data::Unchecked { missing: "a `run` in the file, --check or --expect" },
             Some(collective) => verdict(collective, &simulator, (&prepared, &before), sink)?,
         };
         Ok(SimReport::new(&prepared.target, simulator.into_results(), data, String::new()))

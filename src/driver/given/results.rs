@@ -108,7 +108,7 @@ impl<'a> Results<'a> {
         }
         match reported {
             Some(_) => Data::Mismatch,
-            None if said.is_empty() => Data::Unchecked,
+            None if said.is_empty() => Data::Unchecked { missing: "--expect NAME=@FILE" },
             None => Data::Verified { what: format!("{} are as expected", said.join(", ")) },
         }
     }

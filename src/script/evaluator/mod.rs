@@ -59,6 +59,8 @@ pub(super) struct Journal {
     pub(super) checks: u32,
     /// Checks that were skipped because there is no data.
     pub(super) skipped: u32,
+    /// How often a tensor's contents were looked at, and how often those of one of the machine.
+    pub(super) looks: (u64, u64),
 }
 
 /// Evaluates the host functions of one file.

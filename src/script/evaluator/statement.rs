@@ -310,6 +310,7 @@ impl<'a> Evaluator<'a> {
         condition: ExprId,
         message: Option<ExprId>,
     ) -> Result<Flow> {
+        let (looks, _) = self.journal.looks;
         let value = self.evaluate(scope, condition)?;
         if value.unknown().is_some() {
             self.journal.skipped += 1;
@@ -317,6 +318,9 @@ impl<'a> Evaluator<'a> {
         }
         let span = self.module.span(condition);
         if self.truth(&value, span)? {
+            // What is read off a tensor, once the machine was asked for any, is a check of data.
+            let (more, of_machine) = self.journal.looks;
+            self.journal.checks += u32::from(more > looks && of_machine > 0);
             return Ok(Flow::Next);
         }
         let said = match message {

@@ -182,9 +182,11 @@ impl TensorValue {
 
     /// Its contents; `None` in a run without data.
     pub(super) fn read(&self, evaluator: &mut Evaluator<'_>, span: Span) -> Result<Option<Array>> {
+        evaluator.journal.looks.0 += 1;
         let whole = match &self.root {
             Root::Host(host) => host.array.borrow().clone(),
             Root::Device(handle) => {
+                evaluator.journal.looks.1 += 1;
                 spawn::drain(evaluator, span)?;
                 let data = machine(evaluator, span)?.read(handle.id());
                 match data.map_err(|error| fault(error, span))? {
