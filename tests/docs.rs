@@ -153,12 +153,14 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
-fn every_shipped_kernel_checks_without_a_word() {
+fn every_shipped_kernel_checks_without_a_complaint() {
     let mut wrong = Vec::new();
+    // That a `ccl.yaml` beside it is used is no complaint.
+    let is_told = |line: &str| !line.starts_with("note: ") && !line.is_empty();
     // Library modules are helpers, which are analysed where kernels call them.
     for path in kernel_files().into_iter().filter(|path| path.starts_with(root().join("kernels"))) {
         let ran = kbc(root(), &["check", path.to_str().unwrap()]);
-        if ran.code != 0 || !ran.stderr.is_empty() {
+        if ran.code != 0 || ran.stderr.lines().any(is_told) {
             wrong.push(format!("{}: {}{}", path.display(), ran.stderr, ran.stdout));
         }
     }
