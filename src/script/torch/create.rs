@@ -109,10 +109,20 @@ fn create(
 /// A tensor of this name, shape and type, unwritten, where tensors of this rank lie.
 pub(super) fn new_tensor(
     evaluator: &mut Evaluator<'_>,
-    (name, shape, dtype): (String, Shape, DType),
+    spec: (String, Shape, DType),
     span: Span,
 ) -> Result<TensorValue> {
-    let (placement, dp, device) = (None, None, None);
+    new_tensor_by(evaluator, spec, None, span)
+}
+
+/// The same where a policy puts it, if there is one.
+pub(super) fn new_tensor_by(
+    evaluator: &mut Evaluator<'_>,
+    (name, shape, dtype): (String, Shape, DType),
+    dp: Option<&Given>,
+    span: Span,
+) -> Result<TensorValue> {
+    let (placement, dp, device) = (None, dp.cloned(), None);
     let options =
         Options { dtype: Some(dtype), placement, dp, device, name: Some(name), like: None };
     let placement = place(evaluator, &options, &shape, span)?;

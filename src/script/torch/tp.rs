@@ -2,13 +2,13 @@
 
 use std::any::Any;
 
-use super::create::new_tensor;
+use super::create::new_tensor_by;
 use super::distributed::{Ask, Kind};
 use super::tensor::{DeviceTensor, TensorValue};
 use super::{always, device, machine, spawn};
 use crate::diag::hosting;
 use crate::dtype::DType;
-use crate::host::{Argument, LaunchRequest, Runners, Scalar};
+use crate::host::{Argument, Form, LaunchRequest, Layout, Runners, Scalar, Tensor};
 use crate::script::args::{Args, Given, Signature};
 use crate::script::dtypes::dtype_of;
 use crate::script::evaluator::Evaluator;
@@ -39,6 +39,8 @@ struct Linear {
     dtype: DType,
     /// Whether rows of `weight` are cut: then each rank has a part of the sum.
     is_cut_by_rows: bool,
+    /// How the rank's PEs share `weight` and `y`, by columns; one PE has them without.
+    dp: Option<Given>,
 }
 
 /// The rank and how many there are, in a worker.
@@ -75,13 +77,13 @@ fn world_size(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     Ok(Value::Int(i128::from(seat(evaluator, args.span)?.1)))
 }
 
-/// `ColumnParallelLinear(in_features, out_features, dtype=f16)`: each rank makes a share of the
-/// outputs.
+/// `ColumnParallelLinear(in_features, out_features, dtype=f16, dp=None)`: each rank makes a share of the
+/// outputs; `dp` says how its PEs share that.
 fn column_parallel(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     linear(evaluator, &args, "ColumnParallelLinear", false)
 }
 
-/// `RowParallelLinear(in_features, out_features, dtype=f16)`: each rank takes a share of the inputs,
+/// `RowParallelLinear(in_features, out_features, dtype=f16, dp=None)`: each rank takes a share of the inputs,
 /// and the outputs are added up over the ranks.
 fn row_parallel(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     linear(evaluator, &args, "RowParallelLinear", true)
@@ -93,8 +95,9 @@ fn linear(
     name: &'static str,
     is_cut_by_rows: bool,
 ) -> Result<Value> {
-    let params = ["in_features", "out_features", "dtype?"];
-    let [inputs, outputs, dtype] = args.bind(Signature { name, params })?;
+    let params = ["in_features", "out_features", "dtype?", "dp?"];
+    let [inputs, outputs, dtype, dp] = args.bind(Signature { name, params })?;
+    let dp = dp.filter(|given| !matches!(given.value, Value::None));
     let (Some(inputs), Some(outputs)) = (inputs, outputs) else { return Ok(Value::None) };
     let (_, world) = seat(evaluator, args.span)?;
     let dtype = dtype.as_ref().map_or(Ok(DType::F16), dtype_of)?;
@@ -103,8 +106,58 @@ fn linear(
         false => [share(&inputs, 1)?, share(&outputs, world)?],
     };
     let shape = Shape::new(extents);
-    let weight = new_tensor(evaluator, (String::from("weight"), shape, dtype), args.span)?;
-    Ok(Value::object(Linear { weight, extents, dtype, is_cut_by_rows }))
+    let spec = (String::from("weight"), shape, dtype);
+    let weight = new_tensor_by(evaluator, spec, dp.as_ref(), args.span)?;
+    if let (Some(dp), Some(placed)) = (&dp, weight.device_id()) {
+        let tensor = machine(evaluator, args.span)?.tensor(placed);
+        refuse_uneven(tensor, dp)?;
+    }
+    Ok(Value::object(Linear { weight, extents, dtype, is_cut_by_rows, dp }))
+}
+
+/// The PEs of a rank share a weight by columns, all alike.
+fn refuse_uneven(weight: &Tensor, dp: &Given) -> Result<()> {
+    let Some(layout) = weight.layout() else { return Ok(()) };
+    let message = match Columns::of(layout) {
+        None => format!("{} does not cut a layer's weight by columns", layout.policy()),
+        Some(columns) => {
+            let extent = weight.shape.0.last().copied().unwrap_or(1);
+            if extent.is_multiple_of(columns.shares) {
+                return Ok(());
+            }
+            format!(
+                "{extent} columns of a layer's weight do not divide among {} PEs",
+                columns.shares
+            )
+        }
+    };
+    Err(Fault::new(hosting::BAD_PLACEMENT, message, dp.span, "this policy")
+        .note("each PE makes as many outputs: `cube` and `pe` are column_wise or replicate"))
+}
+
+/// Which columns a PE has of what is cut by columns.
+struct Columns {
+    /// How many shares there are.
+    shares: u64,
+    /// From the share of a cube to that of the next, and from a PE to the next; 0 where they are copies.
+    steps: [u64; 2],
+}
+
+impl Columns {
+    /// Those of a layout; `None` where it cuts otherwise.
+    fn of(layout: &Layout) -> Option<Columns> {
+        let (policy, part) = (layout.policy(), layout.part());
+        let of = |form: Form, count: u32| match form {
+            Form::Replicate => Some(1),
+            Form::ColumnWise => Some(u64::from(count)),
+            Form::RowWise | Form::TiledRowMajor | Form::TiledColumnMajor => {
+                (count == 1).then_some(1)
+            }
+        };
+        let (cubes, pes) = (of(policy.cube, part.cubes)?, of(policy.pe, part.pes)?);
+        let steps = [if cubes > 1 { pes } else { 0 }, u64::from(pes > 1)];
+        Some(Columns { shares: cubes * pes, steps })
+    }
 }
 
 /// A rank's share of so many features.
@@ -154,7 +207,7 @@ impl Object for Linear {
         let rows = x.shape().0.first().copied().unwrap_or(1);
         let [_, outputs] = self.extents;
         let spec = (String::from("output"), Shape::new([rows, outputs]), self.dtype);
-        let y = new_tensor(evaluator, spec, args.span)?;
+        let y = new_tensor_by(evaluator, spec, self.dp.as_ref(), args.span)?;
         self.multiply(evaluator, [&x, &on_machine(&y, args.span)?], args.span)?;
         if self.is_cut_by_rows {
             self.add_up(evaluator, on_machine(&y, args.span)?, args.span)?;
@@ -189,6 +242,23 @@ impl Linear {
         Err(Fault::new(hosting::HOST_SHAPE, message, given.span, format!("has shape {shape}")))
     }
 
+    /// In how many blocks of columns, one after another in memory, the layer's input lies.
+    fn blocks(&self, x: &Tensor, span: Span) -> Result<u64> {
+        let Some(layout) = x.layout() else { return Ok(1) };
+        let [inputs, _] = self.extents;
+        let columns = Columns::of(layout).filter(|it| inputs.is_multiple_of(it.shares));
+        let is_read = self.dp.is_some() || layout.is_in_order();
+        if let Some(columns) = columns.filter(|_| is_read) {
+            return Ok(columns.shares);
+        }
+        let message = format!("a layer's input is cut by {}", layout.policy());
+        let label = "each PE reads it in columns";
+        Err(Fault::new(hosting::HOST_SHAPE, message, span, label).help(match self.dp.is_some() {
+            true => String::from("cut it by columns that divide, or let each PE have a copy"),
+            false => String::from("give the layer a `dp=`, so that it reads such inputs"),
+        }))
+    }
+
     /// `y = x @ weight`, on the rank's own device.
     fn multiply(
         &self,
@@ -199,21 +269,37 @@ impl Linear {
         let weight = on_machine(&self.weight, span)?;
         let device = device::home(evaluator, span)?;
         let context = machine(evaluator, span)?;
+        let blocks = self.blocks(context.tensor(x.id()), span)?;
         let tensor = |name: &str, it: &DeviceTensor| (name.to_owned(), context.argument(it.id()));
         let mut args = vec![tensor("x_ptr", x), tensor("w_ptr", &weight), tensor("y_ptr", y)];
         let rows = x.shape().0.first().copied().unwrap_or(1);
         let [inputs, outputs] = self.extents;
-        for (name, extent) in [("m", rows), ("k", inputs), ("n", outputs)] {
+        let mut scalars = vec![("m", rows), ("k", inputs)];
+        let columns =
+            context.tensor(weight.id()).layout().and_then(|it| Some((Columns::of(it)?, it.part())));
+        let (kernel, runners) = match columns {
+            None => {
+                scalars.push(("n", outputs));
+                ("linear", Runners::Each(vec![device]))
+            }
+            Some((Columns { shares, steps: [cube, pe] }, part)) => {
+                scalars.extend([("n", outputs / shares), ("blocks", blocks)]);
+                scalars.extend([("cube_step", cube), ("pe_step", pe)]);
+                scalars.push(("itemsize", self.dtype.bytes()));
+                ("linear_in_columns", Runners::Parts(vec![part]))
+            }
+        };
+        for (name, extent) in scalars {
             args.push((name.to_owned(), Argument::Scalar(Scalar::Int(extent as i64))));
         }
         let dtype = Scalar::Text(self.dtype.name().to_owned());
         args.push(("dtype".to_owned(), Argument::Scalar(dtype)));
         let request = LaunchRequest {
             label: self.type_name(),
-            kernel: "linear".into(),
+            kernel: kernel.into(),
             args,
             module: Some("tp".into()),
-            runners: Runners::Each(vec![device]),
+            runners,
             ..LaunchRequest::default()
         };
         spawn::post_launch(evaluator, request, vec![x.clone(), weight, y.clone()], span)
