@@ -505,3 +505,57 @@ proptest! {
         prop_assert_eq!(found.verdict, "verified", "{}\n{}", shown, found.text());
     }
 }
+
+#[test]
+fn a_perceptron_over_the_pes_of_a_rank_is_the_whole_one() {
+    const BENCH: &str = include_str!("../kernels/tp_mlp.kb");
+    let cases: [(u32, [u32; 2], &str, &[(&str, &str)]); 6] = [
+        (2, [2, 1], "sip", &[]),
+        (2, [2, 1], "sip", &[("cubes", "1"), ("pes", "8"), ("rows", "5"), ("dtype", "bf16")]),
+        (4, [1, 1], "sip", &[("cubes", "1"), ("pes", "2"), ("hidden", "64")]),
+        (1, [2, 1], "sip", &[]),
+        (2, [2, 1], "cube", &[]),
+        (1, [2, 1], "pe", &[]),
+    ];
+    for (sips, cubes, ranks, settings) in cases {
+        let options = set(machine(sips, cubes), &[("ranks", ranks)]);
+        let found = simulate(BENCH, &set(options, settings), None);
+        assert_eq!(found.verdict, "verified", "{sips} {ranks} {settings:?}\n{}", found.text());
+        // Two products, relu, and two all-reduces unless a rank is alone: ranks run at the same time.
+        let expected = if sips == 1 && ranks == "sip" { 3 } else { 5 };
+        assert_eq!(found.launches, expected, "{sips} {ranks}");
+    }
+    let uneven = set(machine(2, [2, 1]), &[("ranks", "sip"), ("pes", "5"), ("hidden", "100")]);
+    let uneven = simulate(BENCH, &uneven, None);
+    assert!(uneven.text().contains("do not divide among 10 PEs"), "{}", uneven.text());
+    let layer = |policy: &str, input: &str| {
+        refused(
+            &format!(
+                "    layer = torch.tp.ColumnParallelLinear(8, 32, dp={policy})\n    \
+                 layer(torch.ones((4, 8), dtype=\"f16\", dp={input}))\n"
+            ),
+            "sip",
+        )
+    };
+    let rows = layer("DPPolicy(pe=\"row_wise\")", "None");
+    assert_eq!(rows.0, "K0830", "{}", rows.1);
+    let input = layer("DPPolicy(pe=\"column_wise\")", "DPPolicy(pe=\"row_wise\")");
+    assert_eq!(input.0, "K0813", "{}", input.1);
+    let plain = layer("None", "DPPolicy(pe=\"column_wise\")");
+    assert_eq!(plain.0, "K0813", "{}", plain.1);
+}
+
+#[test]
+fn the_bench_that_ports_kernbench_s_holds_on_its_machines() {
+    const BENCH: &str = include_str!("../kernels/ccl_sips.kb");
+    for (sips, cubes, settings) in [
+        (2, [4, 1], &[("cubes_per_sip", "4")][..]),
+        (6, [2, 1], &[("cubes_per_sip", "2"), ("algorithm", "lrab"), ("dtype", "f32")]),
+        (3, [2, 1], &[("cubes_per_sip", "2"), ("pe", "column_wise"), ("algorithm", "tree")]),
+        (2, [2, 2], &[("unit", "cube"), ("algorithm", "hierarchical")]),
+    ] {
+        let found = simulate(BENCH, &set(machine(sips, cubes), settings), None);
+        assert_eq!(found.verdict, "verified", "{sips} {settings:?}\n{}", found.text());
+        assert_eq!(found.launches, 1, "all lanes are one launch");
+    }
+}
