@@ -262,3 +262,25 @@ fn recursion_without_an_end() {
     assert!(said.contains("nest more than 400 deep"), "{said}");
     assert!(said.contains("in even") && said.contains("in odd"), "{said}");
 }
+
+/// A tensor is called as its program names it, else as the variable that a call is assigned to, else by its
+/// number among those that are neither.
+#[test]
+fn tensors_are_called_as_their_variables() {
+    for (made, name) in [
+        ("    t = torch.zeros((4,))\n", "t"),
+        ("    t = torch.zeros((4,), name='weights')\n", "weights"),
+        ("    q, k = torch.zeros((4,)), torch.ones((4,))\n    t = k\n", "k"),
+        ("    t = other = torch.zeros((4,))\n", "t"),
+        ("    t: int = torch.tensor([1.0, 2.0])\n", "t"),
+        ("    if True:\n        t = torch.empty_like(torch.ones((4,)))\n", "t"),
+        ("    def make(shape):\n        inner = torch.zeros(shape)\n        return inner\n    t = make((4,))\n", "inner"),
+        ("    t = [torch.zeros((4,)) for _ in range(3)][2]\n", "tensor 3"),
+        ("    t = (torch.zeros((4,)), torch.ones((4,)))[1]\n", "tensor 2"),
+    ] {
+        let found = run(&format!("{made}    t.free()\n    print(t[0])\n"));
+        let said = found.text();
+        assert_eq!(found.codes(), ["K0831"], "{made}\n{said}");
+        assert!(said.contains(&format!("tensor `{name}` is used after")), "{made}\n{said}");
+    }
+}

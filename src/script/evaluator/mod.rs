@@ -41,7 +41,7 @@ use super::Limits;
 use super::builtins;
 use super::entry::Script;
 use super::fault::{Fault, Result};
-use super::torch::{Seat, Seeds};
+use super::torch::{Names, Seat, Seeds};
 use super::value::Value;
 use crate::arena::{Arena, Id};
 use crate::diag::hosting;
@@ -96,6 +96,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) seat: Option<Seat<'a>>,
     /// What was raised and is handled.
     exceptions: attempt::Exceptions,
+    /// What tensors without a name are called.
+    pub(super) names: Names,
     /// The loops that run, innermost last.
     loops: Vec<Loop>,
 }
@@ -128,6 +130,7 @@ impl<'a> Evaluator<'a> {
             sips: script.settings.device,
             seat: None,
             exceptions: attempt::Exceptions::default(),
+            names: Names::default(),
             loops: Vec::new(),
         };
         it.run_file();

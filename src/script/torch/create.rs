@@ -1,5 +1,6 @@
 //! Functions that make tensors on the machine.
 
+use super::naming::name_for;
 use super::tensor::TensorValue;
 use super::{always, bind, device, fault, machine, policy, random};
 use crate::diag::hosting;
@@ -98,8 +99,8 @@ fn create(
     let dtype = options.dtype.unwrap_or(DType::F32);
     evaluator.spend(shape.elements() / 64, span)?;
     let placement = place(evaluator, &options, &shape, span)?;
+    let name = name_for(evaluator, options.name, span);
     let machine = machine(evaluator, span)?;
-    let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
     let handle = machine.create_at(spec, span, || fill(dtype, &shape).map(Some));
     let handle = handle.map_err(|error| fault(error, span))?;
@@ -191,8 +192,8 @@ fn unwritten(
 ) -> Result<Value> {
     let dtype = options.dtype.unwrap_or(DType::F32);
     let placement = place(evaluator, &options, &shape, span)?;
+    let name = name_for(evaluator, options.name, span);
     let machine = machine(evaluator, span)?;
-    let name = options.name.unwrap_or_else(|| String::from("tensor"));
     let spec = TensorSpec { name, shape: shape.clone(), dtype, placement };
     let handle = machine.create_at(spec, span, || Ok(None)).map_err(|error| fault(error, span))?;
     Ok(Value::object(TensorValue::on_device(handle, shape)))

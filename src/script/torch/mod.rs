@@ -16,6 +16,7 @@ mod functions;
 mod launch;
 mod launched;
 mod methods;
+mod naming;
 mod nn;
 mod numpy;
 mod policy;
@@ -42,6 +43,7 @@ use crate::source::Span;
 
 pub(super) use distributed::{Kind, algorithms};
 pub(super) use launch::on_grid;
+pub(super) use naming::Names;
 pub(super) use numpy::Numpy;
 pub(super) use random::Seeds;
 pub(super) use spawn::Seat;
