@@ -274,7 +274,10 @@ fn tensors_are_called_as_their_variables() {
         ("    t = other = torch.zeros((4,))\n", "t"),
         ("    t: int = torch.tensor([1.0, 2.0])\n", "t"),
         ("    if True:\n        t = torch.empty_like(torch.ones((4,)))\n", "t"),
-        ("    def make(shape):\n        inner = torch.zeros(shape)\n        return inner\n    t = make((4,))\n", "inner"),
+        (
+            "    def make(shape):\n        inner = torch.zeros(shape)\n        return inner\n    t = make((4,))\n",
+            "inner",
+        ),
         ("    t = [torch.zeros((4,)) for _ in range(3)][2]\n", "tensor 3"),
         ("    t = (torch.zeros((4,)), torch.ones((4,)))[1]\n", "tensor 2"),
     ] {
