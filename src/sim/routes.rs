@@ -17,7 +17,7 @@ impl RouteId {
 }
 
 /// What a link costs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LinkCosts {
     /// The rate at which bytes enter.
     pub(super) rate: Bandwidth,

@@ -112,7 +112,10 @@ impl<L: LogSink> Issue<'_, '_, L> {
             return Ok(Flow::Waits(Wait::Local));
         }
         let seq = self.seq;
-        self.state().blocks.push((seq, block));
+        let blocks = &mut self.state().blocks;
+        // Few agents have more than one on its way, and blocks are large.
+        blocks.reserve_exact(1);
+        blocks.push((seq, block));
         self.dispatch(channel, work, Footprint { moves: Moves::Block, ..touches }, bytes)
     }
 

@@ -70,7 +70,7 @@ impl Network {
             let (queueing, credit, overhead) = (Ps::ZERO, Ps::ZERO, Ps::ZERO);
             let serialisation = hop.ready.since(at);
             ledger.stays.push(Stay { link, serialisation, queueing, credit, overhead });
-            at = hop.ready + self.links[link as usize].costs.delay;
+            at = hop.ready + self.costs(link).delay;
         }
         let mut ends = ends(train, self.now.since(at));
         if train.hops.iter().any(|hop| hop.held > Ps::ZERO) {
@@ -99,7 +99,7 @@ impl Network {
         profile.set(source);
         let mut late = Vec::with_capacity(stays.len());
         for (hop, stay) in train.hops.iter().zip(&*stays) {
-            let costs = &self.links[stay.link as usize].costs;
+            let costs = self.costs(stay.link);
             profile.serve(train.cut, costs.rate, Ps::ZERO, &mut out);
             late.push(hop.ready.since(out.last(train.cut)));
             out.shift(costs.delay);
@@ -128,7 +128,7 @@ impl Network {
     fn take_held(&self, train: &Train, stays: &mut [Stay]) {
         let last = train.cut.size(train.cut.flits - 1);
         for (hop, stay) in train.hops.iter().zip(stays) {
-            let own = self.links[stay.link as usize].costs.rate.time(last);
+            let own = self.costs(stay.link).rate.time(last);
             stay.queueing = hop.held.min(stay.serialisation.since(own));
             stay.serialisation = stay.serialisation.since(stay.queueing);
         }

@@ -73,11 +73,11 @@ impl Network {
         let front = self.trains[id as usize].front;
         let link = self.link_at(id, front) as usize;
         let before = front.checked_sub(1).map(|before| self.link_at(id, before) as usize);
-        let takes_time = |link: usize| self.links[link].costs.rate != Bandwidth::INFINITE;
+        let takes_time = |link: usize| self.costs(link as u32).rate != Bandwidth::INFINITE;
         let state = &self.links[link];
         let can_be = state.free < self.now
             && head > self.now
-            && !state.costs.whole
+            && !self.costs(link as u32).whole
             && takes_time(link)
             && before.is_none_or(takes_time)
             && (state.side == NONE || self.sides[state.side as usize].is_empty());

@@ -154,7 +154,7 @@ impl Network {
         let link = &self.links[newcomer.link as usize];
         let train = &self.trains[newcomer.event.subject as usize];
         // A booking that takes no time would be over before the link has picked it.
-        let takes_time = link.costs.rate.time(train.cut.bytes) > Ps::ZERO;
+        let takes_time = self.costs(newcomer.link).rate.time(train.cut.bytes) > Ps::ZERO;
         takes_time
             && !self.has_waiting(newcomer.link)
             && link.booking.is_none_or(|it| it.end <= self.now || self.is_ahead(&it, newcomer))

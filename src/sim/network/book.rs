@@ -25,9 +25,10 @@ impl Network {
         let (link, input) = (self.link_at(id, hop), self.input(id, hop));
         let train = &mut self.trains[id as usize];
         let state = &mut self.links[link as usize];
-        let (costs, cut, class_before) = (state.costs, train.cut, state.last_class);
+        let kind = &mut self.kinds[state.kind as usize];
+        let (costs, cut, class_before) = (kind.costs, train.cut, state.last_class);
         let (head, last_arrival) = (train.profile.first(), train.profile.last(cut));
-        let pace = state.pace(cut);
+        let pace = kind.pace(cut);
         let start = train.profile.pass(cut, (costs.rate, &pace), free, &mut self.scratch);
         let end = train.profile.last(cut);
         train.profile.shift(costs.delay);

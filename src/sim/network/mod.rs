@@ -29,6 +29,8 @@ mod train;
 
 use std::collections::VecDeque;
 
+use rustc_hash::FxHashMap;
+
 use self::ahead::Doubt;
 pub(super) use self::cargo::{Arrival, Cargo, CargoKind, Class, Shipment};
 use self::profile::{Cut, Even, Pace, Profile, Run};
@@ -80,9 +82,8 @@ struct Booking {
 /// A link.
 #[derive(Debug)]
 struct Link {
-    costs: LinkCosts,
-    /// The bytes of the last message that was booked, and how long its parts take here.
-    paced: (u64, Pace),
+    /// Its place among kinds of link.
+    kind: u32,
     /// When it is free of all that is booked or in service.
     free: Ps,
     /// The last booking. Over if its end is past.
@@ -112,9 +113,20 @@ struct Side {
     kept: Option<u32>,
 }
 
-impl Link {
+/// Links that cost the same: of thousands there are a few kinds.
+#[derive(Debug)]
+struct LinkKind {
+    costs: LinkCosts,
+    /// The bytes of the last message that was booked, and how long its parts take.
+    paced: (u64, Pace),
+}
+
+impl LinkKind {
     /// How long the parts of a message take.
     fn pace(&mut self, cut: Cut) -> Pace {
+        if cut.bytes == 0 {
+            return Pace::default();
+        }
         if self.paced.0 != cut.bytes {
             self.paced = (cut.bytes, Pace::new(cut, self.costs.rate));
         }
@@ -152,6 +164,7 @@ struct LinkRun {
 #[derive(Debug)]
 pub(super) struct Network {
     links: Vec<Link>,
+    kinds: Vec<LinkKind>,
     sides: Vec<Side>,
     trains: Vec<Train>,
     spare: Vec<u32>,
@@ -183,9 +196,15 @@ pub(super) struct Network {
 impl Network {
     /// The idle network of `machine`.
     pub(super) fn new(machine: &Machine, mode: Mode) -> Network {
-        let links = (0..machine.link_count()).map(|index| Link {
-            costs: LinkCosts::of(machine, LinkId::from_index(index)),
-            paced: (0, Pace::default()),
+        let (mut kinds, mut known) = (Vec::new(), FxHashMap::default());
+        let mut kind_of = |costs: LinkCosts| {
+            *known.entry(costs).or_insert_with(|| {
+                kinds.push(LinkKind { costs, paced: (0, Pace::default()) });
+                kinds.len() as u32 - 1
+            })
+        };
+        let link = |index| Link {
+            kind: kind_of(LinkCosts::of(machine, LinkId::from_index(index))),
             free: Ps::ZERO,
             booking: None,
             ahead: Ps::ZERO,
@@ -193,9 +212,11 @@ impl Network {
             last_class: 0,
             doubt: Doubt::default(),
             held: Ps::ZERO,
-        });
+        };
+        let links: Vec<Link> = (0..machine.link_count()).map(link).collect();
         Network {
-            links: links.collect(),
+            links,
+            kinds,
             sides: Vec::new(),
             trains: Vec::new(),
             spare: Vec::new(),
@@ -331,7 +352,7 @@ impl Network {
     pub(super) fn first_rate(&self, route: RouteId) -> Option<Bandwidth> {
         let hops = self.routes.hops(route);
         let link = (hops > 0).then(|| self.routes.link(self.routes.start(route)))?;
-        Some(self.links[link as usize].costs.rate)
+        Some(self.costs(link).rate)
     }
 
     /// The time for which trains were held up at `link` by others.
@@ -393,6 +414,11 @@ impl Network {
     /// The link at `hop` of a train.
     fn link_at(&self, id: u32, hop: usize) -> u32 {
         self.routes.link(self.trains[id as usize].route + hop as u32)
+    }
+
+    /// What a link costs.
+    fn costs(&self, link: u32) -> LinkCosts {
+        self.kinds[self.links[link as usize].kind as usize].costs
     }
 
     /// The key of arrivals of a train at `hop`.

@@ -87,7 +87,7 @@ impl Network {
             _ => Run::begin(now, size),
         };
         side.run = Some(LinkRun { train: number, next: flit.first + 1, run });
-        state.free = run.end(state.costs.rate);
+        state.free = run.end(self.kinds[state.kind as usize].costs.rate);
         state.free
     }
 
@@ -103,7 +103,7 @@ impl Network {
 
     /// Sends a flit that a link is done with at `end` on its way.
     fn pass_on(&mut self, link: u32, flit: &Flits, end: Ps, events: &mut EventQueue) {
-        let costs = self.links[link as usize].costs;
+        let costs = self.costs(link);
         let (id, hop, k) = (flit.train, usize::from(flit.hop), flit.first);
         let train = &mut self.trains[id as usize];
         let is_last = k + 1 == train.cut.flits;

@@ -62,7 +62,7 @@ impl Network {
         for at in hop..front {
             let link = self.link_at(id, at);
             let start = self.trains[id as usize].hops[at].start;
-            let costs = self.links[link as usize].costs;
+            let costs = self.costs(link);
             arriving.serve(cut, costs.rate, start, &mut served);
             let standing = self.standing(id, at, asked && at == hop, (&arriving, &served, passed));
             if at > hop {
@@ -120,7 +120,7 @@ impl Network {
         let (mut profile, mut out) = (Profile::default(), Profile::default());
         profile.copy(&train.base_profile);
         for at in train.base..hop {
-            let costs = self.links[self.link_at(id, at) as usize].costs;
+            let costs = self.costs(self.link_at(id, at));
             profile.serve(train.cut, costs.rate, train.hops[at].start, &mut out);
             out.shift(costs.delay);
             std::mem::swap(&mut profile, &mut out);
@@ -166,7 +166,7 @@ impl Network {
         (arriving, served): (&Profile, &Profile),
     ) {
         let link = self.link_at(id, hop);
-        let now = self.now;
+        let (now, rate) = (self.now, self.costs(link).rate);
         let before = self.side(link).bookings.pop_back();
         let train = &mut self.trains[id as usize];
         let (cut, number) = (train.cut, train.number);
@@ -192,7 +192,7 @@ impl Network {
             if standing.arrived > standing.served {
                 at.ready = at.ready.max(arriving.at(standing.served, cut));
             }
-            let run = arriving.run_of(last, cut, state.costs.rate, served);
+            let run = arriving.run_of(last, cut, rate, served);
             self.side(link).run = Some(LinkRun { train: number, next: standing.served, run });
             if self.drawing.is_some() {
                 self.draw_part(id, hop, (standing.served, served.at(last, cut)));
