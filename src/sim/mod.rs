@@ -11,7 +11,7 @@
 //! - `ipcq`: slots and credits between agents;
 //! - `composite`: pipelines of tiles;
 //! - `hbm`: the memories and their channels;
-//! - `op`, `dma`, `costs`: what commands touch and how long they take;
+//! - `op`, `dma`, `costs`: what commands touch and how long they take; `hazards`: what they wait for;
 //! - `control`: the host, and the processors between it and the PEs;
 //! - `stream`: commands that pass messages on as they arrive;
 //! - `agent`: PE_CPU, which walks its stream; `pe`: the engines; `transfer`: what arrives;
@@ -43,6 +43,7 @@ mod dma;
 mod drawing;
 mod event;
 mod failure;
+mod hazards;
 pub mod hbm;
 mod ipcq;
 mod lanes;
