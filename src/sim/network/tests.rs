@@ -321,7 +321,7 @@ fn check_spans(machine: &Machine, mut spans: Vec<LinkSpan>, network: Option<&Net
     }
     for (link, bytes) in carried.into_iter().enumerate() {
         let own = || spans.iter().filter(|span| span.link.0 as usize == link);
-        let costs = &network.links[link].costs;
+        let costs = network.costs(link as u32);
         let waited: Ps = own().map(|span| span.start - span.since).sum();
         assert_eq!(waited, network.held(link), "waits for link {link}");
         if costs.rate != Bandwidth::INFINITE {
