@@ -80,6 +80,51 @@ pub(super) enum Kind {
     Free,
 }
 
+/// The addresses that buffers have been given, one after another.
+struct Space {
+    regions: Vec<Region>,
+    next: u64,
+}
+
+impl Space {
+    /// Memory of `rank` for a buffer of so many bytes.
+    fn allocate(&mut self, rank: u32, name: &str, bytes: u64) -> RankBuffer {
+        let base = self.next;
+        if bytes > 0 {
+            let placement = Placement::Sharded(vec![Shard { offset: 0, bytes, pe: PeId(rank) }]);
+            let name = format!("{name} of rank {rank}");
+            self.regions.push(Region { name, base, bytes, placement });
+        }
+        let end = self.next.saturating_add(bytes).saturating_add(ALIGNMENT);
+        self.next = end / ALIGNMENT * ALIGNMENT;
+        RankBuffer { base, bytes }
+    }
+
+    /// The input and output of `rank`: where the collective's kind has one lie in the other, it is the
+    /// rank's own part of it.
+    fn ends(&mut self, rank: u32, kind: Kind, [input, output]: [u64; 2]) -> [RankBuffer; 2] {
+        let within = |whole: RankBuffer, bytes: u64| RankBuffer {
+            base: whole.base + u64::from(rank) * bytes,
+            bytes,
+        };
+        match kind {
+            Kind::Same => [self.allocate(rank, "buffer", input); 2],
+            Kind::Gather => {
+                let whole = self.allocate(rank, "output", output);
+                [within(whole, input), whole]
+            }
+            Kind::Scatter => {
+                let whole = self.allocate(rank, "input", input);
+                [whole, within(whole, output)]
+            }
+            Kind::Free => {
+                let input = self.allocate(rank, "input", input);
+                [input, self.allocate(rank, "output", output)]
+            }
+        }
+    }
+}
+
 impl Layout {
     /// The layout of `plan` for a message of `options.bytes`, rounded up.
     pub(super) fn new(
@@ -110,57 +155,29 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Gives the buffers of every rank their addresses.
     fn place(&mut self, plan: &Plan, kind: Kind) -> Result<(), Box<Refused>> {
-        let (mut regions, mut next) = (Vec::new(), FIRST_ADDRESS);
+        let mut space = Space { regions: Vec::new(), next: FIRST_ADDRESS };
         for (rank, gpu) in (0u32..).zip(&plan.gpus) {
-            let mut allocate = |name: &str, bytes: u64| {
-                let buffer = RankBuffer { base: next, bytes };
-                if bytes > 0 {
-                    let placement =
-                        Placement::Sharded(vec![Shard { offset: 0, bytes, pe: PeId(rank) }]);
-                    let name = format!("{name} of rank {rank}");
-                    regions.push(Region { name, base: next, bytes, placement });
-                }
-                next = next.saturating_add(bytes).saturating_add(ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-                buffer
-            };
             let of = |chunks: u32| u64::from(chunks).saturating_mul(self.chunk);
-            let (input_bytes, output_bytes) = (of(gpu.input_chunks), of(gpu.output_chunks));
-            let within = |whole: RankBuffer, bytes: u64| RankBuffer {
-                base: whole.base + u64::from(rank) * bytes,
-                bytes,
-            };
-            let (input, output) = match (kind, plan.inplace) {
-                (Kind::Same, true) => {
-                    let both = allocate("buffer", input_bytes);
-                    (both, both)
-                }
-                (Kind::Gather, true) => {
-                    let output = allocate("output", output_bytes);
-                    (within(output, input_bytes), output)
-                }
-                (Kind::Scatter, true) => {
-                    let input = allocate("input", input_bytes);
-                    (input, within(input, output_bytes))
-                }
-                (Kind::Free, _) | (_, false) => {
-                    (allocate("input", input_bytes), allocate("output", output_bytes))
-                }
-            };
+            let bytes = [of(gpu.input_chunks), of(gpu.output_chunks)];
+            let kind = if plan.inplace { kind } else { Kind::Free };
+            let [input, output] = space.ends(rank, kind, bytes);
             let mut layout = self.scratch(plan, gpu.scratch_chunks);
             let halves = if plan.use_double_scratch_buffer { 2 } else { 1 };
-            let scratch = allocate("scratch", layout.room.saturating_mul(halves));
+            let scratch = space.allocate(rank, "scratch", layout.room.saturating_mul(halves));
             layout.chunks = [gpu.input_chunks, gpu.output_chunks, gpu.scratch_chunks];
             layout.memory =
                 RankMemory { input, output, scratch, chunk: self.chunk, ..RankMemory::default() };
             self.ranks.push(layout);
         }
-        if next - FIRST_ADDRESS > MAX_BYTES {
-            let (all, most) = (grouped(next - FIRST_ADDRESS), grouped(MAX_BYTES));
+        let taken = space.next - FIRST_ADDRESS;
+        if taken > MAX_BYTES {
+            let (all, most) = (grouped(taken), grouped(MAX_BYTES));
             let message = format!("the buffers take {all} B together, more than {most} B");
             return Err(Refused::at(codes::BAD_SIZES, "gpus", message));
         }
-        self.map = AddressMap::new(regions);
+        self.map = AddressMap::new(space.regions);
         Ok(())
     }
 
