@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::listing::Listing;
 use super::operands::Scope;
 use super::schema::{Block, ChannelType, Op, OpName, Plan};
-use super::{PlanOptions, Refused, Semantics, data};
+use super::{PlanOptions, Refused, Semantics, data, meet};
 use crate::arena::Arena;
 use crate::command::channel::{
     Acquire, AwaitSignal, BlockBarrier, BlockSync, ChannelOp, ChannelTemplate, Channels,
@@ -205,6 +205,7 @@ impl Lowering {
         let begin = body.begin_loop(LAUNCH, [1, i64::from(launches) + 1, 1], head);
         self.ops(&mut body, &block.ops, None);
         self.check_limits(&body, block);
+        self.check_meetings(&body, block);
         let end = self.listing.heading(&format!("r{rank} tb{place} end of the kernel"));
         let end = body.scope.plan.written.unwrap_or(end);
         body.issue(ChannelOp::KernelEnd(KernelEnd {}), "end", end);
@@ -380,6 +381,21 @@ impl Lowering {
     }
 
     /// Warns of what the structures of the device have no room for.
+    /// Tells of the first op of the plan before which threads should have met.
+    fn check_meetings(&mut self, body: &Body<'_>, block: &Block) {
+        if self.warnings.iter().any(|it| it.code.id == codes::NO_MEETING.id) {
+            return;
+        }
+        let Some((path, message)) = meet::missing(block) else { return };
+        let mut it = *Refused::at(codes::NO_MEETING, format!("{}.{path}", body.path), message);
+        it.help = Some(String::from(if body.scope.plan.written.is_some() {
+            "leave `data_sync` out, or say \"both\": the threads meet before and after"
+        } else {
+            "put `{\"name\": \"nop\"}` before it"
+        }));
+        self.warnings.push(it);
+    }
+
     fn check_limits(&mut self, body: &Body<'_>, block: &Block) {
         if body.scope.semantics != Semantics::Device {
             return;

@@ -18,8 +18,8 @@
 //!                           └─ export ──► JSON
 //! ```
 //!
-//! `shapes` says which operands each op takes; reading, lowering and the kernels' synchronisation
-//! ask it.
+//! `shapes` says which operands each op takes; lowering, the kernels' synchronisation and `meet`,
+//! which looks for threads that should have met, ask it.
 
 mod connect;
 mod data;
@@ -29,6 +29,7 @@ mod kernel;
 mod layout;
 mod listing;
 mod lower;
+mod meet;
 mod operands;
 mod schema;
 mod shapes;

@@ -157,6 +157,11 @@ impl Operands {
         self.first.get(place).copied().or(self.more)
     }
 
+    /// Whether none of them is in packets.
+    pub(super) fn are_plain(&self) -> bool {
+        self.first.iter().chain(&self.more).all(|(_, form)| *form == Form::Plain)
+    }
+
     /// The fewest operands.
     pub(super) const fn fewest(&self) -> usize {
         self.first.len() + self.least

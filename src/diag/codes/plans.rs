@@ -37,6 +37,8 @@ codes! {
     NO_SWITCH = "K0917", "plan-no-switch", Error;
     /// Signals that nobody waits for.
     LEFT_OVER = "K0918", "plan-signals-left-over", Warning;
+    /// An op whose threads should have met before it.
+    NO_MEETING = "K0919", "plan-threads-do-not-meet", Warning;
     /// A rank, a channel or a semaphore that is not there.
     NO_SUCH_RANK = "K0930", "no-such-rank", Error;
     /// A chunk of another rank than the one that an op is about.
