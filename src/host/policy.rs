@@ -144,11 +144,11 @@ impl SipChoice {
         if text == "all" {
             return Some(SipChoice::All);
         }
-        let of: [(&str, fn(u32) -> SipChoice); 2] =
-            [("sip", SipChoice::One), ("cube", SipChoice::Cube)];
-        let (number, make) =
-            of.into_iter().find_map(|(unit, make)| Some((text.strip_prefix(unit)?, make)))?;
-        number.strip_prefix(':').unwrap_or(number).parse().ok().map(make)
+        let number = |unit: &str| -> Option<u32> {
+            let number = text.strip_prefix(unit)?;
+            number.strip_prefix(':').unwrap_or(number).parse().ok()
+        };
+        number("sip").map(SipChoice::One).or_else(|| number("cube").map(SipChoice::Cube))
     }
 }
 

@@ -94,7 +94,9 @@ fn known(given: &Given, number: Option<i128>, ranks: &Ranks) -> Result<u32> {
     known.ok_or_else(|| {
         let there = match ranks.unit() {
             RankUnit::Pe => format!("there are {count}, from 0 on"),
-            unit => format!("the world has {}, from 0 on", unit.counted(count)),
+            unit @ (RankUnit::Cube | RankUnit::Sip) => {
+                format!("the world has {}, from 0 on", unit.counted(count))
+            }
         };
         no_device(given, number, &there)
     })

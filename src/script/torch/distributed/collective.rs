@@ -105,7 +105,7 @@ impl Collective {
     /// Runs it, and says which algorithm that was.
     pub(in crate::script::torch) fn run(&self, evaluator: &mut Evaluator<'_>) -> Result<Choice> {
         let dtype = self.dtype(evaluator)?;
-        let (elements, lanes) = (self.elements(), &[self.pes.clone()]);
+        let (elements, lanes) = (self.elements(), std::slice::from_ref(&self.pes));
         let need = Need { ask: &self.ask, lanes, elements, dtype, span: self.span };
         let choice = choose(evaluator, &need).map_err(Fault::refusal)?;
         if self.ask.members.len() == 1 {

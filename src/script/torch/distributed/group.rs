@@ -61,7 +61,7 @@ fn world(evaluator: &mut Evaluator<'_>, span: Span) -> Result<u32> {
 fn in_words(evaluator: &Evaluator<'_>, count: u32) -> String {
     match evaluator.unit {
         RankUnit::Pe => format!("{count} ranks"),
-        unit => unit.counted(count),
+        unit @ (RankUnit::Cube | RankUnit::Sip) => unit.counted(count),
     }
 }
 

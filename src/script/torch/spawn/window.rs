@@ -108,7 +108,7 @@ fn copies(
 ) -> (Copies, Vec<(TensorId, Vec<u32>)>) {
     let extent = machine.extent();
     let mut seen = vec![0; machine.world_size() as usize];
-    let (mut all, mut of): (Vec<Vec<Shard>>, Vec<(TensorId, Vec<u32>)>) = (Vec::new(), Vec::new());
+    let (mut all, mut of) = (Vec::<Vec<Shard>>::new(), Vec::new());
     for ready in group {
         let Some(tensor) = ready.tensor(place) else { continue };
         let first = all.len();
