@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     missing_docs,
     reason = "a test stops at the first surprise, and reads files"
 )]
@@ -107,6 +108,19 @@ fn kernbench_rates_of_all_pes() {
     assert!((sample.utilisation() - 83.0).abs() <= 5.0, "{} %", sample.utilisation());
 }
 
+/// Sizes from 64 B to 1 MiB, and those that kernbench publishes.
+fn sizes() -> Vec<u64> {
+    let mut sizes: Vec<u64> = (6..=20).map(|bits| 1 << bits).chain([384]).collect();
+    sizes.sort_unstable();
+    sizes
+}
+
+/// A store of so many bytes from PE 0 to the memory of another PE.
+fn raw(machine: &Machine, to: u32, bytes: u64) -> Ps {
+    let transfer = Transfer { issuer: PeId(0), owner: PeId(to), writes: true };
+    measure(machine, &[transfer], bytes).unwrap().makespan
+}
+
 /// A message is never faster than a store of as many bytes to the same PE, over the same links to the
 /// same kind of memory: to HBM, and, where HBM takes no time (as on the default machine, which commits
 /// a burst when it has come), to TCM.
@@ -117,13 +131,34 @@ fn queues_are_never_faster_than_raw_dma() {
     for (file, kind) in cases {
         let machine = machine(file);
         for to in [1, 4, 7, 8, 127, 128] {
-            for bytes in [128, 256, 384, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10] {
-                let transfer = Transfer { issuer: PeId(0), owner: PeId(to), writes: true };
-                let raw = measure(&machine, &[transfer], bytes).unwrap().makespan;
+            for bytes in sizes() {
+                let raw = raw(&machine, to, bytes);
                 let queue = sim_kit::over_queue(&machine, kind, (0, to), bytes);
                 assert!(queue >= raw, "{file} {bytes} B to PE {to}: {queue} < {raw}");
             }
         }
+    }
+}
+
+/// PE 0 to PE 1 of its cube, whose figures kernbench publishes at three sizes: the table of docs/validation.md.
+#[test]
+fn queues_beside_raw_dma_and_kernbench() {
+    let published = [(128, "31.14 / 12.02"), (256, "32.64 / 13.02"), (384, "34.14 / 14.02")];
+    let machines = ["kernbench", "default"].map(machine);
+    let page = std::fs::read_to_string("docs/validation.md").unwrap();
+    for bytes in sizes() {
+        let mut row = format!("| {bytes} |");
+        for machine in &machines {
+            row += &format!(" {:.2} |", raw(machine, 1, bytes).as_ns());
+            for kind in [SlotKind::Tcm, SlotKind::Hbm] {
+                let queue = sim_kit::over_queue(machine, kind, (0, 1), bytes);
+                row += &format!(" {:.2} |", queue.as_ns());
+            }
+        }
+        let theirs = published.iter().find(|it| it.0 == bytes).map_or("", |it| it.1);
+        row += &format!(" {theirs} |");
+        println!("{row}");
+        assert!(page.contains(&row), "docs/validation.md has another row: {row}");
     }
 }
 
