@@ -135,8 +135,8 @@ impl Row {
         while (0..self.pes).any(|pe| states[pe].0 < self.programs[pe].len())
             || self.stops.iter().any(|stop| !stop.waiting.is_empty())
         {
-            for pe in 0..self.pes {
-                end = end.max(self.step_pe(pe, cycle, &mut states[pe]));
+            for (pe, state) in states.iter_mut().enumerate() {
+                end = end.max(self.step_pe(pe, cycle, state));
             }
             for part in 0..self.pes * 4 {
                 self.step_part(&places[part], (&mut owners[part], &message_of), cycle);
