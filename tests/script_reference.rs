@@ -195,7 +195,7 @@ fn references_are_what_their_definitions_say() {
     for (expression, list) in MADE_BY_NUMPY {
         text += &format!("    found, wanted = {expression}, torch.tensor({list})\n");
         text += &format!("    assert found.shape == wanted.shape, ({expression:?}, found.shape)\n");
-        text += &format!("    near = torch.allclose(found, wanted, 1e-6, 1e-6)\n");
+        text += "    near = torch.allclose(found, wanted, 1e-6, 1e-6)\n";
         text += &format!("    assert near, ({expression:?}, found.tolist())\n");
     }
     text += "    torch.testing.assert_equal(v, v)\n";

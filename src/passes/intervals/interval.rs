@@ -155,7 +155,8 @@ mod tests {
         let all: Vec<Interval> = (-4..5)
             .flat_map(|first| (first..5).map(move |last| Interval::new(first, last)))
             .collect();
-        let ops: [(BinaryOp, fn(i128, i128) -> i128); 5] = [
+        type Of = fn(i128, i128) -> i128;
+        let ops: [(BinaryOp, Of); 5] = [
             (BinaryOp::Add, |x, y| x + y),
             (BinaryOp::Sub, |x, y| x - y),
             (BinaryOp::Mul, |x, y| x * y),
