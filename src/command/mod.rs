@@ -15,7 +15,7 @@
 //! - `composite`, `window`, [`channel`]: the commands that need more than a few lines;
 //! - `walker`, `registers`, `uniform`: what is asked of a code: its stream, what an instruction touches,
 //!   what is the same for every agent;
-//! - [`print`](self::print), [`verify`]: the text form, and the rules of a sound program.
+//! - [`mod@print`], [`verify`]: the text form, and the rules of a sound program.
 
 pub mod channel;
 mod code;

@@ -11,7 +11,7 @@
 //! - `types`, `op` (the list of all ops) with `memory_op`, `message_op`, `tile_op`, `composite` and
 //!   [`channel`]: what there is;
 //! - `walk`, `layout`: walking, substituting, and where the elements of a value lie;
-//! - [`print`](self::print), [`parse`]: the text form, in both directions;
+//! - [`mod@print`], [`parse`]: the text form, in both directions;
 //! - [`verify`]: the rules, which every pass must keep;
 //! - [`eval`], [`interpret`]: the meaning, of scalar ops and of whole programs.
 

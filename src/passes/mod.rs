@@ -10,7 +10,7 @@
 //! What several passes ask is worked out beside them: [`origins`], where the bytes of a value may
 //! have been made; [`liveness`], which tiles are needed where; `intervals`, between which numbers an
 //! integer lies; `carried`, what a loop need not carry; `stages`, how many copies let iterations
-//! overlap. [`lint`] looks for what is allowed and hardly meant, in the generic IR.
+//! overlap. [`mod@lint`] looks for what is allowed and hardly meant, in the generic IR.
 
 mod affine;
 mod allocate;

@@ -15,7 +15,7 @@
 //! * [`pointers`] finds out which parameters of a `@triton.jit` kernel are pointers, [`written`]
 //!   guesses it from the text; [`symbols`] keeps apart what is made of `tl.constexpr` parameters without a value.
 //! * [`builtins`] is the table of `tl`'s functions.
-//! * [`errors`] holds every message, [`describe`] the words for values in them; [`unused`] and
+//! * [`errors`] holds every message, [`describe`] the words for values in them; [`mod@unused`] and
 //!   [`dialect`] warn of what is allowed.
 //!
 //! An error makes an error value, and whatever uses that is silent.

@@ -297,7 +297,7 @@ fn log_softmax(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     of_tensor(evaluator, &input, |x| minus(x, &along::log_of_sum(x, axis, true)?))
 }
 
-/// `cross_entropy(input, target)`: the mean over the rows of -ln softmax(row)[target].
+/// `cross_entropy(input, target)`: the mean over the rows of -ln of the target's softmax.
 fn cross_entropy(evaluator: &mut Evaluator<'_>, args: Args) -> Result<Value> {
     let signature = Signature { name: "cross_entropy", params: ["input", "target"] };
     let [input, target] = args.bind(signature)?;
